@@ -1,0 +1,158 @@
+"""How every command runs: its parser, the settings, the database, and errors as words and exit codes.
+
+A command is a module of this package with `configure(parser)` and `run(arguments, settings) -> exit code`; its
+docstring is its help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from musktracker.config import Settings, load
+from musktracker.errors import MuskTrackerError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from musktracker.runs import LogLine, Run
+
+MODULES = {"import": "import_files"}  # where a command's name cannot be its module's
+
+
+def invoke(name: str, argv: Sequence[str]) -> int:
+    """Parse and run one command."""
+    module = importlib.import_module(f"musktracker.cli.{MODULES.get(name, name)}")
+    parser = argparse.ArgumentParser(
+        prog=f"musktracker {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.configure(parser)
+    arguments = parser.parse_args(argv)
+    settings: Settings | None = None
+    try:
+        settings = load()
+        return int(module.run(arguments, settings))
+    except MuskTrackerError as error:
+        return fail(error, settings, as_json=getattr(arguments, "json", False))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if type(error).__module__.startswith("sqlalchemy."):
+            return fail(_database_error(error), settings, as_json=getattr(arguments, "json", False))
+        raise
+
+
+def fail(error: MuskTrackerError, settings: Settings | None, *, as_json: bool = False) -> int:
+    """Say what went wrong on standard error (and as JSON on standard output where asked); returns the exit code."""
+    scrub = settings.scrub if settings else str
+    print(scrub(f"musktracker: {error}"), file=sys.stderr)
+    if as_json:
+        print_json({"error": scrub(error.message), "hint": scrub(error.hint or ""), "exit_code": error.exit_code})
+    return error.exit_code
+
+
+def open_database(settings: Settings, *, read_only: bool = False) -> Engine:
+    """The settings' database, brought up to the newest schema."""
+    from musktracker.db import engines, migrate
+
+    settings.with_data_dir_made()
+    engine = engines.connect(settings.database_url, read_only=read_only)
+    if not read_only:
+        migrate.ensure_current(engine)
+    return engine
+
+
+def run_stage(
+    settings: Settings, engine: Engine, kind: str, parameters: Mapping[str, Any], *, quiet: bool = False
+) -> Mapping[str, Any]:
+    """Carry out a stage here, as a run that any console can follow; returns its result."""
+    from musktracker import runs
+    from musktracker.pipeline import stages
+
+    return runs.execute(
+        engine,
+        kind,
+        stages.stage(kind),
+        parameters,
+        lease=stages.lease(kind, parameters),
+        listener=Reporter(quiet=quiet),
+        scrub=settings.scrub,
+        level=settings.log_level,
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Give a command that prints data its `--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; datetimes as ISO 8601 in UTC."""
+    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+class Reporter:
+    """A run's reports on standard error: progress on one line of a terminal, then lines; warnings always."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._shown = ""
+
+    def logged(self, line: LogLine) -> None:
+        """Print a line above the progress."""
+        if self._quiet and line.level in ("debug", "info"):
+            return
+        self._clear()
+        prefix = "" if line.level == "info" else f"{line.level}: "
+        print(prefix + printable(line.message), file=sys.stderr)
+
+    def progressed(self, run: Run) -> None:
+        """Redraw the progress where there is a terminal to draw it on."""
+        if not self._terminal or self._quiet:
+            return
+        percent = "" if run.fraction is None else f"{run.fraction:4.0%} "
+        text = printable(f"{percent}{run.stage or ''} {run.message or ''}")[:100]
+        if text != self._shown:
+            self._clear()
+            print(text, end="", file=sys.stderr, flush=True)
+            self._shown = text
+
+    def _clear(self) -> None:
+        if self._shown:
+            print("\r\x1b[2K", end="", file=sys.stderr)
+            self._shown = ""
+
+
+def printable(text: str) -> str:
+    """Text that does nothing to a terminal but be read: control characters become spaces or visible marks."""
+    return "".join(" " if c in "\t\n\r" else c if c.isprintable() else "�" for c in text)
+
+
+def _plain(value: Any) -> Any:
+    from datetime import datetime
+
+    if isinstance(value, datetime):
+        from musktracker.timeline import iso
+
+        return iso(value)
+    return str(value)
+
+
+def _database_error(error: Exception) -> MuskTrackerError:
+    from musktracker.runs import describe
+
+    return MuskTrackerError(
+        f"The database did not do it: {describe(error)}",
+        "musktracker status and musktracker migrate current show its state",
+    )

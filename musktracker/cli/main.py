@@ -1,0 +1,63 @@
+"""The entry point: find the command, run it, and turn errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from musktracker import __version__
+
+COMMANDS = {
+    "console": "open the operator console (also what no command does)",
+    "demo": "open the console on a simulated account, beside your own data",
+    "import": "bring in posts from files",
+    "refresh": "count hours and days, and compute features",
+    "events": "list, add, edit, remove, restore, import and export events",
+    "train": "fit a model, as a new version",
+    "forecast": "forecast the hours to come, and store it",
+    "score": "fill in what happened, and print error and coverage",
+    "status": "what is stored, how fresh it is, and what to do next",
+    "runs": "list, show, follow and cancel runs",
+    "migrate": "bring the database's schema up, down, or show where it is",
+    "config": "show the settings and where each came from",
+}
+HIDDEN = {"work": "carry out a queued run"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong use, 3 data stale or missing."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = arguments[0] if arguments else "console"
+    if name in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if name in ("-V", "--version"):
+        print(f"musktracker {__version__}")
+        return 0
+    if name not in COMMANDS and name not in HIDDEN:
+        print(f"musktracker: there is no command {name!r}\n\n{_help()}", file=sys.stderr)
+        return 2
+    from musktracker.cli.command import invoke
+
+    return invoke(name, arguments[1:])
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Usage: musktracker [COMMAND] [OPTIONS]",
+            "",
+            "Count the posts of one account, and forecast how many will come.",
+            "",
+            *lines,
+            "",
+            "musktracker COMMAND --help explains a command. Exit codes: 0 done, 1 failed, 2 wrong use,",
+            "3 refused because data are stale or missing.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

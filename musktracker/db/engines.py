@@ -1,0 +1,92 @@
+"""Engines: SQLite with its pragmas and honest transactions, Postgres with its session in UTC."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from musktracker.errors import UsageError
+
+BUSY_SECONDS = 5
+
+
+def connect(url: str, *, read_only: bool = False) -> Engine:
+    """An engine for a database URL; with `read_only`, one that the database itself keeps from writing.
+
+    Creates the file of a SQLite database, readable by its owner alone. Raises UsageError for a URL that cannot be,
+    or a driver that is not installed.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise UsageError("The database URL cannot be read", "Write sqlite:///path or postgresql://…") from None
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(url, Path(parsed.database or ""), read_only=read_only)
+    return _postgres(url, read_only=read_only)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: commits at the end, rolls back on an error. Keep it short, and off the network."""
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads, and never waits for a writer."""
+    with engine.connect().execution_options(musktracker_reads=True) as connection:
+        yield connection
+
+
+def is_sqlite(engine: Engine | Connection) -> bool:
+    """Whether this is SQLite (otherwise it is Postgres)."""
+    return engine.dialect.name == "sqlite"
+
+
+def sqlite_path(engine: Engine) -> Path:
+    """The file of a SQLite database."""
+    return Path(engine.url.database or "")
+
+
+def _sqlite(url: str, path: Path, *, read_only: bool) -> Engine:
+    if not path.exists() and not read_only:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"query_only={read_only:d}",
+        ):
+            if not (read_only and pragma.startswith("journal_mode")):
+                connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reads = read_only or connection.get_execution_options().get("musktracker_reads")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgres(url: str, *, read_only: bool) -> Engine:
+    options = "-c timezone=UTC" + (" -c default_transaction_read_only=on" if read_only else "")
+    arguments = {"options": options, "application_name": "musktracker", "connect_timeout": 10}
+    try:
+        return create_engine(url, pool_pre_ping=True, connect_args=arguments)
+    except (ModuleNotFoundError, NoSuchModuleError):
+        raise UsageError(
+            "Postgres needs its driver, which is not installed", "pip install 'musktracker[postgres]'"
+        ) from None

@@ -1,0 +1,294 @@
+"""The tables. The first six are the user's document, exactly; the rest is what the design adds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from musktracker.db.types import UTCDateTime
+
+
+class Base(DeclarativeBase):
+    """All tables of the database."""
+
+    type_annotation_map = {datetime: UTCDateTime(), float: Float()}  # noqa: RUF012
+
+
+class RawTweet(Base):
+    """A post: its id, its time and its kind, never its content."""
+
+    __tablename__ = "raw_tweets"
+    __table_args__ = (Index("idx_created_at_not_deleted", "created_at", "is_deleted"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    tweet_id: Mapped[str] = mapped_column(String(64), unique=True, index=True)
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    source: Mapped[str] = mapped_column(String(32))
+    ingest_time: Mapped[datetime]
+    is_deleted: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    kind: Mapped[str | None] = mapped_column(String(16))
+    deleted_at: Mapped[datetime | None]
+
+
+class TimeBucket(Base):
+    """How many counted posts an observed hour or day had; an unobserved one has no row."""
+
+    __tablename__ = "time_buckets"
+    __table_args__ = (
+        UniqueConstraint("bucket_start", "granularity", name="uq_bucket_granularity"),
+        Index("idx_bucket_start_granularity", "bucket_start", "granularity"),
+        CheckConstraint("granularity IN ('hourly', 'daily')", name="ck_time_buckets_granularity"),
+        CheckConstraint("bucket_end > bucket_start", name="ck_time_buckets_order"),
+        CheckConstraint("tweet_count >= 0", name="ck_time_buckets_count"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    bucket_start: Mapped[datetime]
+    bucket_end: Mapped[datetime]
+    granularity: Mapped[str] = mapped_column(String(16))
+    tweet_count: Mapped[int] = mapped_column(Integer)
+    computed_at: Mapped[datetime]
+
+
+class ExogenousEvent(Base):
+    """An outside event that may move the count; `removed_at` set means that it was taken out."""
+
+    __tablename__ = "exogenous_events"
+    __table_args__ = (
+        Index("idx_event_time_range", "event_start", "event_end"),
+        CheckConstraint("intensity >= 0 AND intensity <= 1", name="ck_exogenous_events_intensity"),
+        CheckConstraint("event_end >= event_start", name="ck_exogenous_events_order"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(256))
+    description: Mapped[str | None] = mapped_column(Text)
+    category: Mapped[str | None] = mapped_column(String(64))
+    event_start: Mapped[datetime] = mapped_column(index=True)
+    event_end: Mapped[datetime] = mapped_column(index=True)
+    intensity: Mapped[float] = mapped_column(Float)
+    source: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+
+
+class Feature(Base):
+    """What was known at `reference_time`, for the hour that begins then."""
+
+    __tablename__ = "features"
+    __table_args__ = (
+        Index("idx_reference_time", "reference_time"),
+        UniqueConstraint("reference_time", name="uq_features_reference_time"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    reference_time: Mapped[datetime] = mapped_column(index=True)
+    lag_1h: Mapped[int | None] = mapped_column(Integer)
+    lag_6h: Mapped[int | None] = mapped_column(Integer)
+    lag_12h: Mapped[int | None] = mapped_column(Integer)
+    lag_24h: Mapped[int | None] = mapped_column(Integer)
+    lag_7d: Mapped[int | None] = mapped_column(Integer)
+    rolling_mean_24h: Mapped[float | None] = mapped_column(Float)
+    rolling_std_24h: Mapped[float | None] = mapped_column(Float)
+    rolling_mean_7d: Mapped[float | None] = mapped_column(Float)
+    rolling_std_7d: Mapped[float | None] = mapped_column(Float)
+    hour_of_day: Mapped[int] = mapped_column(Integer)
+    day_of_week: Mapped[int] = mapped_column(Integer)
+    is_weekend: Mapped[bool] = mapped_column(Boolean)
+    event_intensity: Mapped[float] = mapped_column(Float)
+    events_in_window: Mapped[int] = mapped_column(Integer)
+    computed_at: Mapped[datetime]
+
+
+class ModelMetadata(Base):
+    """One fitted version of a model; never edited after it is made."""
+
+    __tablename__ = "model_metadata"
+    __table_args__ = (
+        Index("idx_model_name_version", "model_name", "model_version"),
+        UniqueConstraint("model_name", "model_version", name="uq_model_metadata_name_version"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model_name: Mapped[str] = mapped_column(String(64), index=True)
+    model_version: Mapped[str] = mapped_column(String(32))
+    trained_at: Mapped[datetime]
+    training_start_date: Mapped[datetime]
+    training_end_date: Mapped[datetime]
+    hyperparameters: Mapped[str | None] = mapped_column(Text)
+    rmse: Mapped[float | None] = mapped_column(Float)
+    mae: Mapped[float | None] = mapped_column(Float)
+    mape: Mapped[float | None] = mapped_column(Float)
+    log_likelihood: Mapped[float | None] = mapped_column(Float)
+    artifact_path: Mapped[str | None] = mapped_column(String(512))
+    diagnostics: Mapped[str | None] = mapped_column(Text)
+    counting: Mapped[str | None] = mapped_column(String(32))
+
+
+class Forecast(Base):
+    """The forecast of one hour: `target_time` is its start, `forecast_time` the origin it was made from."""
+
+    __tablename__ = "forecasts"
+    __table_args__ = (
+        Index("idx_forecast_target", "forecast_time", "target_time"),
+        UniqueConstraint("model_metadata_id", "forecast_time", "target_time", name="uq_forecasts_target"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model_metadata_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("model_metadata.id", name="fk_forecasts_model_metadata_id"), index=True
+    )
+    forecast_time: Mapped[datetime]
+    target_time: Mapped[datetime] = mapped_column(index=True)
+    predicted_count: Mapped[float] = mapped_column(Float)
+    lower_bound_95: Mapped[float | None] = mapped_column(Float)
+    upper_bound_95: Mapped[float | None] = mapped_column(Float)
+    actual_count: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[datetime]
+    lower_bound_50: Mapped[float | None] = mapped_column(Float)
+    upper_bound_50: Mapped[float | None] = mapped_column(Float)
+    lower_bound_80: Mapped[float | None] = mapped_column(Float)
+    upper_bound_80: Mapped[float | None] = mapped_column(Float)
+
+
+class ForecastTotal(Base):
+    """The total of a forecast's horizon, and what the forecast was made of.
+
+    `quantiles` is JSON, probability to count; `warnings` is JSON, a list of texts; `counting` names which posts
+    are counted.
+    """
+
+    __tablename__ = "forecast_totals"
+    __table_args__ = (
+        UniqueConstraint("model_metadata_id", "forecast_time", "horizon_hours", name="uq_forecast_totals"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model_metadata_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("model_metadata.id", name="fk_forecast_totals_model_metadata_id"), index=True
+    )
+    forecast_time: Mapped[datetime] = mapped_column(index=True)
+    horizon_hours: Mapped[int] = mapped_column(Integer)
+    n_paths: Mapped[int] = mapped_column(Integer)
+    seed: Mapped[int] = mapped_column(Integer)
+    counting: Mapped[str] = mapped_column(String(32))
+    predicted_total: Mapped[float] = mapped_column(Float)
+    quantiles: Mapped[str] = mapped_column(Text)
+    warnings: Mapped[str] = mapped_column(Text)
+    actual_total: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[datetime]
+
+
+class ModelArtifact(Base):
+    """A fitted version's numbers (npz), so that every machine on the database can forecast with it."""
+
+    __tablename__ = "model_artifacts"
+
+    model_metadata_id: Mapped[int] = mapped_column(
+        Integer,
+        ForeignKey("model_metadata.id", name="fk_model_artifacts_model_metadata_id"),
+        primary_key=True,
+    )
+    sha256: Mapped[str] = mapped_column(String(64))
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RunRow(Base):
+    """A long operation: who started what, where it stands, how it ended."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint("status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="ck_runs_status"),
+        UniqueConstraint("lease", name="uq_runs_lease"),
+        Index("ix_runs_kind_id", "kind", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    status: Mapped[str] = mapped_column(String(16))
+    parameters: Mapped[str] = mapped_column(Text)
+    stage: Mapped[str | None] = mapped_column(String(64))
+    progress: Mapped[float | None] = mapped_column(Float)
+    message: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int | None] = mapped_column(Integer)
+    who: Mapped[str] = mapped_column(String(255))
+    lease: Mapped[str | None] = mapped_column(String(64))
+
+
+class RunLogLine(Base):
+    """One line of a run's log."""
+
+    __tablename__ = "run_log"
+    __table_args__ = (Index("ix_run_log_run_id_id", "run_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    run_id: Mapped[int] = mapped_column(Integer, ForeignKey("runs.id", name="fk_run_log_run_id", ondelete="CASCADE"))
+    time: Mapped[datetime]
+    level: Mapped[str] = mapped_column(String(16))
+    message: Mapped[str] = mapped_column(Text)
+    fields: Mapped[str | None] = mapped_column(Text)
+
+
+class Coverage(Base):
+    """A span of time in which every post of the account was seen by a source."""
+
+    __tablename__ = "coverage"
+    __table_args__ = (CheckConstraint("span_end > span_start", name="ck_coverage_order"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    source: Mapped[str] = mapped_column(String(64))
+    span_start: Mapped[datetime]
+    span_end: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+
+class EventChange(Base):
+    """One change of an event: who, when, before and after (JSON); rows are only ever added."""
+
+    __tablename__ = "event_changes"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    event_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("exogenous_events.id", name="fk_event_changes_event_id"), index=True
+    )
+    changed_at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(255))
+    action: Mapped[str] = mapped_column(String(16))
+    before: Mapped[str | None] = mapped_column(Text)
+    after: Mapped[str | None] = mapped_column(Text)
+    undoes: Mapped[int | None] = mapped_column(
+        Integer, ForeignKey("event_changes.id", name="fk_event_changes_undoes"), unique=True
+    )
+
+
+class DatabaseSetting(Base):
+    """A setting that belongs to the database, not to a process: which posts are counted, for one."""
+
+    __tablename__ = "database_settings"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[datetime]

@@ -1,0 +1,36 @@
+"""The errors that users meet: what happened, what to do next, and the exit code that scripts see."""
+
+
+class MuskTrackerError(Exception):
+    """Something that the user can understand and act on.
+
+    `hint` says what to do next; `exit_code` is what the command line returns.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+class UsageError(MuskTrackerError):
+    """The request itself is wrong: an option, a setting or a value that cannot be."""
+
+    exit_code = 2
+
+
+class DataError(MuskTrackerError):
+    """Refused because the data that an honest answer needs are stale or missing."""
+
+    exit_code = 3
+
+
+class Cancelled(MuskTrackerError):
+    """A run ended because someone asked it to."""
+
+    exit_code = 130

@@ -1,0 +1,1 @@
+"""How good a forecast was: scores of sample paths, and backtests by rolling origin."""

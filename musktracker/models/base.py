@@ -1,0 +1,103 @@
+"""What every model takes and gives: a history of hourly counts in, sample paths of hourly counts out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Outside events as arrays of one length n.
+
+    `start`, `end` and `known` (when the event was entered) are microseconds since the epoch; `intensity` is 0..1.
+    """
+
+    start: IntArray
+    end: IntArray
+    intensity: FloatArray
+    known: IntArray
+
+    @classmethod
+    def none(cls) -> Events:
+        """No events."""
+        empty = np.empty(0, dtype=np.int64)
+        return cls(empty, empty, np.empty(0), empty)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything known at an origin.
+
+    `counts[i]` is the number of posts in the hour `start + i` (hours since the epoch); NaN where the hour was not
+    observed. The origin is the end of the last hour, `start + len(counts)`.
+    """
+
+    start: int
+    counts: FloatArray
+    events: Events = field(default_factory=Events.none)
+
+    @property
+    def origin(self) -> int:
+        """The first hour that is not part of the history."""
+        return self.start + len(self.counts)
+
+    def until(self, origin: int) -> History:
+        """What was known at an earlier origin: later hours are cut off, as are events entered later."""
+        from musktracker.models.features import events_known_at
+
+        return History(self.start, self.counts[: max(origin - self.start, 0)], events_known_at(self.events, origin))
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """How a fit went: `converged`, `warnings`, and named numbers (dispersion, AIC, iterations, seconds…)."""
+
+    converged: bool
+    warnings: tuple[str, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+    log_likelihood: float | None = None
+
+
+class Fitted(Protocol):
+    """A model fitted to a history."""
+
+    history: History
+    diagnostics: Diagnostics
+
+    def simulate(self, origin: int, horizon: int, n_paths: int, rng: np.random.Generator) -> FloatArray:
+        """Sample paths of hourly counts, shape (n_paths, horizon), for the hours from `origin` on.
+
+        Uses nothing of the history at or after `origin`. Raises ValueError where too little is known before it.
+        """
+        ...
+
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """The fit as named arrays: all that `Model.restore` needs beside a history."""
+        ...
+
+
+class Model(Protocol):
+    """A way to forecast, with its hyperparameters as dataclass fields (JSON values)."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def default(cls) -> Self:
+        """The model with its default hyperparameters."""
+        ...
+
+    def fit(self, history: History) -> Fitted:
+        """Fit to a history. Raises ValueError where the history is too short."""
+        ...
+
+    def restore(self, parameters: Mapping[str, NDArray[Any]], history: History) -> Fitted:
+        """A stored fit, conditioned on a (newer) history."""
+        ...

@@ -1,0 +1,34 @@
+"""Which function carries out which kind of run, and which runs must not overlap."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+STAGES = {
+    "import": "musktracker.pipeline.ingest:import_files",
+    "refresh": "musktracker.pipeline.aggregate:refresh",
+    "train": "musktracker.pipeline.train:train",
+    "forecast": "musktracker.pipeline.forecast:forecast",
+    "score": "musktracker.pipeline.monitor:score",
+    "demo": "musktracker.pipeline.demo:prepare",
+}
+
+
+def stage(kind: str) -> Callable[..., Mapping[str, Any]]:
+    """The function of a kind of run, imported when it is needed: `stage(engine, run, **parameters)`."""
+    module, name = STAGES[kind].split(":")
+    function: Callable[..., Mapping[str, Any]] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def lease(kind: str, parameters: Mapping[str, Any]) -> str | None:
+    """What a run of this kind holds alone while it goes on."""
+    if kind in ("import", "demo"):
+        return "ingest"
+    if kind == "refresh":
+        return "refresh"
+    if kind == "train":
+        return f"train:{parameters.get('model', '')}"
+    return None

@@ -1,0 +1,538 @@
+"""A long operation as a row: status, progress, log, heartbeat, lease, cancel.
+
+A stage reports to a `Run`. In a database the run is a row that any console on any machine can follow: a recorder
+thread writes what the stage reports twice a second, keeps the heartbeat, and watches the cancel flag, so that
+reporting costs a stage nothing and never meets its transactions.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import FrameType
+from typing import Any, Protocol
+
+from sqlalchemy import Engine, Row, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from musktracker.config import LOG_LEVELS, Settings
+from musktracker.db.engines import reading, writing
+from musktracker.db.tables import RunLogLine, RunRow
+from musktracker.errors import Cancelled, MuskTrackerError
+from musktracker.timeline import now
+
+FLUSH_SECONDS = 0.5
+HEARTBEAT = timedelta(seconds=5)
+STALE = timedelta(seconds=30)  # a run whose heartbeat is older is lost, and its lease free to take
+GRACE_SECONDS = 2.0  # from the cancel flag to SIGTERM
+ABANDON_SECONDS = 5.0  # from SIGTERM to the end of a process that does not listen
+ACTIVE = ("queued", "running")
+
+
+class LeaseHeld(MuskTrackerError):
+    """Another run of a kind that must not overlap is going on; `holder` is that run."""
+
+    def __init__(self, holder: RunInfo) -> None:
+        started = holder.started_at or holder.created_at
+        super().__init__(
+            f"{holder.lease} is held by run {holder.id}, started by {holder.who} (process {holder.pid} on "
+            f"{holder.host}) at {started:%Y-%m-%d %H:%M:%S} UTC",
+            f"Wait for it, or cancel it: musktracker runs cancel {holder.id}",
+        )
+        self.holder = holder
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a run's log."""
+
+    id: int
+    time: datetime
+    level: str
+    message: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run as others see it."""
+
+    id: int
+    kind: str
+    status: str
+    parameters: Mapping[str, Any]
+    stage: str | None
+    progress: float | None
+    message: str | None
+    result: Mapping[str, Any] | None
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    heartbeat_at: datetime | None
+    cancel_requested_at: datetime | None
+    host: str
+    pid: int | None
+    who: str
+    lease: str | None
+
+    @property
+    def active(self) -> bool:
+        """Whether it is queued or running (it may be lost all the same)."""
+        return self.status in ACTIVE
+
+    @property
+    def lost(self) -> bool:
+        """Whether it claims to go on, yet its heart has stopped."""
+        return self.active and now() - (self.heartbeat_at or self.created_at) > STALE
+
+    @property
+    def state(self) -> str:
+        """The status as users see it: the stored one, or `lost`."""
+        return "lost" if self.lost else self.status
+
+
+class Listener(Protocol):
+    """Who else hears what a run reports, as it does: the command line's standard error, for one."""
+
+    def logged(self, line: LogLine) -> None: ...
+
+    def progressed(self, run: Run) -> None: ...
+
+
+class Run:
+    """What a stage reports to. This one only remembers: for tests, and for use as a library."""
+
+    def __init__(self) -> None:
+        self.id: int | None = None
+        self.stage: str | None = None
+        self.fraction: float | None = None
+        self.message: str | None = None
+        self.lines: list[LogLine] = []
+
+    def log(self, level: str, message: str, **fields: Any) -> None:
+        """Add a line to the log; `level` is one of debug, info, warning, error; `fields` are JSON values."""
+        self.lines.append(LogLine(len(self.lines) + 1, now(), level, message, fields))
+
+    def debug(self, message: str, **fields: Any) -> None:
+        """Log what only a developer wants to know."""
+        self.log("debug", message, **fields)
+
+    def info(self, message: str, **fields: Any) -> None:
+        """Log what happened."""
+        self.log("info", message, **fields)
+
+    def warning(self, message: str, **fields: Any) -> None:
+        """Log what the user should look at."""
+        self.log("warning", message, **fields)
+
+    def error(self, message: str, **fields: Any) -> None:
+        """Log what went wrong."""
+        self.log("error", message, **fields)
+
+    def progress(
+        self, fraction: float | None = None, *, stage: str | None = None, message: str | None = None
+    ) -> None:
+        """Say how far it is (0..1), in which stage, doing what; then `check`. Cheap enough for a tight loop."""
+        if fraction is not None:
+            self.fraction = min(max(fraction, 0.0), 1.0)
+        self.stage = stage or self.stage
+        self.message = message if message is not None else self.message
+        self.check()
+
+    def check(self) -> None:
+        """Raise Cancelled where someone asked this run to stop. Call it at least once a second."""
+
+
+class RecordedRun(Run):
+    """A run whose reports become rows, through a thread of its own."""
+
+    def __init__(
+        self, engine: Engine, run_id: int, listener: Listener | None, scrub: Callable[[str], str], level: str
+    ) -> None:
+        super().__init__()
+        self.id = run_id
+        self._engine = engine
+        self._listener = listener
+        self._scrub = scrub
+        self._threshold = LOG_LEVELS.index(level)
+        self._lock = threading.Lock()
+        self._pending: list[LogLine] = []
+        self._ended = threading.Event()
+        self._cancelled = threading.Event()
+        self._beaten = now()
+        self._written: tuple[Any, ...] = ()
+        self._thread = threading.Thread(target=self._record, name=f"run-{run_id}", daemon=True)
+
+    def log(self, level: str, message: str, **fields: Any) -> None:
+        """Queue a line for the recorder; secrets are removed first."""
+        if LOG_LEVELS.index(level) < self._threshold:
+            return
+        line = LogLine(0, now(), level, self._scrub(message), fields)
+        with self._lock:
+            self._pending.append(line)
+        if self._listener:
+            self._listener.logged(line)
+
+    def progress(
+        self, fraction: float | None = None, *, stage: str | None = None, message: str | None = None
+    ) -> None:
+        """As in Run, and tell the listener."""
+        super().progress(fraction, stage=stage, message=message)
+        if self._listener:
+            self._listener.progressed(self)
+
+    def check(self) -> None:
+        """As in Run."""
+        if self._cancelled.is_set():
+            raise Cancelled("Cancelled on request")
+
+    def start(self) -> None:
+        """Begin to record."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the recording; everything reported so far is written when this returns."""
+        self._ended.set()
+        self._thread.join()
+        self._flush()
+
+    def _record(self) -> None:
+        while not self._ended.wait(FLUSH_SECONDS):
+            with suppress(OperationalError):  # busy or away for a moment: the next turn writes it
+                self._flush()
+                self._watch()
+
+    def _flush(self) -> None:
+        with self._lock:
+            lines, self._pending = self._pending, []
+        state = (self.fraction, self.stage, self.message)
+        beat = now()
+        if not lines and state == self._written and beat - self._beaten < HEARTBEAT:
+            return
+        try:
+            with writing(self._engine) as connection:
+                if lines:
+                    connection.execute(insert(RunLogLine), [_line_values(self.id, line) for line in lines])
+                connection.execute(
+                    update(RunRow)
+                    .where(RunRow.id == self.id)
+                    .values(progress=state[0], stage=state[1], message=state[2], heartbeat_at=beat)
+                )
+        except OperationalError:
+            with self._lock:
+                self._pending[:0] = lines
+            raise
+        self._written, self._beaten = state, beat
+
+    def _watch(self) -> None:
+        if self._cancelled.is_set():
+            return
+        with reading(self._engine) as connection:
+            asked = connection.scalar(select(RunRow.cancel_requested_at).where(RunRow.id == self.id))
+        if asked is not None:
+            self._cancelled.set()
+            threading.Thread(target=self._insist, daemon=True).start()
+
+    def _insist(self) -> None:
+        if not self._ended.wait(GRACE_SECONDS):
+            os.kill(os.getpid(), signal.SIGTERM)
+            if not self._ended.wait(ABANDON_SECONDS):
+                _finish(self._engine, self.id, "cancelled", error="Ended by force: it did not stop when asked")
+                os._exit(128 + signal.SIGTERM)
+
+
+def create(engine: Engine, kind: str, parameters: Mapping[str, Any], *, lease: str | None = None) -> int:
+    """Queue a run and take its lease; returns its id. Raises LeaseHeld where a living run holds the lease."""
+    moment = now()
+    values = {
+        "kind": kind,
+        "status": "queued",
+        "parameters": json.dumps(dict(parameters), sort_keys=True, default=str),
+        "created_at": moment,
+        "heartbeat_at": moment,
+        "host": socket.gethostname()[:255],
+        "who": whoami(),
+        "lease": lease,
+    }
+    try:
+        with writing(engine) as connection:
+            if lease is not None:
+                _free_if_lost(connection, lease, moment)
+            return int(connection.execute(insert(RunRow).values(values).returning(RunRow.id)).scalar_one())
+    except IntegrityError:
+        holder = _holder(engine, lease or "")
+        if holder is None:  # it ended in this very moment
+            return create(engine, kind, parameters, lease=lease)
+        raise LeaseHeld(holder) from None
+
+
+@contextmanager
+def recording(
+    engine: Engine,
+    run_id: int,
+    *,
+    listener: Listener | None = None,
+    scrub: Callable[[str], str] = str,
+    level: str = "info",
+) -> Iterator[RecordedRun]:
+    """Carry out a queued run in this process; its row ends as succeeded, failed or cancelled.
+
+    SIGTERM and SIGHUP end the run as cancelled where this is the main thread.
+    """
+    run = RecordedRun(engine, run_id, listener, scrub, level)
+    _mark_started(engine, run_id)
+    run.start()
+    try:
+        with _ending_on_signals():
+            yield run
+    except (Cancelled, KeyboardInterrupt) as reason:
+        run.log("warning", str(reason) or "Interrupted")
+        run.stop()
+        _finish(engine, run_id, "cancelled", error=str(reason) or "Interrupted")
+        raise
+    except BaseException as failure:
+        text = scrub(describe(failure))
+        run.log("error", text)
+        run.stop()
+        _finish(engine, run_id, "failed", error=text)
+        raise
+    run.stop()
+
+
+def execute(
+    engine: Engine,
+    kind: str,
+    stage: Callable[..., Mapping[str, Any]],
+    parameters: Mapping[str, Any],
+    *,
+    lease: str | None = None,
+    run_id: int | None = None,
+    listener: Listener | None = None,
+    scrub: Callable[[str], str] = str,
+    level: str = "info",
+) -> Mapping[str, Any]:
+    """Run `stage(engine, run, **parameters)` here and now, as a new run or a queued one; returns its result."""
+    if run_id is None:
+        run_id = create(engine, kind, parameters, lease=lease)
+    with recording(engine, run_id, listener=listener, scrub=scrub, level=level) as run:
+        result = stage(engine, run, **parameters)
+    _finish(engine, run_id, "succeeded", result=result)
+    return result
+
+
+def launch(
+    settings: Settings,
+    engine: Engine,
+    kind: str,
+    parameters: Mapping[str, Any],
+    *,
+    lease: str | None = None,
+) -> int:
+    """Queue a run and start a detached process for it, which outlives this one and its terminal; returns its id."""
+    run_id = create(engine, kind, parameters, lease=lease)
+    settings.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = os.open(settings.log_dir / "workers.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    try:
+        subprocess.Popen(
+            [sys.executable, "-m", "musktracker.cli.main", "work", str(run_id)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=settings.data_dir,
+            env={**os.environ, **settings.environment()},
+        )
+    finally:
+        os.close(log)
+    return run_id
+
+
+def request_cancel(engine: Engine, run_id: int) -> bool:
+    """Ask a run to stop; False where it has ended already. A lost run is closed at once."""
+    info = get(engine, run_id)
+    if not info.active:
+        return False
+    if info.lost:
+        _finish(engine, run_id, "failed", error=_lost_text(info.heartbeat_at))
+        return True
+    with writing(engine) as connection:
+        connection.execute(
+            update(RunRow)
+            .where(RunRow.id == run_id, RunRow.cancel_requested_at.is_(None))
+            .values(cancel_requested_at=now())
+        )
+    return True
+
+
+def get(engine: Engine, run_id: int) -> RunInfo:
+    """One run. Raises MuskTrackerError where there is none with this id."""
+    with reading(engine) as connection:
+        row = connection.execute(select(RunRow.__table__).where(RunRow.id == run_id)).one_or_none()
+    if row is None:
+        raise MuskTrackerError(f"There is no run {run_id}", "musktracker runs lists them")
+    return _info(row)
+
+
+def recent(
+    engine: Engine, *, limit: int = 50, kinds: Sequence[str] | None = None, active: bool | None = None
+) -> list[RunInfo]:
+    """The newest runs first; of some kinds only, or active ones only, where asked."""
+    query = select(RunRow.__table__).order_by(RunRow.id.desc()).limit(limit)
+    if kinds is not None:
+        query = query.where(RunRow.kind.in_(kinds))
+    if active is not None:
+        query = query.where(RunRow.status.in_(ACTIVE) if active else RunRow.status.not_in(ACTIVE))
+    with reading(engine) as connection:
+        return [_info(row) for row in connection.execute(query)]
+
+
+def log_lines(
+    engine: Engine, run_id: int, *, after: int = 0, limit: int = 1000, levels: Sequence[str] | None = None
+) -> list[LogLine]:
+    """A run's lines after line id `after`, oldest first."""
+    query = select(RunLogLine.__table__).where(RunLogLine.run_id == run_id, RunLogLine.id > after)
+    if levels is not None:
+        query = query.where(RunLogLine.level.in_(levels))
+    with reading(engine) as connection:
+        return [_line(row) for row in connection.execute(query.order_by(RunLogLine.id).limit(limit))]
+
+
+def last_log_lines(engine: Engine, run_id: int, *, limit: int = 1000) -> list[LogLine]:
+    """A run's newest lines, oldest of them first."""
+    query = select(RunLogLine.__table__).where(RunLogLine.run_id == run_id)
+    with reading(engine) as connection:
+        rows = connection.execute(query.order_by(RunLogLine.id.desc()).limit(limit)).all()
+    return [_line(row) for row in reversed(rows)]
+
+
+def prune(engine: Engine, *, before: datetime) -> int:
+    """Delete ended runs that finished before a time, with their logs; returns how many."""
+    with writing(engine) as connection:
+        return connection.execute(
+            delete(RunRow).where(RunRow.finished_at < before, RunRow.status.not_in(ACTIVE))
+        ).rowcount
+
+
+def whoami() -> str:
+    """Who acts, as the change logs show it: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"[:255]
+
+
+def describe(failure: BaseException) -> str:
+    """An error in one line, for a row or a terminal."""
+    if isinstance(failure, MuskTrackerError):
+        return str(failure)
+    reason = str(getattr(failure, "orig", None) or failure)
+    return " ".join(f"{type(failure).__name__}: {reason}".split())
+
+
+def _mark_started(engine: Engine, run_id: int) -> None:
+    moment = now()
+    with writing(engine) as connection:
+        started = connection.execute(
+            update(RunRow)
+            .where(RunRow.id == run_id, RunRow.status == "queued")
+            .values(
+                status="running",
+                started_at=moment,
+                heartbeat_at=moment,
+                pid=os.getpid(),
+                host=socket.gethostname()[:255],
+            )
+        ).rowcount
+    if not started:
+        raise MuskTrackerError(f"Run {run_id} is not queued, so it cannot be started")
+
+
+def _finish(
+    engine: Engine,
+    run_id: int | None,
+    status: str,
+    *,
+    result: Mapping[str, Any] | None = None,
+    error: str | None = None,
+) -> None:
+    moment = now()
+    values: dict[str, Any] = {"status": status, "finished_at": moment, "heartbeat_at": moment, "lease": None}
+    if status == "succeeded":
+        values["progress"] = 1.0
+    if result is not None:
+        values["result"] = json.dumps(dict(result), sort_keys=True, default=str)
+    with writing(engine) as connection:
+        connection.execute(
+            update(RunRow).where(RunRow.id == run_id, RunRow.status.in_(ACTIVE)).values(error=error, **values)
+        )
+
+
+def _free_if_lost(connection: Any, lease: str, moment: datetime) -> None:
+    stale = or_(RunRow.heartbeat_at.is_(None), RunRow.heartbeat_at < moment - STALE)
+    beat = connection.scalar(select(RunRow.heartbeat_at).where(RunRow.lease == lease, stale))
+    connection.execute(
+        update(RunRow)
+        .where(RunRow.lease == lease, stale)
+        .values(status="failed", error=_lost_text(beat), finished_at=moment, lease=None)
+    )
+
+
+def _lost_text(beat: datetime | None) -> str:
+    last = f"{beat:%Y-%m-%d %H:%M:%S} UTC" if beat else "its start"
+    return f"Lost: no sign of life since {last}; its process or machine ended"
+
+
+def _holder(engine: Engine, lease: str) -> RunInfo | None:
+    with reading(engine) as connection:
+        row = connection.execute(select(RunRow.__table__).where(RunRow.lease == lease)).one_or_none()
+    return None if row is None else _info(row)
+
+
+@contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise Cancelled(f"Ended by {signal.Signals(number).name}")
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _line_values(run_id: int | None, line: LogLine) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "time": line.time,
+        "level": line.level,
+        "message": line.message.replace("\x00", "�"),
+        "fields": json.dumps(line.fields, default=str) if line.fields else None,
+    }
+
+
+def _line(row: Row[Any]) -> LogLine:
+    return LogLine(row.id, row.time, row.level, row.message, json.loads(row.fields) if row.fields else {})
+
+
+def _info(row: Row[Any]) -> RunInfo:
+    values = dict(row._mapping)
+    values["parameters"] = json.loads(row.parameters)
+    values["result"] = json.loads(row.result) if row.result else None
+    return RunInfo(**values)

