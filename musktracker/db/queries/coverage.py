@@ -1,0 +1,64 @@
+"""What is stored and what was observed: posts at both ends, spans of coverage, and the holes between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, func, select
+
+from musktracker import timeline
+from musktracker.db.engines import reading
+from musktracker.db.tables import Coverage, RawTweet
+from musktracker.timeline import Span
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageSpan:
+    """A stretch of time that one source observed in full, start included, end excluded."""
+
+    source: str
+    start: datetime
+    end: datetime
+    created_at: datetime
+
+
+def spans(engine: Engine, *, source: str | None = None) -> list[CoverageSpan]:
+    """The stored spans, of one source where asked, by start."""
+    columns = (Coverage.source, Coverage.span_start, Coverage.span_end, Coverage.created_at)
+    query = select(*columns).order_by(Coverage.span_start, Coverage.id)
+    if source is not None:
+        query = query.where(Coverage.source == source)
+    with reading(engine) as connection:
+        return [CoverageSpan(*row) for row in connection.execute(query)]
+
+
+def covered(engine: Engine) -> list[Span]:
+    """The time that any source observed in full, as sorted spans that neither overlap nor touch."""
+    return timeline.union(Span(span.start, span.end) for span in spans(engine))
+
+
+def holes(engine: Engine, within: Span) -> list[Span]:
+    """What of `within` no source observed."""
+    return timeline.holes(covered(engine), within)
+
+
+def first_post(engine: Engine) -> datetime | None:
+    """When the earliest stored post that is not deleted was made."""
+    query = select(func.min(RawTweet.created_at)).where(RawTweet.is_deleted.is_(False))
+    with reading(engine) as connection:
+        return connection.scalar(query)
+
+
+def last_post(engine: Engine) -> datetime | None:
+    """When the latest stored post that is not deleted was made."""
+    query = select(func.max(RawTweet.created_at)).where(RawTweet.is_deleted.is_(False))
+    with reading(engine) as connection:
+        return connection.scalar(query)
+
+
+def post_count(engine: Engine) -> int:
+    """How many stored posts are not deleted, of every kind."""
+    query = select(func.count()).select_from(RawTweet).where(RawTweet.is_deleted.is_(False))
+    with reading(engine) as connection:
+        return int(connection.scalar(query) or 0)
