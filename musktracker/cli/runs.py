@@ -1,0 +1,127 @@
+"""Look at runs: every import, refresh, training, forecast and scoring, by whoever started it, on whatever machine.
+
+musktracker runs                 the newest runs
+musktracker runs show 12         one run with its log
+musktracker runs follow 12       its log as it comes, until it ends
+musktracker runs cancel 12       ask it to stop
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+from musktracker.cli.command import add_json, open_database, print_json, printable, table
+from musktracker.config import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from musktracker.runs import LogLine, RunInfo
+
+FOLLOW_SECONDS = 0.5
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.set_defaults(action="list", limit=20, kind=None, json=False)
+    actions = parser.add_subparsers(metavar="ACTION")
+    listing = actions.add_parser("list", help="the newest runs (what no action does)")
+    listing.add_argument("--limit", type=int, default=20, help="how many (20)")
+    listing.add_argument("--kind", help="runs of this kind only")
+    listing.set_defaults(action="list")
+    add_json(listing)
+    for action, text in (
+        ("show", "one run with its log"),
+        ("follow", "its log as it comes, until it ends"),
+        ("cancel", "ask it to stop"),
+    ):
+        one = actions.add_parser(action, help=text)
+        one.add_argument("run_id", type=int)
+        one.set_defaults(action=action)
+        if action == "show":
+            add_json(one)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Carry out the action."""
+    engine = open_database(settings)
+    if arguments.action == "list":
+        return _list(engine, settings, arguments)
+    return {"show": _show, "follow": _follow, "cancel": _cancel}[arguments.action](engine, settings, arguments)
+
+
+def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
+    from musktracker import runs
+
+    found = runs.recent(engine, limit=arguments.limit, kinds=[arguments.kind] if arguments.kind else None)
+    if arguments.json:
+        print_json([_as_data(info) for info in found])
+        return 0
+    rows = [
+        (
+            str(info.id),
+            info.kind,
+            info.state,
+            "" if info.progress is None else f"{info.progress:.0%}",
+            f"{info.created_at.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}",
+            info.who,
+            printable(info.error or info.message or "")[:60],
+        )
+        for info in found
+    ]
+    print(table(("run", "kind", "state", "done", f"created ({settings.timezone})", "who", "message"), rows))
+    return 0
+
+
+def _show(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
+    from musktracker import runs
+
+    info = runs.get(engine, arguments.run_id)
+    lines = runs.last_log_lines(engine, info.id)
+    if arguments.json:
+        print_json(_as_data(info) | {"log": [dataclasses.asdict(line) for line in lines]})
+        return 0
+    for name, value in _as_data(info).items():
+        if value not in (None, {}, ""):
+            print(f"{name:<20} {printable(str(value))}")
+    for line in lines:
+        print(_line(line, settings))
+    return 0
+
+
+def _follow(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
+    from musktracker import runs
+
+    seen = 0
+    while True:
+        info = runs.get(engine, arguments.run_id)  # before the lines, so that none written at its end is missed
+        for line in runs.log_lines(engine, info.id, after=seen):
+            print(_line(line, settings), flush=True)
+            seen = line.id
+        if not info.active or info.lost:
+            print(f"run {info.id} {info.state}" + (f": {printable(info.error)}" if info.error else ""))
+            return 0 if info.status == "succeeded" else 1
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _cancel(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:  # noqa: ARG001
+    from musktracker import runs
+
+    if runs.request_cancel(engine, arguments.run_id):
+        print(f"Run {arguments.run_id} was asked to stop.")
+        return 0
+    print(f"Run {arguments.run_id} has ended already: {runs.get(engine, arguments.run_id).status}.")
+    return 1
+
+
+def _line(line: LogLine, settings: Settings) -> str:
+    fields = " ".join(f"{name}={value}" for name, value in line.fields.items())
+    moment = line.time.astimezone(settings.zone)
+    return f"{moment:%H:%M:%S} {line.level:<7} {printable(f'{line.message} {fields}'.rstrip())}"
+
+
+def _as_data(info: RunInfo) -> dict[str, Any]:
+    return dataclasses.asdict(info) | {"state": info.state}
