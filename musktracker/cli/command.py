@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from musktracker.config import Settings, load
 from musktracker.errors import MuskTrackerError
+from musktracker.text import printable as printable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -141,11 +142,6 @@ class Reporter:
         if self._shown:
             print("\r\x1b[2K", end="", file=sys.stderr)
             self._shown = ""
-
-
-def printable(text: str) -> str:
-    """Text that does nothing to a terminal but be read: control characters become spaces or visible marks."""
-    return "".join(" " if c in "\t\n\r" else c if c.isprintable() else "�" for c in text)
 
 
 def _plain(value: Any) -> Any:
