@@ -178,7 +178,8 @@ class RecordedRun(Run):
         """Queue a line for the recorder; secrets are removed first."""
         if LOG_LEVELS.index(level) < self._threshold:
             return
-        line = LogLine(0, now(), level, self._scrub(message), fields)
+        safe = {name: self._scrub(value) if isinstance(value, str) else value for name, value in fields.items()}
+        line = LogLine(0, now(), level, self._scrub(message), safe)
         with self._lock:
             self._pending.append(line)
         if self._listener:
@@ -187,7 +188,8 @@ class RecordedRun(Run):
     def progress(
         self, fraction: float | None = None, *, stage: str | None = None, message: str | None = None
     ) -> None:
-        """As in Run, and tell the listener."""
+        """As in Run, without secrets, and tell the listener."""
+        message = message if message is None else self._scrub(message)
         super().progress(fraction, stage=stage, message=message)
         if self._listener:
             self._listener.progressed(self)
@@ -344,7 +346,7 @@ def launch(
     settings.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = os.open(settings.log_dir / "workers.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     try:
-        subprocess.Popen(
+        worker = subprocess.Popen(
             [sys.executable, "-m", "musktracker.cli.main", "work", str(run_id)],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -355,6 +357,7 @@ def launch(
         )
     finally:
         os.close(log)
+    threading.Thread(target=worker.wait, name=f"reap-{run_id}", daemon=True).start()
     return run_id
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from musktracker import runs
-from musktracker.errors import Cancelled
+from musktracker.config import Settings
+from musktracker.db.engines import writing
+from musktracker.db.tables import RunRow
+from musktracker.errors import Cancelled, DataError
+from musktracker.timeline import now
 
 
 def counting(engine: Engine, run: runs.Run, n: int) -> dict[str, int]:
@@ -16,6 +29,15 @@ def counting(engine: Engine, run: runs.Run, n: int) -> dict[str, int]:
     return {"n": n}
 
 
+def failing(engine: Engine, run: runs.Run) -> dict[str, int]:
+    raise DataError("There are no posts", "Import some")
+
+
+def heart_stopped(engine: Engine, run_id: int) -> None:
+    with writing(engine) as connection:
+        connection.execute(update(RunRow).where(RunRow.id == run_id).values(heartbeat_at=now() - 2 * runs.STALE))
+
+
 def test_a_run_leaves_its_result_and_its_log(engine: Engine) -> None:
     assert runs.execute(engine, "refresh", counting, {"n": 3}) == {"n": 3}
     [info] = runs.recent(engine)
@@ -23,10 +45,50 @@ def test_a_run_leaves_its_result_and_its_log(engine: Engine) -> None:
     assert [line.fields["i"] for line in runs.log_lines(engine, info.id)] == [0, 1, 2]
 
 
+def test_a_failed_run_says_why_and_frees_its_lease(engine: Engine) -> None:
+    with pytest.raises(DataError):
+        runs.execute(engine, "train", failing, {}, lease="train:x")
+    [info] = runs.recent(engine)
+    assert (info.status, info.error, info.lease) == ("failed", "There are no posts. Import some", None)
+    assert runs.log_lines(engine, info.id)[-1].level == "error"
+
+
+def test_secrets_never_reach_a_row(engine: Engine, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url="postgresql://me:hunter2@host/db", x_bearer_token="AAAtoken")
+
+    def careless(engine: Engine, run: runs.Run) -> dict[str, int]:
+        run.progress(0.1, message="calling with AAAtoken")
+        run.info("connecting", url="postgresql://me:hunter2@host/db")
+        raise RuntimeError("could not reach postgresql://me:hunter2@host/db with AAAtoken")
+
+    with pytest.raises(RuntimeError):
+        runs.execute(engine, "train", careless, {}, scrub=settings.scrub)
+    [info] = runs.recent(engine)
+    stored = f"{info} {runs.log_lines(engine, info.id)}"
+    assert "hunter2" not in stored
+    assert "AAAtoken" not in stored
+
+
 def test_a_second_run_is_told_who_holds_the_lease(engine: Engine) -> None:
     holder = runs.create(engine, "import", {}, lease="ingest")
-    with pytest.raises(runs.LeaseHeld, match=f"run {holder}"):
+    with pytest.raises(runs.LeaseHeld, match=rf"run {holder}, started by {runs.whoami()}"):
         runs.create(engine, "import", {}, lease="ingest")
+
+
+def test_the_lease_of_a_lost_run_is_taken_over(engine: Engine) -> None:
+    lost = runs.create(engine, "import", {}, lease="ingest")
+    heart_stopped(engine, lost)
+    assert runs.get(engine, lost).state == "lost"
+    runs.create(engine, "import", {}, lease="ingest")
+    assert runs.get(engine, lost).status == "failed"
+    assert "no sign of life" in (runs.get(engine, lost).error or "")
+
+
+def test_cancelling_a_lost_run_closes_it(engine: Engine) -> None:
+    lost = runs.create(engine, "import", {}, lease="ingest")
+    heart_stopped(engine, lost)
+    assert runs.request_cancel(engine, lost)
+    assert (runs.get(engine, lost).status, runs.get(engine, lost).lease) == ("failed", None)
 
 
 def test_a_cancelled_run_stops_and_frees_its_lease(engine: Engine) -> None:
@@ -38,5 +100,67 @@ def test_a_cancelled_run_stops_and_frees_its_lease(engine: Engine) -> None:
     with pytest.raises(Cancelled):
         runs.execute(engine, "import", endless, {}, lease="ingest")
     [info] = runs.recent(engine)
-    assert info.status == "cancelled"
-    runs.create(engine, "import", {}, lease="ingest")
+    assert (info.status, info.lease) == ("cancelled", None)
+
+
+def test_an_ended_run_cannot_be_cancelled(engine: Engine) -> None:
+    runs.execute(engine, "refresh", counting, {"n": 1})
+    assert not runs.request_cancel(engine, runs.recent(engine)[0].id)
+
+
+def test_pruning_takes_only_ended_runs(engine: Engine) -> None:
+    runs.execute(engine, "refresh", counting, {"n": 1})
+    waiting = runs.create(engine, "refresh", {})
+    assert runs.prune(engine, before=now() + timedelta(days=1)) == 1
+    assert [info.id for info in runs.recent(engine)] == [waiting]
+
+
+STUBBORN = """
+import sys, time
+from musktracker import runs
+from musktracker.db import engines
+
+def stubborn(engine, run):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        time.sleep(0.05)
+    return {}
+
+runs.execute(engines.connect(sys.argv[1]), "train", stubborn, {}, lease="train:x")
+"""
+
+
+@pytest.fixture
+def stubborn(database_url: str, engine: Engine) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, "-c", STUBBORN, database_url], stderr=subprocess.DEVNULL)
+    until(lambda: any(info.status == "running" for info in runs.recent(engine)))
+    return process
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_run_that_does_not_listen_is_terminated(stubborn: subprocess.Popen[bytes], engine: Engine) -> None:
+    runs.request_cancel(engine, runs.recent(engine)[0].id)
+    stubborn.wait(timeout=20)
+    assert runs.recent(engine)[0].status == "cancelled"
+
+
+def test_sigterm_ends_a_run_as_cancelled(stubborn: subprocess.Popen[bytes], engine: Engine) -> None:
+    stubborn.send_signal(signal.SIGTERM)
+    stubborn.wait(timeout=20)
+    [info] = runs.recent(engine)
+    assert (info.status, info.error, info.lease) == ("cancelled", "Ended by SIGTERM", None)
+
+
+def test_a_launched_run_lives_in_a_session_of_its_own(settings: Settings, engine: Engine) -> None:
+    run_id = runs.launch(settings, engine, "refresh", {})
+    until(lambda: not runs.get(engine, run_id).active)
+    info = runs.get(engine, run_id)
+    assert info.status == "failed"
+    assert info.pid not in (None, os.getpid())
+    assert "no coverage" in (info.error or "").lower() or "import" in (info.error or "").lower()

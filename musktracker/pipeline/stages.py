@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from musktracker.runs import Run
 
 STAGES = {
     "import": "musktracker.pipeline.ingest:import_files",
@@ -17,10 +22,14 @@ STAGES = {
 
 
 def stage(kind: str) -> Callable[..., Mapping[str, Any]]:
-    """The function of a kind of run, imported when it is needed: `stage(engine, run, **parameters)`."""
+    """The function of a kind of run, `stage(engine, run, **parameters)`; its module is imported when it is called."""
     module, name = STAGES[kind].split(":")
-    function: Callable[..., Mapping[str, Any]] = getattr(importlib.import_module(module), name)
-    return function
+
+    def carry_out(engine: Engine, run: Run, **parameters: Any) -> Mapping[str, Any]:
+        function: Callable[..., Mapping[str, Any]] = getattr(importlib.import_module(module), name)
+        return function(engine, run, **parameters)
+
+    return carry_out
 
 
 def lease(kind: str, parameters: Mapping[str, Any]) -> str | None:
