@@ -1,0 +1,345 @@
+"""A console on a database of deterministic rows, at a moment that never changes, and snapshots of what it shows."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, insert
+from textual.app import App
+from textual.pilot import Pilot
+
+from musktracker.config import Settings
+from musktracker.db import engines, tables
+from musktracker.db.upsert import upsert
+from musktracker.timeline import HOUR, snowflake_floor
+from tui.app import Console
+
+NOW = datetime(2026, 1, 15, 18, 7, tzinfo=UTC)
+START = datetime(2025, 1, 15, tzinfo=UTC)
+LAST_HOUR = NOW.replace(minute=0) - HOUR
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+WHO = "ada@tower"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--snapshot-update", action="store_true", help="write the snapshots anew")
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """The moment that every clock of the console and of the runs shows."""
+    for clock in ("musktracker.timeline.now", "musktracker.runs.now"):
+        monkeypatch.setattr(clock, lambda: NOW)
+    return NOW
+
+
+@pytest.fixture(scope="session")
+def populated_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a SQLite database with a year of posts and one of everything else."""
+    path = tmp_path_factory.mktemp("populated") / "populated.db"
+    shutil.copy(sqlite_template, path)
+    engine = engines.connect(f"sqlite:///{path}")
+    populate(engine)
+    with engine.connect() as connection:
+        connection.rollback()
+        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def populated(populated_template: Path, tmp_path: Path, frozen: datetime) -> Settings:
+    """Settings on a SQLite database with a year of posts, events, two model versions, forecasts and runs."""
+    path = tmp_path / "populated.db"
+    shutil.copy(populated_template, path)
+    return Settings(data_dir=tmp_path / "data", database_url=f"sqlite:///{path}").with_data_dir_made()
+
+
+@pytest.fixture
+def populated_engine(populated: Settings) -> Iterator[Engine]:
+    """An engine on the populated database, beside the console's own."""
+    engine = engines.connect(populated.database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def console(frozen: datetime) -> Callable[..., Console]:
+    """Makes a console whose clock stands still: `console(settings)`."""
+
+    def make(settings: Settings, **options: Any) -> Console:
+        return Console(settings, clock=lambda: NOW, **options)
+
+    return make
+
+
+@pytest.fixture
+def snapshot(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Compares what an app shows with the picture of the same name: `snapshot(app, "overview-80x24")`."""
+
+    def compare(app: App[Any], name: str) -> None:
+        path = SNAPSHOTS / f"{name}.svg"
+        found = _normalised(app.export_screenshot(title=name))
+        if request.config.getoption("--snapshot-update", default=False):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(found, "utf-8")
+            return
+        assert path.exists(), f"There is no {path.name} yet: pytest tests/tui --snapshot-update"
+        if path.read_text("utf-8") != found:
+            other = path.with_suffix(".found.svg")
+            other.write_text(found, "utf-8")
+            pytest.fail(f"The screen is not {path}; what it is: {other}")
+
+    return compare
+
+
+@pytest.fixture
+def settled() -> Callable[[Pilot[Any]], Awaitable[None]]:
+    """Waits until the database is open and everything asked of it is shown: `await settled(pilot)`."""
+
+    async def wait(pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        while any(worker.is_running for worker in pilot.app.workers):
+            await pilot.app.workers.wait_for_complete()
+            await pilot.pause()
+        await pilot.pause()
+
+    return wait
+
+
+def populate(engine: Engine) -> None:
+    """Write the deterministic rows."""
+    chance = random.Random(20260115)
+    counts = [(START + i * HOUR, _count(chance, i)) for i in range(int((LAST_HOUR - START) / HOUR) + 1)]
+    with engines.writing(engine) as connection:
+        _posts(connection, counts)
+        _buckets(connection, counts)
+        _features(connection, [start for start, _ in counts[-72:]])
+        _events(connection)
+        _models_and_forecasts(connection, counts)
+        _runs(connection)
+
+
+def _count(chance: random.Random, i: int) -> int:
+    daily = (1, 0, 0, 0, 1, 2, 4, 5, 3, 2, 1, 1, 2, 3, 4, 5, 6, 5, 4, 3, 3, 2, 2, 1)[i % 24]
+    return max(0, daily + chance.choice((-2, -1, -1, 0, 0, 0, 1, 1, 2, 4)))
+
+
+def _posts(connection: Any, counts: list[tuple[datetime, int]]) -> None:
+    kinds = ("reply", "reply", "original", "repost", "quote")
+    times = [start + (k + 1) * HOUR / (n + 1) for start, n in counts for k in range(n)]
+    times.append(NOW - timedelta(minutes=4))
+    rows = [
+        (str(snowflake_floor(moment) + i % 4096), moment, "file", NOW - HOUR, False, kinds[i % 5])
+        for i, moment in enumerate(times)
+    ]
+    columns = ("tweet_id", "created_at", "source", "ingest_time", "is_deleted", "kind")
+    upsert(connection, tables.RawTweet.__table__, columns, rows, conflict=["tweet_id"])
+    spans = [{"source": "file", "span_start": START, "span_end": NOW, "created_at": NOW - HOUR}]
+    connection.execute(insert(tables.Coverage), spans)
+
+
+def _buckets(connection: Any, counts: list[tuple[datetime, int]]) -> None:
+    rows = [(start, start + HOUR, "hourly", n, NOW - timedelta(minutes=6)) for start, n in counts]
+    for day in range((LAST_HOUR - START).days):
+        start = START + timedelta(days=day)
+        total = sum(n for _, n in counts[day * 24 : day * 24 + 24])
+        rows.append((start, start + timedelta(days=1), "daily", total, NOW - timedelta(minutes=6)))
+    columns = ("bucket_start", "bucket_end", "granularity", "tweet_count", "computed_at")
+    upsert(connection, tables.TimeBucket.__table__, columns, rows, conflict=["bucket_start", "granularity"])
+
+
+def _features(connection: Any, hours: list[datetime]) -> None:
+    values = [
+        {
+            "reference_time": hour + HOUR,
+            "lag_1h": 3,
+            "lag_24h": 2,
+            "rolling_mean_24h": 2.5,
+            "rolling_std_24h": 1.75,
+            "hour_of_day": (hour + HOUR).hour,
+            "day_of_week": (hour + HOUR).weekday(),
+            "is_weekend": (hour + HOUR).weekday() >= 5,
+            "event_intensity": 0.0,
+            "events_in_window": 0,
+            "computed_at": NOW - timedelta(minutes=6),
+        }
+        for hour in hours
+    ]
+    connection.execute(insert(tables.Feature), values)
+
+
+def _events(connection: Any) -> None:
+    events = [
+        ("Starship flight test", "launch", -30, 6, 0.8, "Lift-off at dawn"),
+        ("Earnings call", "market", -12, 2, 0.6, None),
+        ("Holiday", "calendar", -21, 24, 0.3, "Public holiday"),
+        ("Court hearing [bold]not markup[/bold]", "regulatory", -3, 8, 0.5, "Name with brackets"),
+        ("Product launch", "launch", 2, 4, 0.9, "Still to come"),
+    ]
+    rows = [
+        {
+            "name": name,
+            "description": description,
+            "category": category,
+            "event_start": NOW.replace(minute=0) + timedelta(days=day),
+            "event_end": NOW.replace(minute=0) + timedelta(days=day, hours=hours),
+            "intensity": intensity,
+            "source": "manual",
+            "created_at": NOW + timedelta(days=day - 1),
+        }
+        for name, category, day, hours, intensity, description in events
+    ]
+    connection.execute(insert(tables.ExogenousEvent), rows)
+
+
+def _models_and_forecasts(connection: Any, counts: list[tuple[datetime, int]]) -> None:
+    models = (("seasonal_naive", "1", 2.31, 1.62, None), ("negative_binomial", "1", 2.04, 1.44, -17321.5))
+    for model_id, (name, version, rmse, mae, likelihood) in enumerate(models, 1):
+        connection.execute(
+            insert(tables.ModelMetadata).values(
+                id=model_id,
+                model_name=name,
+                model_version=version,
+                trained_at=NOW - timedelta(hours=20 - model_id),
+                training_start_date=START,
+                training_end_date=LAST_HOUR - timedelta(hours=19),
+                hyperparameters=json.dumps({"days": 28} if model_id == 1 else {"alpha": 0.4}),
+                rmse=rmse,
+                mae=mae,
+                mape=61.5,
+                log_likelihood=likelihood,
+                diagnostics=json.dumps({"converged": True, "warnings": [], "values": {"dispersion": 0.42}}),
+                counting="all",
+            )
+        )
+        for origin in (LAST_HOUR + HOUR - timedelta(hours=24), LAST_HOUR + HOUR):
+            _forecast(connection, model_id, origin, dict(counts))
+
+
+def _forecast(connection: Any, model_id: int, origin: datetime, actual: dict[datetime, int]) -> None:
+    rows, total, known = [], 0.0, 0
+    for k in range(24):
+        target = origin + k * HOUR
+        mean = 2.5 + 0.1 * model_id + (0, 1, 2, 1)[k // 6]
+        happened = actual.get(target)
+        total, known = total + mean, known + (happened or 0)
+        rows.append(
+            {
+                "model_metadata_id": model_id,
+                "forecast_time": origin,
+                "target_time": target,
+                "predicted_count": mean,
+                "lower_bound_95": max(0.0, mean - 3),
+                "upper_bound_95": mean + 6,
+                "lower_bound_80": max(0.0, mean - 2),
+                "upper_bound_80": mean + 4,
+                "lower_bound_50": max(0.0, mean - 1),
+                "upper_bound_50": mean + 2,
+                "actual_count": happened,
+                "created_at": origin + timedelta(minutes=2),
+            }
+        )
+    connection.execute(insert(tables.Forecast), rows)
+    spread = {"0.025": -28, "0.1": -19, "0.25": -9, "0.5": -1, "0.75": 9, "0.9": 21, "0.975": 34}
+    connection.execute(
+        insert(tables.ForecastTotal).values(
+            model_metadata_id=model_id,
+            forecast_time=origin,
+            horizon_hours=24,
+            n_paths=2000,
+            seed=1,
+            counting="all",
+            predicted_total=total,
+            quantiles=json.dumps({p: round(total) + d for p, d in spread.items()}),
+            warnings=json.dumps([] if model_id == 2 else ["Only 12 months of history"]),
+            actual_total=known if origin + 24 * HOUR <= LAST_HOUR + HOUR else None,
+            created_at=origin + timedelta(minutes=2),
+        )
+    )
+
+
+def _runs(connection: Any) -> None:
+    ended = [
+        ("import", "succeeded", 26.0, 41, {"paths": ["posts.csv.gz"]}, {"inserted": 26_310, "known": 0}, None),
+        ("refresh", "succeeded", 25.8, 2, {}, {"hours": 8779}, None),
+        ("train", "failed", 21.0, 3, {"model": "negative_binomial"}, None, "The fit did not converge. Try more data"),
+        ("train", "succeeded", 18.0, 12, {"model": "negative_binomial"}, {"version": "1"}, None),
+        ("forecast", "succeeded", 1.1, 3, {"model": "negative_binomial", "horizon": 24}, {"total": 88.8}, None),
+        ("score", "cancelled", 0.9, 1, {}, None, "Cancelled on request"),
+    ]
+    for run_id, (kind, status, hours_ago, seconds, parameters, result, error) in enumerate(ended, 1):
+        started = NOW - timedelta(hours=hours_ago)
+        finished = started + timedelta(seconds=seconds)
+        connection.execute(
+            insert(tables.RunRow).values(
+                id=run_id,
+                kind=kind,
+                status=status,
+                parameters=json.dumps(parameters),
+                stage="done",
+                progress=1.0 if status == "succeeded" else 0.4,
+                message=None,
+                result=json.dumps(result) if result else None,
+                error=error,
+                created_at=started,
+                started_at=started,
+                finished_at=finished,
+                heartbeat_at=finished,
+                host="tower",
+                pid=4000 + run_id,
+                who=WHO,
+            )
+        )
+        _log(connection, run_id, started, seconds, error)
+    started = NOW - timedelta(minutes=2)
+    connection.execute(
+        insert(tables.RunRow).values(
+            id=7,
+            kind="train",
+            status="running",
+            parameters=json.dumps({"model": "seasonal_naive"}),
+            stage="backtest",
+            progress=0.62,
+            message="origin 31 of 50",
+            created_at=started,
+            started_at=started,
+            heartbeat_at=NOW,
+            host="tower",
+            pid=4007,
+            who=WHO,
+            lease="train:seasonal_naive",
+        )
+    )
+    _log(connection, 7, started, 100, None)
+
+
+def _log(connection: Any, run_id: int, started: datetime, seconds: int, error: str | None) -> None:
+    lines = [("info", f"step {k} of 20", {"step": k}) for k in range(1, 21)]
+    lines.append(("warning", "3 rows could not be read [red]as text[/red]", {"rows": 3}))
+    if error:
+        lines.append(("error", error, {}))
+    values = [
+        {
+            "run_id": run_id,
+            "time": started + k * timedelta(seconds=seconds) / len(lines),
+            "level": level,
+            "message": message,
+            "fields": json.dumps(fields) if fields else None,
+        }
+        for k, (level, message, fields) in enumerate(lines)
+    ]
+    connection.execute(insert(tables.RunLogLine), values)
+
+
+def _normalised(svg: str) -> str:
+    svg = re.sub(r"\s*@font-face \{[^}]*\}", "", svg)
+    return re.sub(r"terminal-\d+", "terminal", svg)

@@ -1,0 +1,175 @@
+"""What all screens share: data fetched in a thread, shown by difference, and changes asked for in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer, Static
+
+from tui.threads import in_thread
+from tui.widgets.header import Header
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tui.app import Console
+
+STALE_SECONDS = 30.0  # without any change in the database, data are read again after this long
+
+
+class ConsoleScreen(Screen[None]):
+    """A place of the console: `fetch` reads in a thread, `show` paints what it read.
+
+    `fetch` runs every `REFRESH_SECONDS` while the screen is the current one and the database has changed; what it
+    returns must compare equal when nothing changed, and then nothing is painted.
+    """
+
+    app: Console
+    TITLE: ClassVar[str]
+    REFRESH_SECONDS: ClassVar[float] = 2.0
+    AUTO_FOCUS = "*"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: Any = None
+        self._fetching = False
+        self._again = False
+        self._fetched_at = float("-inf")
+        self._pulse: object = None
+        self._timer: Timer | None = None
+
+    def fetch(self, engine: Engine) -> Any:
+        """Read what the screen shows; called in a thread, touches no widget."""
+        raise NotImplementedError
+
+    def show(self, data: Any) -> None:
+        """Bring the widgets up to what `fetch` returned, by difference: cursor and scroll stay."""
+        raise NotImplementedError
+
+    def compose_body(self) -> ComposeResult:
+        """The screen's own widgets, between header and footer."""
+        yield from ()
+
+    def compose(self) -> ComposeResult:
+        yield Header()
+        yield Static(id="banner", markup=False)
+        with Vertical(id="body"):
+            yield from self.compose_body()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def refresh_data(self) -> None:
+        """Fetch again, now or as soon as the fetch that is under way has ended."""
+        self._fetched_at = float("-inf")
+        self._fetch_soon()
+
+    def act(
+        self,
+        function: Callable[[Engine], Any],
+        *,
+        done: str | Callable[[Any], str] | None = None,
+        then: Callable[[Any], None] | None = None,
+    ) -> None:
+        """Make a quick change in a thread; then say `done`, call `then` with its result, and fetch again."""
+        self.run_worker(self._act(function, done, then), group="act", exit_on_error=False)
+
+    def launch(self, kind: str, parameters: dict[str, Any], *, then: Callable[[int], None] | None = None) -> None:
+        """Start a run as a detached process; `then` is called with its id."""
+        settings = self.app.settings
+
+        def start(engine: Engine) -> int:
+            from musktracker import runs
+            from musktracker.pipeline import stages
+
+            return runs.launch(settings, engine, kind, parameters, lease=stages.lease(kind, parameters))
+
+        self.act(start, done=lambda run_id: f"Run {run_id} ({kind}) started", then=then)
+
+    def on_mount(self) -> None:
+        self._timer = self.set_interval(self.REFRESH_SECONDS, self._fetch_soon, pause=not self.is_current)
+
+    def on_screen_resume(self) -> None:
+        """Become the current screen: read at once, and go on reading."""
+        if self._timer is not None:
+            self._timer.resume()
+        self._fetch_soon()
+
+    def on_screen_suspend(self) -> None:
+        """Cease to be the current screen: read no more."""
+        if self._timer is not None:
+            self._timer.pause()
+
+    def _fetch_soon(self) -> None:
+        if self._fetching:
+            self._again = True
+        elif self.app.engine is not None and self.is_attached and self.is_current:
+            self._fetching = True
+            self.run_worker(self._fetch(self.app.engine), group="fetch", exit_on_error=False)
+
+    async def _fetch(self, engine: Engine) -> None:
+        try:
+            await self._fetch_once(engine)
+        finally:
+            self._fetching = False
+            if self._again:
+                self._again = False
+                self._fetch_soon()
+
+    async def _fetch_once(self, engine: Engine) -> None:
+        pulse = await in_thread(self.app.pulse, engine)
+        moment = self.app.monotonic()
+        if pulse is not None and pulse == self._pulse and moment - self._fetched_at < STALE_SECONDS:
+            return
+        try:
+            status, data = await in_thread(self._read, engine)
+        except Exception as error:
+            self._pulse = None
+            self.banner(self.app.words(error))
+            return
+        self._pulse, self._fetched_at = pulse, moment
+        if not self.is_attached:
+            return
+        self.banner("")
+        self.app.status = status
+        if data != self._shown:
+            self._shown = data
+            self.show(data)
+
+    def _read(self, engine: Engine) -> tuple[Any, Any]:
+        from musktracker.db.queries import overview
+
+        return overview.status(engine), self.fetch(engine)
+
+    async def _act(
+        self,
+        function: Callable[[Engine], Any],
+        done: str | Callable[[Any], str] | None,
+        then: Callable[[Any], None] | None,
+    ) -> None:
+        engine = self.app.engine
+        if engine is None:
+            self.app.complain("The database is not open yet")
+            return
+        try:
+            result = await in_thread(function, engine)
+        except Exception as error:
+            self.app.complain(self.app.words(error))
+            self.refresh_data()
+            return
+        if done is not None:
+            self.notify(done if isinstance(done, str) else done(result), markup=False, timeout=4)
+        if then is not None:
+            then(result)
+        self.refresh_data()
+
+    def banner(self, text: str) -> None:
+        """Say on the screen what keeps it from showing the truth; an empty text takes that away."""
+        banner = self.query_one("#banner", Static)
+        if banner.display == bool(text) and (not text or banner.content == text):
+            return
+        banner.update(text)
+        banner.display = bool(text)
