@@ -411,9 +411,13 @@ def log_lines(
         return [_line(row) for row in connection.execute(query.order_by(RunLogLine.id).limit(limit))]
 
 
-def last_log_lines(engine: Engine, run_id: int, *, limit: int = 1000) -> list[LogLine]:
-    """A run's newest lines, oldest of them first."""
+def last_log_lines(
+    engine: Engine, run_id: int, *, before: int | None = None, limit: int = 1000
+) -> list[LogLine]:
+    """A run's newest lines (of those before line id `before`, where given), oldest of them first."""
     query = select(RunLogLine.__table__).where(RunLogLine.run_id == run_id)
+    if before is not None:
+        query = query.where(RunLogLine.id < before)
     with reading(engine) as connection:
         rows = connection.execute(query.order_by(RunLogLine.id.desc()).limit(limit)).all()
     return [_line(row) for row in reversed(rows)]

@@ -1,0 +1,260 @@
+"""The log of one run with its title and search line: reads the newest page first, then older ones, then the tail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from tui.threads import in_thread
+from tui.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from musktracker.runs import LogLine, RunInfo
+    from tui.app import Console
+
+POLL_SECONDS = 0.25
+PAGE = 2_000  # lines a read
+LEVELS = ("all levels", "info and above", "warnings and errors", "errors only")
+
+
+class RunLog(Vertical):
+    """What a run logged, live while it goes on. `follow_run` says which run."""
+
+    app: Console
+    DEFAULT_CSS = """
+    RunLog {
+        height: 1fr;
+        & > #log-title { height: 1; color: $text-muted; background: $surface; padding: 0 1; }
+        & > #log-search { display: none; border: none; height: 1; padding: 0 1; background: $panel; }
+        & > LogView { padding: 0 0 0 1; }
+        &:focus-within > #log-title { color: $foreground; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "follow", "Follow", tooltip="Follow the newest line, or stay where you are", id="log.follow"),
+        Binding("p", "pause", "Pause", tooltip="Read no new lines until pressed again", id="log.pause"),
+        Binding("l", "level", "Level", tooltip="Show all levels, info, warnings or errors and above", id="log.level"),
+        Binding("slash", "search", "Search", key_display="/", tooltip="Search the log", id="log.search"),
+        Binding("n", "match(1)", "Next match", show=False, tooltip="Go to the next match", id="log.next"),
+        Binding("N", "match(-1)", "Match before", show=False, tooltip="Go to the match before", id="log.previous"),
+        Binding("e", "error", "Next error", tooltip="Go to the next error", id="log.error"),
+        Binding("space", "mark", "Mark", show=False, tooltip="Begin a range of lines to copy", id="log.mark"),
+        Binding("y", "copy", "Copy", tooltip="Copy the line, or the lines from the mark", id="log.copy"),
+        Binding("right", "shift(20)", "Right", show=False, tooltip="See more of long lines", id="log.right"),
+        Binding("left", "shift(-20)", "Left", show=False, tooltip="Go back along long lines", id="log.left"),
+        Binding("escape", "clear", "Clear", show=False, tooltip="Drop the search or the mark", id="log.clear"),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.paused = False
+        self.run_info: RunInfo | None = None
+        self._timer: Timer | None = None
+        self._reading = False
+        self._opened = False
+        self._trouble = ""
+
+    @property
+    def view(self) -> LogView:
+        """The lines."""
+        return self.query_one(LogView)
+
+    def compose(self) -> ComposeResult:
+        yield Static("Log", id="log-title", markup=False)
+        yield LogView()
+        search = Input(placeholder="search; capitals count if there are any", id="log-search", compact=True)
+        search.cursor_blink = False
+        yield search
+
+    def on_mount(self) -> None:
+        self._timer = self.set_interval(POLL_SECONDS, self._poll, pause=True)
+
+    def follow_run(self, info: RunInfo | None) -> None:
+        """Show this run's log, and follow it while it goes on; None shows nothing."""
+        before, self.run_info = self.run_info, info
+        if info is None or before is None or before.id != info.id:
+            self.view.clear()
+            self._trouble, self._opened = "", False
+            if info is not None:
+                self.run_worker(self._open(info.id), group="open", exclusive=True, exit_on_error=False)
+        elif before.active and not info.active:
+            self._poll()
+        self._set_timer()
+        self.show_title()
+
+    def action_follow(self) -> None:
+        """Follow the newest line, or stay."""
+        self.view.set_following(not self.view.following)
+
+    def action_pause(self) -> None:
+        """Stop reading, or go on."""
+        self.paused = not self.paused
+        self._set_timer()
+        if not self.paused:
+            self._poll()
+        self.show_title()
+
+    def action_level(self) -> None:
+        """Show the next level and above."""
+        self.view.set_level((self.view.lines.threshold + 1) % len(LEVELS))
+
+    def action_search(self) -> None:
+        """Ask for a text to search."""
+        search = self.query_one("#log-search", Input)
+        search.display = True
+        search.focus()
+
+    def action_match(self, by: int) -> None:
+        """Go from match to match."""
+        self.view.go_to_match(by)
+
+    def action_error(self) -> None:
+        """Go to the next error."""
+        self.view.go_to_error()
+
+    def action_mark(self) -> None:
+        """Begin or drop a range."""
+        self.view.toggle_mark()
+
+    def action_copy(self) -> None:
+        """Copy lines."""
+        self.view.copy_lines()
+
+    def action_shift(self, columns: int) -> None:
+        """Move along long lines."""
+        self.view.shift(columns)
+
+    def action_clear(self) -> None:
+        """Drop the search or the mark."""
+        self.query_one("#log-search", Input).clear()
+        self._close_search()
+        self.view.search("")
+        if self.view.mark is not None:
+            self.view.toggle_mark()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Escape is the log's only while there is something to drop."""
+        if action == "clear":
+            return bool(self.view.query_text or self.view.mark is not None or self._search_open())
+        return True
+
+    @on(LogView.Changed)
+    def show_title(self) -> None:
+        """Say what is shown, and in what state."""
+        self.query_one("#log-title", Static).update(" · ".join(filter(None, self._title())))
+
+    @on(Input.Changed, "#log-search")
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.view.search(event.value)
+
+    @on(Input.Submitted, "#log-search")
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._close_search()
+
+    def _close_search(self) -> None:
+        if self._search_open():
+            self.query_one("#log-search", Input).display = False
+            self.view.focus()
+
+    def _search_open(self) -> bool:
+        return bool(self.query_one("#log-search", Input).display)
+
+    def _title(self) -> list[str]:
+        view, info = self.view, self.run_info
+        if info is None:
+            return ["Log"]
+        if view.following:
+            state = "following" if info.active else "at the end"
+        else:
+            state = "not following" if info.active else f"line {view.cursor + 1:,}"
+        found = ""
+        if view.query_text:
+            count = "searching…" if view.searching else f"{len(view.found):,} found"
+            found = f"“{view.query_text}” {count}"
+        return [
+            f"Log of run {info.id}",
+            f"{view.count:,} lines" if view.count else "no lines yet" if info.active else "no lines",
+            LEVELS[view.lines.threshold],
+            "paused" if self.paused else state,
+            found,
+            self._trouble,
+        ]
+
+    def _set_timer(self) -> None:
+        if self._timer is None:
+            return
+        if self.run_info is not None and self.run_info.active and not self.paused:
+            self._timer.resume()
+        else:
+            self._timer.pause()
+
+    async def _open(self, run_id: int) -> None:
+        page = await self._read(partial(_last, run_id=run_id, before=None))
+        if page is None or not self._shows(run_id):
+            return
+        self.view.append(page)
+        self._opened = True
+        while len(page) == PAGE and not self.view.lines.full:
+            oldest = self.view.lines.oldest_id
+            page = await self._read(partial(_last, run_id=run_id, before=oldest)) or []
+            if not page or not self._shows(run_id):
+                return
+            self.view.prepend(page)
+
+    def _poll(self) -> None:
+        info = self.run_info
+        if info is not None and self._opened and not self._reading and self.screen.is_current:
+            self._reading = True
+            self.run_worker(self._read_newer(info.id), group="newer", exit_on_error=False)
+
+    async def _read_newer(self, run_id: int) -> None:
+        try:
+            while self._shows(run_id):
+                newest = self.view.lines.newest_id
+                page = await self._read(partial(_after, run_id=run_id, after=newest)) or []
+                if self._shows(run_id):
+                    self.view.append(page)
+                if len(page) < PAGE:
+                    return
+        finally:
+            self._reading = False
+
+    async def _read(self, read: Callable[[Engine], list[LogLine]]) -> list[LogLine] | None:
+        engine = self.app.engine
+        if engine is None:
+            return None
+        try:
+            page = await in_thread(read, engine)
+        except Exception as error:
+            self._trouble = self.app.words(error)
+            self.show_title()
+            return None
+        self._trouble = ""
+        return page
+
+    def _shows(self, run_id: int) -> bool:
+        return self.is_attached and self.run_info is not None and self.run_info.id == run_id
+
+
+def _last(engine: Engine, run_id: int, before: int | None) -> list[LogLine]:
+    from musktracker import runs
+
+    return runs.last_log_lines(engine, run_id, before=before, limit=PAGE)
+
+
+def _after(engine: Engine, run_id: int, after: int) -> list[LogLine]:
+    from musktracker import runs
+
+    return runs.log_lines(engine, run_id, after=after, limit=PAGE)
