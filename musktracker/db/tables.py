@@ -269,6 +269,7 @@ class EventChange(Base):
     """One change of an event: who, when, before and after (JSON); rows are only ever added."""
 
     __tablename__ = "event_changes"
+    __table_args__ = (UniqueConstraint("undoes", name="uq_event_changes_undoes"),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     event_id: Mapped[int] = mapped_column(
@@ -280,7 +281,7 @@ class EventChange(Base):
     before: Mapped[str | None] = mapped_column(Text)
     after: Mapped[str | None] = mapped_column(Text)
     undoes: Mapped[int | None] = mapped_column(
-        Integer, ForeignKey("event_changes.id", name="fk_event_changes_undoes"), unique=True
+        Integer, ForeignKey("event_changes.id", name="fk_event_changes_undoes")
     )
 
 
