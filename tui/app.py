@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -22,6 +23,7 @@ from tui.widgets.header import Header
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+    from textual.driver import Driver
 
 SCREENS = {
     "overview": "Overview",
@@ -78,7 +80,7 @@ class Console(App[None]):
         open_database: Callable[[Settings, bool], Engine] | None = None,
         clock: Callable[[], datetime] = timeline.now,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=_driver())
         self.settings = settings
         self.read_only = read_only
         self.engine: Engine | None = None
@@ -158,6 +160,14 @@ class Console(App[None]):
         refresh = getattr(self.screen, "refresh_data", None)
         if refresh is not None:
             refresh()
+
+
+def _driver() -> type[Driver] | None:
+    if sys.platform == "win32":
+        return None
+    from tui.terminal import Terminal
+
+    return Terminal
 
 
 def _open_database(settings: Settings, read_only: bool) -> Engine:

@@ -1,0 +1,147 @@
+"""The terminal, and handing it back: whatever ends the console, the terminal is as it was within a second."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import sys
+import termios
+import threading
+from codecs import getincrementaldecoder
+from contextlib import suppress
+from types import FrameType
+from typing import Any, cast
+
+from textual import constants
+from textual._xterm_parser import XTermParser
+from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+FORCE_SECONDS = 0.8  # an ending that takes longer (a line that stalls, a loop that is stuck) is forced
+HAND_BACK = "\x1b[?2026l\x1b[?2004l\x1b[?2048l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
+
+
+class Line:
+    """Where the driver writes: once the line is cut, writing is no error, and reaches nobody."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._pending: list[str] = []
+        self._cut = False
+
+    def fileno(self) -> int:
+        """The descriptor that is written to."""
+        return self._descriptor
+
+    def write(self, text: str) -> int:
+        """Keep the text until `flush`."""
+        self._pending.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what was written."""
+        data = memoryview("".join(self._pending).encode("utf-8", "replace"))
+        self._pending.clear()
+        while data and not self._cut:
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except BlockingIOError:
+                select.select([], [self._descriptor], [])
+            except OSError:
+                self._cut = True
+
+
+class Terminal(LinuxDriver):
+    """Textual's driver, that also ends on SIGTERM, SIGHUP, SIGINT and a cut line, and never wakes up for nothing."""
+
+    def __init__(self, app: App[Any], **options: Any) -> None:
+        super().__init__(app, **options)
+        self._line = Line(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+        self._file = cast(Any, self._line)
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._running_loop: asyncio.AbstractEventLoop | None = None
+        self._watchdog: threading.Timer | None = None
+        self._wake: tuple[int, int] | None = None
+
+    def start_application_mode(self) -> None:
+        """Take the terminal over, and listen to the signals that end the console."""
+        self._running_loop = asyncio.get_running_loop()
+        self._wake = os.pipe()
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                self._handlers[number] = signal.signal(number, self._signalled)
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back."""
+        super().stop_application_mode()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+    def disable_input(self) -> None:
+        """Read no more keys."""
+        if self._wake is None:
+            return
+        os.write(self._wake[1], b".")
+        super().disable_input()
+        for descriptor in self._wake:
+            os.close(descriptor)
+        self._wake = None
+
+    def close(self) -> None:
+        """Send what is left to send; the end is no longer to be forced."""
+        super().close()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+
+    def run_input_thread(self) -> None:
+        """Read keys until the input is disabled or the line is cut."""
+        wake = self._wake[0] if self._wake else self.fileno
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        patience: float | None = None
+        while not self.exit_event.is_set():
+            ready, _, _ = select.select([self.fileno, wake], [], [], patience)
+            if self.fileno in ready:
+                data = self._read()
+                if not data:
+                    self.end(128 + signal.SIGHUP)
+                    return
+                for event in parser.feed(decode(data)):
+                    self.process_message(event)
+            for event in parser.tick():
+                self.process_message(event)
+            patience = constants.ESCAPE_DELAY if self.fileno in ready else None
+
+    def end(self, code: int) -> None:
+        """End the console with an exit code, by force where it does not end by itself. Safe from any thread."""
+        if self._watchdog is None:
+            self._watchdog = threading.Timer(FORCE_SECONDS, self._force, [code])
+            self._watchdog.daemon = True
+            self._watchdog.start()
+        if self._running_loop is not None:
+            with suppress(RuntimeError):  # the loop has ended already
+                self._running_loop.call_soon_threadsafe(self._app.exit, None, code)
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self.fileno, 4096)
+        except OSError:
+            return b""
+
+    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+        self.end(128 + number)
+
+    def _force(self, code: int) -> None:
+        if self.attrs_before is not None:
+            with suppress(termios.error):
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+        descriptor = self._line.fileno()
+        with suppress(OSError):
+            if select.select([], [descriptor], [], 0)[1]:
+                os.write(descriptor, HAND_BACK.encode())
+        os._exit(code)
