@@ -1,0 +1,145 @@
+"""A form: checked while typed, saved without losing what was typed, left without a question only if untouched."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from musktracker.config import Settings
+from musktracker.errors import MuskTrackerError
+from tui.app import Console
+from tui.widgets.form import Choice, Field, FormScreen, Values
+
+FIELDS = (
+    Field("name", "Name", hint="what people call it"),
+    Field("count", "Count", value="3"),
+    Field("mode", "Mode", value="a", choices=(("a", "Mode A"), ("b", "Mode B"))),
+)
+
+
+def check(values: Values) -> dict[str, str]:
+    return {} if values["count"].isdigit() else {"count": "must be a number"}
+
+
+Opened = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(populated: Settings, console: Callable[..., Console], settled: Any) -> Opened:
+    """Opens a form over a console: `async with opened(save=…) as (pilot, form, results)`."""
+
+    @asynccontextmanager
+    async def open_form(**options: Any) -> AsyncIterator[tuple[Pilot[Any], FormScreen, list[Any]]]:
+        app = console(populated)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settled(pilot)
+            form, results = FormScreen("Title [b]", FIELDS, check=check, **options), []
+            app.push_screen(form, results.append)
+            await settled(pilot)
+            yield pilot, form, results
+
+    return open_form
+
+
+def note(form: FormScreen, name: str) -> str:
+    return str(form.query_one(f"#note-{name}", Static).content)
+
+
+async def test_enter_gives_the_values(opened: Opened) -> None:
+    async with opened() as (pilot, _form, results):
+        await pilot.press(*"Ada", "tab", "backspace", "7", "tab", "right", "enter")
+        await pilot.pause()
+        assert results == [{"name": "Ada", "count": "7", "mode": "b"}]
+
+
+async def test_an_error_shows_at_its_field_while_typing_and_goes_when_mended(opened: Opened) -> None:
+    async with opened() as (pilot, form, _results):
+        await pilot.press("tab", "x")
+        await pilot.pause()
+        assert note(form, "count") == "must be a number"
+        await pilot.press("backspace")
+        await pilot.pause()
+        assert note(form, "count") == ""
+
+
+async def test_a_wrong_form_is_not_saved_and_the_first_wrong_field_gets_the_cursor(opened: Opened) -> None:
+    async with opened() as (pilot, form, results):
+        await pilot.press("tab", "backspace", "shift+tab", "enter")
+        await pilot.pause()
+        assert (results, pilot.app.screen) == ([], form)
+        assert form.focused is not None
+        assert form.focused.id == "field-count"
+
+
+async def test_what_save_raises_is_shown_and_the_form_stays(opened: Opened, settled: Any) -> None:
+    def save(engine: object, values: Values) -> None:
+        raise MuskTrackerError("The disk is full", "Make room")
+
+    async with opened(save=save) as (pilot, form, results):
+        await pilot.press(*"Ada", "enter")
+        await settled(pilot)
+        assert "The disk is full. Make room" in str(form.query_one("#form-trouble", Static).content)
+        assert (results, form.values["name"]) == ([], "Ada")
+
+
+async def test_problems_by_field_are_shown_at_the_fields(opened: Opened, settled: Any) -> None:
+    class Refused(MuskTrackerError):
+        problems = {"name": "is taken"}  # noqa: RUF012
+
+    def save(engine: object, values: Values) -> None:
+        raise Refused("no")
+
+    async with opened(save=save) as (pilot, form, _results):
+        await pilot.press("enter")
+        await settled(pilot)
+        assert note(form, "name") == "is taken"
+
+
+async def test_the_result_of_save_is_handed_back(opened: Opened, settled: Any) -> None:
+    async with opened(save=lambda engine, values: 42) as (pilot, _form, results):
+        await pilot.press("enter")
+        await settled(pilot)
+        assert results == [42]
+
+
+async def test_escape_leaves_an_untouched_form_at_once(opened: Opened) -> None:
+    async with opened() as (pilot, _form, results):
+        await pilot.press("escape")
+        await pilot.pause()
+        assert results == [None]
+
+
+async def test_escape_asks_once_where_something_was_typed(opened: Opened) -> None:
+    async with opened() as (pilot, form, results):
+        await pilot.press("x", "escape", "y")
+        await pilot.pause()
+        assert (results, form.values["name"]) == ([], "xy")
+        await pilot.press("escape", "escape")
+        await pilot.pause()
+        assert results == [None]
+
+
+async def test_the_preview_follows_what_is_typed_and_is_plain_text(opened: Opened, settled: Any) -> None:
+    def preview(engine: object, values: Values) -> str:
+        return f"[red]{values['name']}[/red]\x1b[31m"
+
+    async with opened(preview=preview) as (pilot, form, _results):
+        await pilot.press(*"Bo")
+        await pilot.pause(0.3)
+        await settled(pilot)
+        assert str(form.query_one("#form-preview", Static).content) == "[red]Bo[/red]�[31m"
+
+
+async def test_a_choice_goes_around_its_ends(opened: Opened) -> None:
+    async with opened() as (pilot, form, _results):
+        choice = form.query_one(Choice)
+        choice.focus()
+        await pilot.press("left")
+        assert choice.value == "b"
+        await pilot.press("space")
+        assert choice.value == "a"

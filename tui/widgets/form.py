@@ -1,0 +1,343 @@
+"""A form over the screen: declared fields, checked while they are typed, saved without losing what was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.css.query import NoMatches
+from textual.events import DescendantBlur, Key
+from textual.message import Message
+from textual.reactive import reactive
+from textual.screen import ModalScreen
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from musktracker.text import printable
+from tui.threads import in_thread
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tui.app import Console
+
+Values = Mapping[str, str]
+PREVIEW_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line of a form. With `choices` (value, label) it is picked, otherwise typed; `hint` says how."""
+
+    name: str
+    label: str
+    value: str = ""
+    hint: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+class FormScreen(ModalScreen[Any]):
+    """Ask for fields. Dismissed with what `save` returned (the values, where there is no `save`), None if left.
+
+    `check(values)` gives what is wrong by field, at once; `preview(engine, values)` says in a thread what would be
+    saved, or raises what it thinks of it; `save(engine, values)` runs in a thread: what it raises is shown, and the
+    form stays. An error with `problems` (by field) is shown at its fields.
+    """
+
+    app: Console
+    DEFAULT_CSS = """
+    FormScreen {
+        align: center middle;
+        background: $background 60%;
+        & > #form { width: 78; max-width: 100%; height: auto; max-height: 100%; padding: 0 1;
+            background: $surface; border: round $border; border-title-color: $foreground; }
+        & #form-fields { height: auto; max-height: 1fr; }
+        & .form-row { height: 2; }
+        & .form-line { height: 1; }
+        & .form-label { width: 14; color: $text-muted; }
+        & .form-note { height: 1; margin-left: 14; color: $text-faint; }
+        & .form-note.-wrong { color: $error; }
+        & .form-row:focus-within .form-label { color: $foreground; text-style: bold; }
+        & Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
+        & Input:focus { background: $block-cursor-blurred-background; }
+        & #form-preview { height: auto; max-height: 8; color: $foreground; }
+        & #form-trouble { height: auto; max-height: 4; color: $error; display: none; }
+        & #form-keys { height: 1; color: $text-muted; margin-top: 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave", tooltip="Leave the form; asks if something was typed", id="form.leave"),
+        Binding("down", "app.focus_next", "Next field", show=False, id="form.next"),
+        Binding("up", "app.focus_previous", "Field before", show=False, id="form.previous"),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        fields: Sequence[Field],
+        *,
+        check: Callable[[Values], Mapping[str, str]] | None = None,
+        preview: Callable[[Engine, Values], str] | None = None,
+        save: Callable[[Engine, Values], Any] | None = None,
+        submit: str = "save",
+    ) -> None:
+        super().__init__()
+        self._title = title
+        self._fields = tuple(fields)
+        self._check = check or _nothing_wrong
+        self._preview = preview
+        self._save = save
+        self._submit_word = submit
+        self._touched: set[str] = set()
+        self._wrong: dict[str, str] = {}
+        self._leaving = False
+        self._saving = False
+        self._timer: Timer | None = None
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What the fields hold now."""
+        return {field.name: self._entry(field.name) for field in self._fields}
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything differs from what the form began with."""
+        return any(self._entry(field.name) != field.value for field in self._fields)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="form"):
+            with VerticalScroll(id="form-fields", can_focus=False):
+                for field in self._fields:
+                    yield from _row(field)
+            yield Static(id="form-preview", markup=False)
+            yield Static(id="form-trouble", markup=False)
+            yield Static(id="form-keys", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#form").border_title = Text(printable(self._title))
+        self._show_keys()
+        self._show_wrong()
+        self._preview_soon()
+
+    def action_leave(self) -> None:
+        """Leave; where something was typed, only when asked twice."""
+        if self.dirty and not self._leaving:
+            self._leaving = True
+            self._show_keys()
+        else:
+            self.dismiss(None)
+
+    def on_key(self, event: Key) -> None:
+        """Any key but escape means to stay."""
+        if self._leaving and event.key != "escape":
+            self._leaving = False
+            self._show_keys()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._changed((event.input.id or "").removeprefix("field-"))
+
+    def on_choice_changed(self, event: Choice.Changed) -> None:
+        """Another choice was picked."""
+        self._changed((event.choice.id or "").removeprefix("field-"))
+
+    def on_descendant_blur(self, event: DescendantBlur) -> None:
+        """A field that was left is checked, typed in or not."""
+        name = (event.widget.id or "").removeprefix("field-")
+        if self.dirty and name:
+            self._touched.add(name)
+            self._show_wrong()
+
+    @on(Input.Submitted)
+    def submit(self) -> None:
+        """Save, if nothing is wrong; otherwise go to the first field that is."""
+        self._touched |= {field.name for field in self._fields}
+        self._wrong = dict(self._check(self.values))
+        self._show_wrong()
+        if self._wrong:
+            self._focus_first(self._wrong)
+        elif self._save is None:
+            self.dismiss(self.values)
+        elif not self._saving:
+            self._saving = True
+            self._show_keys()
+            self.run_worker(self._save_values(self._save), group="save", exit_on_error=False)
+
+    def on_choice_submitted(self) -> None:
+        """Enter on a choice saves, as it does on text."""
+        self.submit()
+
+    async def _save_values(self, save: Callable[[Engine, Values], Any]) -> None:
+        try:
+            engine = self.app.engine
+            if engine is None:
+                self._trouble("The database is not open yet")
+                return
+            result = await in_thread(save, engine, self.values)
+        except Exception as error:
+            self._failed(error)
+            return
+        finally:
+            self._saving = False
+            self._show_keys()
+        self.dismiss(result)
+
+    def _failed(self, error: Exception) -> None:
+        problems: Mapping[str, str] = getattr(error, "problems", {})
+        self._wrong = {name: text for name, text in problems.items() if name in self.values}
+        if self._wrong:
+            self._show_wrong()
+            self._focus_first(self._wrong)
+        else:
+            self._trouble(self.app.words(error))
+
+    def _changed(self, name: str) -> None:
+        field = next((field for field in self._fields if field.name == name), None)
+        if field is not None and self._entry(name) != field.value:
+            self._touched.add(name)
+        self._trouble("")
+        self._wrong = dict(self._check(self.values))
+        self._show_wrong()
+        self._preview_soon()
+
+    def _show_wrong(self) -> None:
+        for field in self._fields:
+            note = self.query_one(f"#note-{field.name}", Static)
+            wrong = self._wrong.get(field.name, "") if field.name in self._touched else ""
+            note.set_class(bool(wrong), "-wrong")
+            text = printable(wrong or field.hint)
+            if note.content != text:
+                note.update(text)
+
+    def _preview_soon(self) -> None:
+        if self._preview is None:
+            return
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(PREVIEW_SECONDS, self._preview_now)
+
+    def _preview_now(self) -> None:
+        if self._preview is not None:
+            self.run_worker(self._show_preview(self._preview), group="preview", exclusive=True, exit_on_error=False)
+
+    async def _show_preview(self, preview: Callable[[Engine, Values], str]) -> None:
+        engine = self.app.engine
+        if engine is None:
+            return
+        try:
+            text = await in_thread(preview, engine, self.values)
+        except Exception as error:
+            text = self.app.words(error)
+        if not self.is_attached:
+            return
+        self.query_one("#form-preview", Static).update("\n".join(map(printable, text.splitlines())))
+
+    def _show_keys(self) -> None:
+        if self._leaving:
+            text = "esc again discards what you typed; any other key goes on"
+        elif self._saving:
+            text = "one moment…"
+        else:
+            text = f"enter {self._submit_word}   tab next field   esc leave"
+        self.query_one("#form-keys", Static).update(text)
+
+    def _trouble(self, text: str) -> None:
+        trouble = self.query_one("#form-trouble", Static)
+        if bool(text) or trouble.display:
+            trouble.update(printable(text))
+            trouble.display = bool(text)
+
+    def _focus_first(self, names: Mapping[str, str]) -> None:
+        for field in self._fields:
+            if field.name in names:
+                self.query_one(f"#field-{field.name}").focus()
+                return
+
+    def _entry(self, name: str) -> str:
+        try:
+            entry = self.query_one(f"#field-{name}")
+        except NoMatches:  # not composed yet
+            return next(field.value for field in self._fields if field.name == name)
+        return entry.value if isinstance(entry, Input | Choice) else ""
+
+
+class Choice(Widget, can_focus=True):
+    """All values on one line, one of them picked with the arrows or space."""
+
+    DEFAULT_CSS = """
+    Choice { width: 1fr; height: 1; padding: 0 1; background: $panel; color: $text-muted;
+        &:focus { background: $block-cursor-blurred-background; }
+        & > .choice--picked { color: $foreground; text-style: bold; }
+    }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"choice--picked"}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,space", "pick(1)", "Next", show=False, tooltip="Pick the next value", id="choice.next"),
+        Binding("left", "pick(-1)", "Before", show=False, tooltip="Pick the value before", id="choice.previous"),
+        Binding("enter", "submit", "Save", show=False, tooltip="Save the form", id="choice.submit"),
+    ]
+
+    value: reactive[str] = reactive("", init=False)
+
+    class Changed(Message):
+        """Another value was picked."""
+
+        def __init__(self, choice: Choice) -> None:
+            super().__init__()
+            self.choice = choice
+
+    class Submitted(Message):
+        """Enter was pressed."""
+
+    def __init__(self, choices: Sequence[tuple[str, str]], value: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._choices = tuple(choices)
+        self.set_reactive(Choice.value, value)
+
+    def watch_value(self) -> None:
+        """Tell the form."""
+        self.post_message(self.Changed(self))
+
+    def action_pick(self, by: int) -> None:
+        """Pick a neighbour, around the ends."""
+        values = [value for value, _ in self._choices]
+        at = values.index(self.value) if self.value in values else -1
+        self.value = values[(at + by) % len(values)]
+
+    def action_submit(self) -> None:
+        """Save the form."""
+        self.post_message(self.Submitted())
+
+    def render(self) -> Text:
+        """The values; the picked one marked, also where there are no colours."""
+        text = Text(no_wrap=True, overflow="ellipsis", end="")
+        picked = self.get_component_rich_style("choice--picked", partial=True)
+        for value, label in self._choices:
+            chosen = value == self.value
+            text.append(f"{'●' if chosen else '○'} {printable(label)}", picked if chosen else "")
+            text.append("   ")
+        return text
+
+
+def _nothing_wrong(_values: Values) -> Mapping[str, str]:
+    return {}
+
+
+def _row(field: Field) -> ComposeResult:
+    with Vertical(classes="form-row"):
+        with Horizontal(classes="form-line"):
+            yield Static(field.label, classes="form-label", markup=False)
+            if field.choices:
+                yield Choice(field.choices, field.value, id=f"field-{field.name}")
+            else:
+                entry = Input(field.value, id=f"field-{field.name}", compact=True, select_on_focus=False)
+                entry.cursor_blink = False
+                yield entry
+        yield Static(field.hint, id=f"note-{field.name}", classes="form-note", markup=False)
