@@ -43,13 +43,12 @@ def parse_time(text: str, zone: ZoneInfo | None = None) -> datetime:
     """
     try:
         value = datetime.fromisoformat(text.strip())
-    except ValueError:
+        value = value.replace(tzinfo=zone) if value.tzinfo is None and zone is not None else value
+        return utc(value)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"{text!r} is not a time", "Write it as 2025-12-31, 2025-12-31T18:00Z or 2025-12-31T13:00-05:00"
         ) from None
-    if value.tzinfo is None and zone is not None:
-        value = value.replace(tzinfo=zone)
-    return utc(value)
 
 
 def iso(value: datetime) -> str:
