@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,27 +55,57 @@ class History:
 
         return History(self.start, self.counts[: max(origin - self.start, 0)], events_known_at(self.events, origin))
 
+    def before(self, origin: int, hours: int) -> FloatArray:
+        """The counts of the `hours` hours that end at `origin`; NaN where they are not known."""
+        counts = np.full(hours, np.nan)
+        first = origin - hours
+        begin, end = max(self.start, first), min(self.origin, origin)
+        if begin < end:
+            counts[begin - first : end - first] = self.counts[begin - self.start : end - self.start]
+        return counts
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnostics:
-    """How a fit went: `converged`, `warnings`, and named numbers (dispersion, AIC, iterations, seconds…)."""
+    """How a fit went.
+
+    `trained_on` is the first hour used and the one after the last; `estimates` maps each parameter to its value and
+    standard error; `values` holds other named numbers (dispersion, rows, iterations…). `warnings` say what makes the
+    fit doubtful, `notes` what else a reader should know.
+    """
 
     converged: bool
+    trained_on: tuple[int, int]
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    estimates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     values: Mapping[str, float] = field(default_factory=dict)
     log_likelihood: float | None = None
+
+
+class SimulationWarning(UserWarning):
+    """Paths were made, but something about them is to be doubted; the message says what."""
 
 
 class Fitted(Protocol):
     """A model fitted to a history."""
 
-    history: History
-    diagnostics: Diagnostics
+    @property
+    def history(self) -> History:
+        """What the paths are conditioned on."""
+        ...
+
+    @property
+    def diagnostics(self) -> Diagnostics | None:
+        """How the fit went; None where it was restored, as its diagnostics are stored beside it."""
+        ...
 
     def simulate(self, origin: int, horizon: int, n_paths: int, rng: np.random.Generator) -> FloatArray:
         """Sample paths of hourly counts, shape (n_paths, horizon), for the hours from `origin` on.
 
-        Uses nothing of the history at or after `origin`. Raises ValueError where too little is known before it.
+        Uses nothing of the history at or after `origin`, nor events entered later. Raises ValueError where too little
+        is known before it; says by a SimulationWarning where the paths are to be doubted. The paths of a shorter
+        horizon are the beginnings of those of a longer one.
         """
         ...
 
@@ -85,14 +115,12 @@ class Fitted(Protocol):
 
 
 class Model(Protocol):
-    """A way to forecast, with its hyperparameters as dataclass fields (JSON values)."""
+    """A way to forecast: a frozen dataclass whose fields are its hyperparameters, each with a default.
+
+    Raises ValueError for hyperparameters that cannot be.
+    """
 
     name: ClassVar[str]
-
-    @classmethod
-    def default(cls) -> Self:
-        """The model with its default hyperparameters."""
-        ...
 
     def fit(self, history: History) -> Fitted:
         """Fit to a history. Raises ValueError where the history is too short."""

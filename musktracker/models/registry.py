@@ -1,0 +1,70 @@
+"""The models by name, and how their hyperparameters are read and checked."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, cast
+
+from musktracker.errors import UsageError
+from musktracker.models.base import Model
+
+DEFAULT = "negative_binomial"
+_MODELS = {
+    "negative_binomial": "musktracker.models.negative_binomial:NegativeBinomial",
+    "seasonal_naive": "musktracker.models.seasonal_naive:SeasonalNaive",
+}
+
+
+def models() -> dict[str, type[Model]]:
+    """Every model's class by its name."""
+    return {name: _load(name) for name in _MODELS}
+
+
+def create(name: str, hyperparameters: Mapping[str, Any] | None = None) -> Model:
+    """A model with these hyperparameters, its defaults for the others.
+
+    Values may be text, as a command line gives them. Raises UsageError for a model, a hyperparameter or a value that
+    cannot be.
+    """
+    if name not in _MODELS:
+        raise UsageError(f"There is no model {name!r}", f"Models: {', '.join(sorted(_MODELS))}")
+    kind = _load(name)
+    known = {field.name: field.default for field in fields(cast(Any, kind))}
+    for key in hyperparameters or {}:
+        if key not in known:
+            raise UsageError(f"{name} has no hyperparameter {key!r}", f"It has: {', '.join(sorted(known))}")
+    try:
+        return kind(**{key: _read(key, value, known[key]) for key, value in (hyperparameters or {}).items()})
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def hyperparameters(model: Model) -> dict[str, Any]:
+    """A model's hyperparameters as JSON values."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in asdict(cast(Any, model)).items()
+    }
+
+
+def _load(name: str) -> type[Model]:
+    module, _, attribute = _MODELS[name].partition(":")
+    return cast(type[Model], getattr(importlib.import_module(module), attribute))
+
+
+def _read(key: str, value: Any, default: Any) -> Any:
+    """The value in the type of the default."""
+    if isinstance(default, tuple):
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+            raise ValueError(f"{key} must be names with commas between them, not {value!r}")
+        return tuple(part.strip() for part in parts)
+    if isinstance(default, int):
+        if isinstance(value, bool) or not str(value).lstrip("-").isdecimal():
+            raise ValueError(f"{key} must be a whole number, not {value!r}")
+        return int(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{key} must be a number, not {value!r}") from None
