@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table
 
 from musktracker.db.types import UTCDateTime
+from musktracker.db.verbatim import sqlite_text
 from musktracker.timeline import utc
 
 COPY_FROM = 5_000  # rows from which Postgres is faster by COPY
@@ -22,26 +23,32 @@ def upsert(
     *,
     conflict: Sequence[str],
     update: Sequence[str] = (),
+    along: Sequence[str] = (),
+    verbatim: bool = False,
 ) -> int:
     """Insert `rows` (tuples in the order of `columns`); returns how many rows were inserted or changed.
 
     A row whose `conflict` columns are already there is left as it is, or has its `update` columns replaced where any
-    of them differ. Times must be aware (NaiveDatetime otherwise); no two rows may share their `conflict` values when
-    `update` is given.
+    of them differ; its `along` columns (when it was computed, say) are then replaced too, but are no reason to. Times
+    must be aware (NaiveDatetime otherwise), or with `verbatim` come from db.verbatim; no two rows may share their
+    `conflict` values when `update` is given.
     """
     if not rows:
         return 0
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(columns))
-        statement = f"{_insert(table, columns)} VALUES ({marks}) {_on_conflict(table, conflict, update, 'IS NOT')}"
-        result = connection.exec_driver_sql(statement, _converted(table, columns, rows, _sqlite_text))
-        return int(result.rowcount)
-    rows = _converted(table, columns, rows, utc)
+        ending = _on_conflict(table, conflict, update, along, "IS NOT")
+        statement = f"{_insert(table, columns)} VALUES ({marks}) {ending}"
+        converted = list(rows) if verbatim else _converted(table, columns, rows, sqlite_text)
+        return int(connection.exec_driver_sql(statement, converted).rowcount)
+    converted = list(rows) if verbatim else _converted(table, columns, rows, utc)
+    ending = _on_conflict(table, conflict, update, along, "IS DISTINCT FROM")
     if len(rows) < COPY_FROM:
         marks = ", ".join(["%s"] * len(columns))
-        statement = f"{_insert(table, columns)} VALUES ({marks}) {_on_conflict(table, conflict, update)}"
-        return int(connection.exec_driver_sql(statement, rows).rowcount)
-    return _copy(connection, table, columns, rows, _on_conflict(table, conflict, update))
+        return int(
+            connection.exec_driver_sql(f"{_insert(table, columns)} VALUES ({marks}) {ending}", converted).rowcount
+        )
+    return _copy(connection, table, columns, converted, ending)
 
 
 def _insert(table: Table, columns: Sequence[str]) -> str:
@@ -49,12 +56,12 @@ def _insert(table: Table, columns: Sequence[str]) -> str:
 
 
 def _on_conflict(
-    table: Table, conflict: Sequence[str], update: Sequence[str], differ: str = "IS DISTINCT FROM"
+    table: Table, conflict: Sequence[str], update: Sequence[str], along: Sequence[str], differ: str
 ) -> str:
     target = f"ON CONFLICT ({', '.join(conflict)}) DO"
     if not update:
         return f"{target} NOTHING"
-    changes = ", ".join(f"{name} = excluded.{name}" for name in update)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in (*update, *along))
     differs = " OR ".join(f"{table.name}.{name} {differ} excluded.{name}" for name in update)
     return f"{target} UPDATE SET {changes} WHERE {differs}"
 
@@ -79,11 +86,6 @@ def _each(values: tuple[Any, ...], convert: Callable[[datetime], Any]) -> list[A
     if all(value is first for value in values):  # ingest_time and its like: one moment for every row
         return [None if first is None else convert(first)] * len(values)
     return [None if value is None else convert(value) for value in values]
-
-
-def _sqlite_text(value: datetime) -> str:
-    moment = value if value.tzinfo is UTC else utc(value)
-    return moment.isoformat(sep=" ", timespec="microseconds")[:26]
 
 
 def _copy(

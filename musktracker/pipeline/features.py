@@ -1,0 +1,134 @@
+"""Features as rows: one for the start and one for the end of every observed hour.
+
+The end of the last observed hour is what a live forecast needs; the end of every other one makes each count appear as
+the `lag_1h` of a stored row, so that the rows themselves tell which counts and events they were computed from. That
+is how a refresh finds the rows to compute anew. Every event that is not removed counts, whenever it was entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
+
+from musktracker.db import verbatim
+from musktracker.db.tables import Base, ExogenousEvent, Feature
+from musktracker.db.upsert import upsert
+from musktracker.models import features
+from musktracker.models.base import Events, FloatArray, History, IntArray
+from musktracker.timeline import EPOCH
+
+TABLE = Base.metadata.tables[Feature.__tablename__]
+KEY = "reference_time"
+WHOLE = (*features.LAGS, "hour_of_day", "day_of_week", "is_weekend", "events_in_window")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What storing a set of rows came to: how many there are, and how many were new, different or needless."""
+
+    total: int
+    inserted: int
+    changed: int
+    removed: int
+
+
+def store(connection: Connection, history: History, computed_at: datetime, *, full: bool = False) -> Stored:
+    """Make the stored features those of a history: compute and write what its counts or events have changed.
+
+    With `full`, compute and write all of them.
+    """
+    wanted = _starts_and_ends(~np.isnan(history.counts))
+    positions = np.flatnonzero(wanted)
+    keys = verbatim.hours(connection, history.start, len(wanted))
+    stored = verbatim.rows(connection, _BASIS)
+    expected = _expected(history, positions, [keys[i] for i in positions.tolist()])
+    found = verbatim.differences([] if full else stored, expected)
+    affected = _affected(history.start, len(wanted), positions, found) & wanted
+    references = np.flatnonzero(affected)
+    computed = features.compute(history.start, history.counts, history.events, references + history.start)
+    needless = [row[0] for row in stored] if full else found.gone
+    removed = verbatim.delete(connection, TABLE, (KEY,), [(key,) for key in needless])
+    moment = verbatim.time(connection, computed_at)
+    written = upsert(
+        connection,
+        TABLE,
+        (KEY, *features.FEATURES, "computed_at"),
+        _rows([keys[i] for i in references.tolist()], computed, moment),
+        conflict=(KEY,),
+        update=features.FEATURES,
+        along=("computed_at",),
+        verbatim=True,
+    )
+    return Stored(len(positions), len(found.new), written - len(found.new), removed)
+
+
+def events(connection: Connection) -> Events:
+    """Every event that is not removed."""
+    columns = (
+        ExogenousEvent.event_start,
+        ExogenousEvent.event_end,
+        ExogenousEvent.created_at,
+        ExogenousEvent.intensity,
+    )
+    query = select(*columns).where(ExogenousEvent.removed_at.is_(None)).order_by(ExogenousEvent.id)
+    rows = verbatim.rows(connection, query)
+    if not rows:
+        return Events.none()
+    start, end, known, intensity = zip(*rows, strict=True)
+    return Events(_microseconds(start), _microseconds(end), np.array(intensity, dtype=float), _microseconds(known))
+
+
+_BASIS = select(Feature.reference_time, Feature.lag_1h, Feature.event_intensity, Feature.events_in_window)
+
+
+def _starts_and_ends(observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.append(observed, False) | np.append(False, observed)
+
+
+def _expected(history: History, positions: IntArray, keys: list[Any]) -> list[tuple[Any, ...]]:
+    """What `_BASIS` gives of up-to-date rows."""
+    previous = np.append(np.nan, history.counts)[positions]
+    intensity, in_window = features.event_columns(positions + history.start, history.events)
+    columns = _plain(previous, whole=True), intensity.tolist(), in_window.tolist()
+    return list(zip(keys, *columns, strict=True))
+
+
+def _affected(start: int, size: int, positions: IntArray, found: verbatim.Differences) -> NDArray[np.bool_]:
+    """Which of the `size` hours from `start` on may have other features than before.
+
+    A row that differs at t tells of another count in the hour before t, which reaches t + 167 h.
+    """
+    gone = [hour - start for hour in map(verbatim.whole_hour, found.gone) if hour is not None]
+    differing = np.concatenate([positions[found.new], positions[found.changed], np.array(gone, dtype=np.int64)])
+    first = np.clip(differing, 0, size)
+    after = np.clip(differing + features.LONGEST, 0, size)
+    steps = np.bincount(first, minlength=size + 1) - np.bincount(after, minlength=size + 1)
+    return np.greater(np.cumsum(steps)[:size], 0)
+
+
+def _rows(keys: list[Any], computed: features.Features, moment: Any) -> list[tuple[Any, ...]]:
+    columns = [_plain(computed.column(name), whole=name in WHOLE) for name in features.FEATURES]
+    return list(zip(keys, *columns, [moment] * len(keys), strict=True))
+
+
+def _plain(values: NDArray[Any], *, whole: bool) -> list[Any]:
+    """An array as Python numbers, None where it is NaN."""
+    if values.dtype.kind != "f":
+        return list(values.tolist())
+    unknown = np.isnan(values)
+    known: FloatArray | IntArray = np.where(unknown, 0, values)
+    plain: list[Any] = (known.astype(np.int64) if whole else known).tolist()
+    for i in np.flatnonzero(unknown).tolist():
+        plain[i] = None
+    return plain
+
+
+def _microseconds(times: Iterable[Any]) -> IntArray:
+    unit = timedelta(microseconds=1)
+    return np.array([(verbatim.moment(value) - EPOCH) // unit for value in times], dtype=np.int64)
