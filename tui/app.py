@@ -5,25 +5,31 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from textual.app import App
-from textual.binding import Binding
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.reactive import var
 from textual.screen import Screen
 
 from musktracker import timeline
-from musktracker.config import Settings
+from musktracker.config import Settings, for_demo
 from musktracker.errors import MuskTrackerError
-from tui.theme import THEMES
+from tui import state
+from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
-from tui.widgets.header import Header
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
     from textual.driver import Driver
+
+    from musktracker.db.queries.overview import Status
+    from musktracker.db.queries.pulse import Pulse
 
 SCREENS = {
     "overview": "Overview",
@@ -33,6 +39,7 @@ SCREENS = {
     "models": "Models",
     "forecasts": "Forecasts",
 }
+SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 
 def run(settings: Settings, *, read_only: bool = False) -> int:
@@ -57,28 +64,28 @@ def _screen(name: str, title: str) -> Callable[[], Screen[Any]]:
 class Console(App[None]):
     """The operator console on one database."""
 
+    TITLE = "MuskTracker"
     CSS_PATH = "app.tcss"
     MODES = {name: _screen(name, title) for name, title in SCREENS.items()}  # noqa: RUF012
     DEFAULT_MODE = "overview"
-    BINDINGS: ClassVar = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(str(i), f"go('{name}')", title, show=False, id=f"screen.{name}")
+            Binding(str(i), f"go('{name}')", title, show=False, tooltip=f"Go to {title}", id=f"screen.{name}")
             for i, (name, title) in enumerate(SCREENS.items(), 1)
         ),
         Binding("minus", "last_view", "Last view", show=False, key_display="-", id="app.last"),
-        Binding("r", "refresh_data", "Refresh", show=False, id="app.refresh"),
+        Binding("r", "refresh_data", "Read again", show=False, id="app.refresh"),
+        Binding("ctrl+t", "toggle_theme", "Dark or light", show=False, id="app.theme"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
-        Binding("q,ctrl+q", "quit", "Quit", id="app.quit"),
+        Binding("q,ctrl+q", "quit", "Quit", key_display="q", id="app.quit"),
     ]
 
+    status: var[Status | None] = var(None)
+    phase: var[str] = var("")
+
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        read_only: bool = False,
-        open_database: Callable[[Settings, bool], Engine] | None = None,
-        clock: Callable[[], datetime] = timeline.now,
+        self, settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = timeline.now
     ) -> None:
         super().__init__(driver_class=_driver())
         self.settings = settings
@@ -87,13 +94,13 @@ class Console(App[None]):
         self.next_settings: Settings | None = None
         self.now = clock
         self.monotonic = time.monotonic
-        self._open_database = open_database or _open_database
-        self._last_mode = "overview"
-        self._status: Any = None
         self.animation_level = "none"
+        self._pulse: Pulse | None = None
+        self._last_mode = "overview"
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        remembered = state.load(settings.data_dir).get("theme")
+        self.theme = remembered if remembered in (DARK.name, LIGHT.name) else DARK.name
 
     @property
     def zone(self) -> ZoneInfo:
@@ -115,23 +122,33 @@ class Console(App[None]):
         """Say what went wrong, over the current screen."""
         self.notify(text, title="That did not work", severity="error", markup=False, timeout=10)
 
-    def pulse(self, engine: Engine) -> object:  # noqa: ARG002
+    def pulse(self, engine: Engine) -> object:
         """What differs after any change of the database; None where that cannot be told. Called in threads."""
-        return None
+        from musktracker.db.queries.pulse import Pulse
 
-    @property
-    def status(self) -> Any:
-        """What the header shows, newest first read."""
-        return self._status
+        if self._pulse is None:
+            self._pulse = Pulse(engine)
+        try:
+            return self._pulse.read()
+        except Exception:
+            return None
 
-    @status.setter
-    def status(self, status: Any) -> None:
-        self._status = status
-        for header in self.screen.query(Header):
-            header.refresh()
+    def open_demo(self) -> None:
+        """Start anew on the demo's database, beside this one."""
+        self.reopen(for_demo(self.settings))
+
+    def reopen(self, settings: Settings) -> None:
+        """Start anew with other settings."""
+        self.next_settings = settings
+        self.exit()
 
     def on_mount(self) -> None:
+        """Connect once something is on the screen."""
         self.call_after_refresh(self.connect)
+
+    def on_resize(self, event: Resize) -> None:
+        """Show only a message where the terminal is too small for anything else."""
+        self.set_class(event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1], "-too-small")
 
     def connect(self) -> None:
         """Open the database in a thread, and bring its schema up to date."""
@@ -139,11 +156,30 @@ class Console(App[None]):
 
     async def _connect(self) -> None:
         try:
-            self.engine = await in_thread(self._open_database, self.settings, self.read_only)
+            self.phase = "Opening the database…"
+            engine = await in_thread(_open, self.settings, self.read_only)
+            if not self.read_only:
+                self.phase = "Bringing the schema up to date…"
+                await in_thread(_migrate, engine)
         except Exception as error:
-            self.complain(self.words(error))
+            self.phase = "Not connected"
+            await self._show_failure(error)
             return
+        self.phase = ""
+        self.engine = engine
         self.action_refresh_data()
+
+    async def _show_failure(self, error: BaseException) -> None:
+        from tui.screens.error import ErrorScreen
+
+        def retry(again: bool | None) -> None:
+            if again:
+                self.connect()
+
+        where = self.settings.safe_database_url
+        hint = getattr(error, "hint", None)
+        what = error.message if isinstance(error, MuskTrackerError) else self.words(error)
+        self.push_screen(ErrorScreen(self.settings.scrub(what), where, hint), retry)
 
     def action_go(self, mode: str) -> None:
         """Go to a screen."""
@@ -157,9 +193,63 @@ class Console(App[None]):
 
     def action_refresh_data(self) -> None:
         """Read the current screen's data again."""
-        refresh = getattr(self.screen, "refresh_data", None)
-        if refresh is not None:
-            refresh()
+        for screen in reversed(self.screen_stack):
+            refresh = getattr(screen, "refresh_data", None)
+            if refresh is not None:
+                refresh()
+
+    def action_help(self) -> None:
+        """Explain the keys of where the user stands."""
+        from tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.screen, self.focused))
+
+    def action_toggle_theme(self) -> None:
+        """Change between dark and light, for this start and the next."""
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+        self.run_worker(in_thread(lambda: state.save(self.settings.data_dir, theme=self.theme)), exit_on_error=False)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the palette offers: what can be done where the user stands, the screens, and the runs to start."""
+        seen = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.description and active.enabled and binding.id and binding.id not in seen:
+                seen.add(binding.id)
+                if binding.action != "command_palette":
+                    yield SystemCommand(*self._command(binding, active.node))
+        launch = getattr(screen, "launch", None)
+        if launch is not None and self.engine is not None and not self.read_only:
+            yield SystemCommand("Refresh counts and features", "Start a run", lambda: launch("refresh", {}))
+            yield SystemCommand("Score forecasts", "Start a run", lambda: launch("score", {}))
+        if self.settings.account != "demo":
+            yield SystemCommand("Open the demo", "A simulated account, on a database of its own", self.open_demo)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Keys as their caps show them: no caret for control that few would read."""
+        display = super().get_key_display(binding)
+        return display.replace("^", "ctrl+") if len(display) > 1 else display
+
+    def _command(self, binding: Binding, node: Any) -> tuple[str, str, Callable[[], Any]]:
+        async def act() -> None:
+            await self.run_action(binding.action, node)
+
+        return binding.description, f"{binding.tooltip or 'Key'} · {self.get_key_display(binding)}", act
+
+    def _fatal_error(self) -> None:
+        """End on an error nobody foresaw: its trace goes to a file, without a secret, and a line says so."""
+        text = self.settings.scrub(traceback.format_exc())
+        path = self.settings.log_dir / "console.log"
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as log:
+                path.chmod(0o600)
+                log.write(f"{timeline.iso(timeline.now())}\n{text}\n")
+        except OSError:
+            self._exit_renderables.append(text)
+        last = text.strip().rpartition("\n")[2]
+        self._exit_renderables.insert(0, f"musktracker: the console ended on an error: {last}\nIts trace: {path}")
+        self._close_messages_no_wait()
 
 
 def _driver() -> type[Driver] | None:
@@ -170,11 +260,16 @@ def _driver() -> type[Driver] | None:
     return Terminal
 
 
-def _open_database(settings: Settings, read_only: bool) -> Engine:
-    from musktracker.db import engines, migrate
+def _open(settings: Settings, read_only: bool) -> Engine:
+    from musktracker.db import engines
 
     settings.with_data_dir_made()
     engine = engines.connect(settings.database_url, read_only=read_only)
-    if not read_only:
-        migrate.ensure_current(engine)
-    return engine
+    with engines.reading(engine):
+        return engine
+
+
+def _migrate(engine: Engine) -> None:
+    from musktracker.db import migrate
+
+    migrate.ensure_current(engine)

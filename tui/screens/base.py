@@ -56,11 +56,13 @@ class ConsoleScreen(Screen[None]):
         yield from ()
 
     def compose(self) -> ComposeResult:
+        """Header, banner for what keeps the screen from the truth, body, keys."""
         yield Header()
         yield Static(id="banner", markup=False)
         with Vertical(id="body"):
             yield from self.compose_body()
         yield Footer(show_command_palette=False, compact=True)
+        yield Static("Too small: make this window\nat least 60 columns by 16 rows.\nq quits", id="too-small")
 
     def refresh_data(self) -> None:
         """Fetch again, now or as soon as the fetch that is under way has ended."""

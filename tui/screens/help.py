@@ -1,0 +1,80 @@
+"""The keys of where the user stands: the focused widget's, the screen's, the console's."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+KEY_WIDTH = 16
+
+
+class HelpScreen(ModalScreen[None]):
+    """What each key does here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,enter", "dismiss", "Close", id="help.close"),
+        Binding("j", "scroll('scroll_down')", "Down", show=False, id="help.down"),
+        Binding("k", "scroll('scroll_up')", "Up", show=False, id="help.up"),
+    ]
+    DEFAULT_CSS = """
+    HelpScreen { align: center middle; }
+    HelpScreen > VerticalScroll {
+        width: 76; max-width: 100%; height: auto; max-height: 90%; padding: 0 2;
+        background: $surface; border: round $border; border-title-color: $accent;
+        border-subtitle-color: $text-muted;
+    }
+    HelpScreen .heading { color: $accent; text-style: bold; margin-top: 1; }
+    HelpScreen .about { color: $text-muted; }
+    HelpScreen .keys { margin-bottom: 1; }
+    """
+
+    def __init__(self, place: Screen[Any], focused: Widget | None) -> None:
+        super().__init__()
+        self._title = place.title or type(place).__name__
+        self._about = inspect.getdoc(type(place)) or ""
+        self._groups = _groups(place, focused)
+
+    def compose(self) -> ComposeResult:
+        """A group of keys for each level, nearest first."""
+        with VerticalScroll() as panel:
+            panel.border_title = self._title
+            panel.border_subtitle = "esc closes"
+            yield Static(self._about, markup=False, classes="about")
+            for heading, bindings in self._groups:
+                yield Static(heading, markup=False, classes="heading")
+                yield Static(Content("\n").join(self._line(binding) for binding in bindings), classes="keys")
+
+    def action_scroll(self, method: str) -> None:
+        """Scroll by a line."""
+        getattr(self.query_one(VerticalScroll), method)(animate=False)
+
+    def _line(self, bindings: list[Binding]) -> Content:
+        keys = " ".join(dict.fromkeys(self.app.get_key_display(binding) for binding in bindings))
+        text = bindings[0].tooltip or bindings[0].description
+        return Content.styled(f"{keys:<{KEY_WIDTH}}", "$text-accent") + Content(text)
+
+
+def _groups(place: Screen[Any], focused: Widget | None) -> list[tuple[str, list[list[Binding]]]]:
+    levels: dict[str, dict[str, list[Binding]]] = {}
+    for active in place.active_bindings.values():
+        if active.binding.description and not active.binding.system:
+            actions = levels.setdefault(_level(active, place, focused), {})
+            actions.setdefault(active.binding.action, []).append(active.binding)
+    order = ["In this panel", "On this screen", "Everywhere"]
+    return [(level, list(levels[level].values())) for level in order if level in levels]
+
+
+def _level(active: ActiveBinding, place: Screen[Any], focused: Widget | None) -> str:
+    node: DOMNode = active.node
+    if node is place:
+        return "On this screen" if (active.binding.id or "").partition(".")[0] != "" else "Everywhere"
+    return "In this panel" if isinstance(node, Widget) and focused is not None else "Everywhere"
