@@ -71,7 +71,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry out the action."""
-    return _ACTIONS[arguments.action](open_database(settings), settings, arguments)
+    engine = open_database(settings)
+    try:
+        return _ACTIONS[arguments.action](engine, settings, arguments)
+    finally:
+        engine.dispose()
 
 
 def _add_fields(parser: argparse.ArgumentParser, *, required: bool) -> None:

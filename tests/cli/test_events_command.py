@@ -1,0 +1,155 @@
+"""musktracker events: what it prints, what it returns, and that it shows text as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from musktracker.cli.main import main
+from musktracker.config import Settings
+
+Command = Callable[..., int]
+
+
+@pytest.fixture
+def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Run musktracker events on the test's database, in New York."""
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MUSKTRACKER_TIMEZONE", "America/New_York")
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: main(["events", *arguments])
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def add(command: Command, *more: str, name: str = "Launch") -> int:
+    return command("add", name, "--start", "2025-03-06T17:00", *more)
+
+
+def test_times_are_read_and_shown_in_the_display_zone_and_utc_in_json(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert add(command, "--end", "2025-03-06T20:00", "--intensity", "0.7") == 0
+    assert ["2025-03-06", "17:00", "3", "h", "0.7"] == capsys.readouterr().out.splitlines()[3].split()[1:6]
+    assert command("list", "--json") == 0
+    [event] = printed(capsys)
+    assert (event["event_start"], event["event_end"]) == ("2025-03-06T22:00:00Z", "2025-03-07T01:00:00Z")
+
+
+def test_without_an_end_an_event_is_a_point(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert add(command, "--json") == 0
+    event = printed(capsys)
+    assert event["event_start"] == event["event_end"]
+
+
+def test_an_edit_changes_what_is_named_and_clears_what_is_empty(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(command, "--category", "launch", "--json")
+    before = printed(capsys)
+    assert command("edit", str(before["id"]), "--category", "", "--intensity", "0.9", "--json") == 0
+    after = printed(capsys)
+    assert (after["category"], after["intensity"], after["name"]) == (None, 0.9, "Launch")
+
+
+def test_exit_codes_tell_wrong_values_from_what_is_not_there(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert add(command, "--intensity", "2") == 2
+    assert "intensity must be from 0 to 1" in capsys.readouterr().err
+    assert command("add", "x", "--start", "yesterday") == 2
+    assert command("edit", "1") == 2
+    for action in (("edit", "99", "--name", "x"), ("remove", "99"), ("restore", "99"), ("history", "99")):
+        assert command(*action) == 1
+        assert "no event 99" in capsys.readouterr().err
+    assert command("undo") == 1
+    assert command("import", "nowhere.csv") == 1
+    assert command("import", ".") == 1
+    with pytest.raises(SystemExit, match="2"):
+        command()
+
+
+def test_remove_undo_and_redo_say_what_they_did(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    add(command, "--json")
+    event_id = str(printed(capsys)["id"])
+    assert command("remove", event_id) == 0
+    assert "(removed)" in capsys.readouterr().out
+    assert command("undo") == 0
+    assert "Undone: remove of Launch" in capsys.readouterr().out
+    assert command("redo") == 0
+    assert "Done again: remove of Launch" in capsys.readouterr().out
+    assert command("restore", event_id) == 0
+    capsys.readouterr()
+    assert command("history", "--json") == 0
+    assert [change["action"] for change in printed(capsys)] == ["restore", "redo", "undo", "remove", "add"]
+
+
+def test_an_import_says_its_counts_and_its_bad_lines(
+    command: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "events.csv"
+    lines = ["name,event_start,event_end,intensity", "a,2025-01-01T00:00Z,2025-01-02T00:00Z,0.5"]
+    path.write_text("\n".join([*lines, "b,2025-01-03T00:00Z,2025-01-02T00:00Z,0.5"]))
+    assert command("import", str(path)) == 1
+    shown = capsys.readouterr()
+    assert "line 3: event_end must not be before event_start" in shown.err
+    assert "Nothing stored" in shown.out
+    assert command("import", str(path), "--skip-bad") == 0
+    assert capsys.readouterr().out.startswith("1 added, 0 changed, 0 unchanged, 1 wrong.")
+    path.write_text("\n".join(lines))
+    assert command("import", str(path)) == 0
+    assert "0 added, 0 changed, 1 unchanged." in capsys.readouterr().out
+    assert command("import", str(path), "--dry-run", "--json") == 0
+    assert printed(capsys)["stored"] is False
+    path.write_text(lines[0] + "\n")
+    assert command("import", str(path)) == 1
+
+
+def test_an_export_is_imported_again_unchanged_and_replaces_no_file_unasked(
+    command: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    add(command, "--description", "two\nlines, and a comma")
+    for name in ("out.csv", "out.json"):
+        assert command("export", str(tmp_path / name)) == 0
+        capsys.readouterr()
+        assert command("import", str(tmp_path / name), "--json") == 0
+        assert printed(capsys)["unchanged"] == 1
+        assert command("export", str(tmp_path / name)) == 2
+        assert command("export", str(tmp_path / name), "--force") == 0
+    capsys.readouterr()
+    assert command("export") == 0
+    assert capsys.readouterr().out == (tmp_path / "out.csv").read_text()
+    assert command("export", "--json") == 0
+    assert printed(capsys) == json.loads((tmp_path / "out.json").read_text())
+
+
+def test_what_is_stored_does_nothing_to_a_terminal(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    add(command, "--description", "x", name="right\u202eleft [red]bold[/red]")
+    command("list")
+    command("history")
+    command("undo")
+    shown = capsys.readouterr().out
+    assert "\u202e" not in shown
+    assert "right�left [red]bold[/red]" in shown
+
+
+def test_listing_filters_by_text_and_time(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    add(command)
+    add(command, name="Other")
+    capsys.readouterr()
+
+    def found(*options: str) -> list[str]:
+        assert command("list", "--json", *options) == 0
+        return [event["name"] for event in printed(capsys)]
+
+    assert found("--text", "OTH") == ["Other"]
+    assert found("--from", "2025-03-06T18:00") == []
+    assert found("--to", "2025-03-06T17:00") == []
+    assert found("--from", "2025-03-06", "--to", "2025-03-07") == ["Launch", "Other"]
