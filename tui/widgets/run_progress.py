@@ -130,8 +130,14 @@ def duration(length: timedelta) -> str:
     seconds = max(round(length.total_seconds()), 0)
     if seconds < 60:
         return f"{seconds} s"
+    if seconds < 600:
+        return _both(seconds // 60, "min", seconds % 60, "s")
     if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s" if seconds < 600 else f"{seconds // 60} min"
+        return f"{seconds // 60} min"
     if seconds < 86400:
-        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
-    return f"{seconds // 86400} d {seconds % 86400 // 3600} h"
+        return _both(seconds // 3600, "h", seconds % 3600 // 60, "min")
+    return _both(seconds // 86400, "d", seconds % 86400 // 3600, "h")
+
+
+def _both(large: int, unit: str, small: int, smaller_unit: str) -> str:
+    return f"{large} {unit} {small} {smaller_unit}" if small else f"{large} {unit}"

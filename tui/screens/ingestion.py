@@ -1,0 +1,247 @@
+"""Ingestion: what was observed, which runs there were, and the log of the one under the cursor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+
+from musktracker.timeline import DAY, Span, holes
+from tui.screens.base import ConsoleScreen
+from tui.widgets.confirm import Confirm
+from tui.widgets.coverage_bar import CoverageBar
+from tui.widgets.lines import LineList
+from tui.widgets.record_table import RecordTable
+from tui.widgets.run_log import RunLog
+from tui.widgets.run_progress import RunProgress, duration, took, where
+from tui.widgets.run_table import RunTable
+from tui.widgets.text_page import TextPage
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from musktracker.runs import RunInfo
+
+RUNS = 200
+LOSES_WORK = ("train", "demo")  # what other kinds have done stays in the database
+DAYS = 30
+KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("all runs", ()),
+    ("imports", ("import", "demo")),
+    ("refreshes", ("refresh",)),
+    ("training", ("train",)),
+    ("forecasts", ("forecast", "score")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestionData:
+    """What the screen shows. `states` are the runs' states when they were read: a lost run changes no row."""
+
+    runs: tuple[RunInfo, ...]
+    states: tuple[str, ...]
+    covered: tuple[Span, ...]
+    posts: int
+    last_post: datetime | None
+    minute: datetime
+
+
+class IngestionScreen(ConsoleScreen):
+    """Runs above, the log of the selected one below."""
+
+    TITLE: ClassVar[str] = "Ingestion"
+    CSS_PATH = "ingestion.tcss"
+    AUTO_FOCUS = "RunTable"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "import", "Import", tooltip="Bring in posts from a file", id="ingestion.import"),
+        Binding(
+            "R",
+            "refresh_run",
+            "Recount",
+            tooltip="Count hours and days, and compute features",
+            id="ingestion.refresh",
+        ),
+        Binding("x", "cancel", "Cancel", tooltip="Ask the selected run to stop", id="ingestion.cancel"),
+        Binding("t", "kind", "Kind", tooltip="Show runs of another kind", id="ingestion.kind"),
+        Binding("f", "log('follow')", "Follow", show=False, tooltip="Follow the log", id="ingestion.follow"),
+        Binding("p", "log('pause')", "Pause", show=False, tooltip="Pause the log", id="ingestion.pause"),
+        Binding("l", "log('level')", "Level", show=False, tooltip="The log's next level", id="ingestion.level"),
+        Binding("slash", "log('search')", "Search", key_display="/", tooltip="Search the log", id="ingestion.search"),
+        Binding("n", "log_match(1)", "Next match", show=False, tooltip="Next match in the log", id="ingestion.next"),
+        Binding("N", "log_match(-1)", "Match before", show=False, tooltip="Match before", id="ingestion.previous"),
+        Binding("e", "log('error')", "Next error", show=False, tooltip="Next error in the log", id="ingestion.error"),
+        Binding("y", "log('copy')", "Copy", show=False, tooltip="Copy the log's line", id="ingestion.copy"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kind = 0
+        self._data: IngestionData | None = None
+        self._wanted: int | None = None
+
+    def compose_body(self) -> ComposeResult:
+        with Vertical(id="ingestion-summary"):
+            with Horizontal(classes="summary-line"):
+                yield Static("Observed", classes="summary-label", markup=False)
+                yield CoverageBar()
+                yield Static(id="coverage-text", markup=False)
+            yield Static(id="posts-text", markup=False)
+        yield RunTable()
+        with Vertical(id="run-detail"):
+            yield RunProgress(idle="No run selected")
+        yield RunLog()
+
+    def fetch(self, engine: Engine) -> IngestionData:
+        """Runs of the chosen kinds, coverage, and posts."""
+        from musktracker import runs
+        from musktracker.db.queries import coverage
+
+        kinds = KINDS[self._kind][1]
+        found = tuple(runs.recent(engine, limit=RUNS, kinds=kinds or None))
+        return IngestionData(
+            runs=found,
+            states=tuple(info.state for info in found),
+            covered=tuple(coverage.covered(engine)),
+            posts=coverage.post_count(engine),
+            last_post=coverage.last_post(engine),
+            minute=self.app.now().replace(second=0, microsecond=0),
+        )
+
+    def show(self, data: IngestionData) -> None:
+        """Bring everything up to date; the cursor stays on its run."""
+        self._data = data
+        self._show_summary(data)
+        table = self.query_one(RunTable)
+        name, kinds = KINDS[self._kind]
+        table.set_records(data.runs, empty="No such run yet" if kinds else "No runs yet: i imports a file of posts")
+        if self._wanted is not None and table.select(self._wanted):
+            self._wanted = None
+        table.border_title = name
+        self._show_run()
+
+    @on(LineList.Moved, "RunTable")
+    def _show_run(self) -> None:
+        info = self.query_one(RunTable).record
+        self.query_one(RunProgress).info = info
+        self.query_one(RunLog).follow_run(info)
+        self.refresh_bindings()
+
+    def action_kind(self) -> None:
+        """Show runs of the next kind."""
+        self._kind = (self._kind + 1) % len(KINDS)
+        self.refresh_data()
+
+    def action_refresh_run(self) -> None:
+        """Start a refresh."""
+        self.launch("refresh", {}, then=self._select_later)
+
+    def action_cancel(self) -> None:
+        """Ask the selected run to stop; first the operator, where work would be lost."""
+        info = self.query_one(RunTable).record
+        if info is None or not info.active:
+            return
+        if info.lost or info.kind not in LOSES_WORK:
+            self._cancel(info.id)
+            return
+        question = Confirm(
+            f"Cancel run {info.id} ({info.kind})?",
+            [f"It has run for {took(info, self.app.now())}.", "What it has computed so far is lost."],
+            yes="Cancel the run",
+            no="Let it go on",
+        )
+        self.app.push_screen(question, lambda yes: self._cancel(info.id) if yes else None)
+
+    @on(RecordTable.Opened, "RunTable")
+    def _open_run(self) -> None:
+        info = self.query_one(RunTable).record
+        if info is not None:
+            self.app.push_screen(TextPage(f"Run {info.id}", run_text(info, self.app.format_time, self.app.now())))
+
+    def action_log(self, action: str) -> None:
+        """Hand a key to the log."""
+        getattr(self.query_one(RunLog), f"action_{action}")()
+
+    def action_log_match(self, by: int) -> None:
+        """Hand n and N to the log."""
+        self.query_one(RunLog).action_match(by)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What cannot be done now is dimmed."""
+        if action == "cancel":
+            info = self.query_one(RunTable).record if self.is_mounted else None
+            return True if info is not None and info.active else None
+        return super().check_action(action, parameters)
+
+    def _cancel(self, run_id: int) -> None:
+        def cancel(engine: Engine) -> bool:
+            from musktracker import runs
+
+            return runs.request_cancel(engine, run_id)
+
+        def said(asked: bool) -> str:
+            return f"Run {run_id} was asked to stop" if asked else f"Run {run_id} has ended already"
+
+        self.act(cancel, done=said)
+
+    def _select_later(self, run_id: int) -> None:
+        self._wanted = run_id
+        self._kind = 0
+
+    def _show_summary(self, data: IngestionData) -> None:
+        within = Span(data.minute - DAYS * DAY, data.minute)
+        self.query_one(CoverageBar).set_spans(data.covered, within)
+        self._set_text("#coverage-text", observed_text(data.covered, within, self.app.format_time))
+        age = "none yet" if data.last_post is None else f"{duration(data.minute - data.last_post)} ago"
+        when = "" if data.last_post is None else f" ({self.app.format_time(data.last_post)})"
+        self._set_text("#posts-text", f"{'Posts':<10}{data.posts:,} stored · last {age}{when}")
+
+    def _set_text(self, selector: str, text: str) -> None:
+        widget = self.query_one(selector, Static)
+        if widget.content != text:
+            widget.update(text)
+
+
+def run_text(info: RunInfo, format_time: Callable[..., str], now: datetime) -> str:
+    """All that is known of a run."""
+
+    def seconds(moment: datetime | None) -> str:
+        return format_time(moment, "%Y-%m-%d %H:%M:%S %Z")
+
+    rows = [
+        ("Kind", info.kind),
+        ("State", info.state),
+        ("Now" if info.active else "Outcome", where(info, now)[0]),
+        ("Took", took(info, now)),
+        ("Queued", seconds(info.created_at)),
+        ("Started", seconds(info.started_at)),
+        ("Finished", seconds(info.finished_at)),
+        ("Heartbeat", seconds(info.heartbeat_at)),
+        ("Started by", info.who),
+        ("Runs on", f"{info.host}, process {info.pid or '–'}"),
+        ("Holds", f"the lease {info.lease}" if info.lease else "no lease"),
+    ]
+    rows += [(f"· {name}", json.dumps(value)) for name, value in info.parameters.items()]
+    rows += [(f"→ {name}", json.dumps(value)) for name, value in (info.result or {}).items()]
+    return "\n".join(f"{name:<14} {value}" for name, value in rows)
+
+
+def observed_text(covered: Sequence[Span], within: Span, format_time: Callable[..., str]) -> str:
+    """The holes of the last days in words, and until when was observed."""
+    if not covered:
+        return "nothing observed yet"
+    end = covered[-1].end
+    until = f"observed to {format_time(end, '%m-%d %H:%M')}"
+    missing = holes(covered, Span(max(within.start, covered[0].start), min(within.end, end)))
+    if not missing:
+        return f"{DAYS} days, no holes · {until}"
+    hours = sum(hole.hours() for hole in missing)
+    count = "1 hole" if len(missing) == 1 else f"{len(missing)} holes"
+    return f"{DAYS} days, {count} ({hours:,.0f} h) · {until}"

@@ -1,0 +1,46 @@
+"""Recent runs as a table: which, in what state, whose, since when, for how long, doing what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tui.widgets.record_table import Cell, Column, RecordTable
+from tui.widgets.run_progress import STATES, took, where
+
+if TYPE_CHECKING:
+    from musktracker.runs import RunInfo
+    from tui.app import Console
+
+COLUMNS = (
+    Column("Run", 5, right=True),
+    Column("Kind", 9),
+    Column("State", 11),
+    Column("Started", 11, rank=1),
+    Column("Took", 11, rank=2),
+    Column("Who", 14, rank=3),
+    Column("Message", 20, grow=1),
+)
+
+
+class RunTable(RecordTable["RunInfo"]):
+    """Runs, the newest first."""
+
+    app: Console
+
+    def __init__(self, *, empty: str = "No runs yet", id: str | None = None) -> None:
+        super().__init__(COLUMNS, self._row, lambda info: info.id, empty=empty, id=id)
+
+    def _row(self, info: RunInfo) -> Sequence[Cell]:
+        mark, tone = STATES[info.state]
+        now = self.app.now()
+        message, colour = where(info, now)
+        return (
+            str(info.id),
+            info.kind,
+            (f"{mark} {info.state}", tone),
+            (self.app.format_time(info.started_at or info.created_at, "%m-%d %H:%M"), "dim"),
+            (took(info, now).partition(",")[0], "dim"),
+            (info.who, "dim"),
+            (message, colour),
+        )
