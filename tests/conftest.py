@@ -49,8 +49,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> Iterator[Callable[[str], str]]:
-    """Makes a database from a migrated, empty template: name in, URL out."""
+def postgres_template(postgres_server: str) -> Iterator[Callable[..., str]]:
+    """Makes a database from a migrated, empty template: name in, URL out. A None for template: no tables."""
     template = f"template_{uuid.uuid4().hex[:12]}"
     admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
 
@@ -75,6 +75,23 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{path}"
     make: Callable[[str], str] = request.getfixturevalue("postgres_template")
     return make(f"test_{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without any table, once for each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'bare.db'}"
+    make: Callable[..., str] = request.getfixturevalue("postgres_template")
+    return make(f"bare_{uuid.uuid4().hex[:12]}", None)
+
+
+@pytest.fixture
+def bare(bare_url: str) -> Iterator[Engine]:
+    """An engine on a database without any table, once for each kind."""
+    made = engines.connect(bare_url)
+    yield made
+    made.dispose()
 
 
 @pytest.fixture

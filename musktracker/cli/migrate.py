@@ -23,7 +23,7 @@ from musktracker.errors import MuskTrackerError, UsageError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.db.migrate import Loss, UpgradeReport
+    from musktracker.db.migrate import Direction, Loss, UpgradeReport
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -57,10 +57,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry out the action, on the schema as it is found."""
     from musktracker.db import engines
 
-    writes = arguments.action in (_up, _down)
-    if writes:
+    read_only = arguments.action not in (_up, _down) or (
+        getattr(arguments, "dry_run", False) and settings.database_url.startswith("sqlite")
+    )
+    if not read_only:
         settings.with_data_dir_made()
-    engine = engines.connect(settings.database_url, read_only=not writes)
+    engine = engines.connect(settings.database_url, read_only=read_only)
     try:
         return int(arguments.action(engine, arguments))
     finally:
@@ -119,7 +121,7 @@ def _confirm(engine: Engine, lost: Iterable[Loss]) -> None:
 
     if not sys.stdin.isatty():
         raise UsageError(
-            f"Rows would be lost ({_brief(lost)}); nothing was changed", "Add --yes to go on all the same"
+            f"Rows would be lost: {_brief(lost)}. Nothing was changed", "Add --yes to go on all the same"
         )
     at = migrate.current(engine)
     print(f"Type {at}, the revision to leave, to go on: ", end="", file=sys.stderr, flush=True)
@@ -171,7 +173,7 @@ def _sql(engine: Engine, arguments: argparse.Namespace) -> int:
     if revision is None:
         found = migrate.status(engine)
         revision = found.pending[0] if found.pending else found.head
-    direction = "down" if arguments.down else "up"
+    direction: Direction = "down" if arguments.down else "up"
     text = migrate.sql(engine, revision, direction)
     if arguments.json:
         print_json({"revision": revision, "direction": direction, "sql": text})
@@ -195,7 +197,7 @@ def _as_data(report: UpgradeReport) -> dict[str, Any]:
     return {
         "from": report.from_revision,
         "to": report.to_revision,
-        "steps": [asdict(step) for step in report.steps],
+        "steps": [{**asdict(step), "ms": round(step.ms, 3)} for step in report.steps],
         "backup": report.backup and str(report.backup),
     }
 

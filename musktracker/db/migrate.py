@@ -6,6 +6,7 @@ IMMEDIATE. On Postgres others wait for an advisory lock. Alembic is imported onl
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,8 @@ COMPARE: dict[str, Any] = {
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
 }
+Command = Literal["upgrade", "downgrade"]
+Direction = Literal["up", "down"]
 _ALEMBIC = threading.Lock()  # its context is a global of the process
 
 
@@ -157,7 +160,7 @@ def losses(engine: Engine, revision: str) -> list[Loss]:
         return found
 
 
-def sql(engine: Engine, revision: str, direction: Literal["up", "down"] = "up") -> str:
+def sql(engine: Engine, revision: str, direction: Direction = "up") -> str:
     """The SQL of one step on this kind of database, up to the revision or down from it. Nothing is run on it."""
     step = _known_step(revision)
     command: Command = "upgrade" if direction == "up" else "downgrade"
@@ -195,7 +198,7 @@ def check(engine: Engine) -> list[str]:
     """How the schema differs from what this program expects, in words; empty where it does not."""
     at = current(engine)
     if at != head():
-        return [f"The database is at revision {at or 'none'}, this program at {head()}"]
+        return [f"The database is at {at or 'base'}, this program at {head()}"]
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
@@ -222,13 +225,10 @@ def schema_transaction(engine: Engine) -> Iterator[Connection]:
                 _check_foreign_keys(connection)
         else:
             with connection.begin(), _lock_told():
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_SECONDS * 1000:.0f}")
                 connection.exec_driver_sql("SET LOCAL application_name = 'musktracker migrate'")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
                 yield connection
-
-
-Command = Literal["upgrade", "downgrade"]
 
 
 class _TakeBack(Exception):
@@ -274,6 +274,7 @@ def _run(
 ) -> list[Step]:
     titles = {revision.revision: revision.title for revision in revisions.load()}
     steps: list[Step] = []
+    importlib.import_module("alembic.command")  # before the first step's time begins
     begun = time.perf_counter()
 
     def applied(*, step: Any, **_: Any) -> None:
