@@ -34,7 +34,7 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Everything known at an origin.
+    """Everything known when a forecast is made; events may have been entered a little after the origin.
 
     `counts[i]` is the number of posts in the hour `start + i` (hours since the epoch); NaN where the hour was not
     observed. The origin is the end of the last hour, `start + len(counts)`.
@@ -103,9 +103,9 @@ class Fitted(Protocol):
     def simulate(self, origin: int, horizon: int, n_paths: int, rng: np.random.Generator) -> FloatArray:
         """Sample paths of hourly counts, shape (n_paths, horizon), for the hours from `origin` on.
 
-        Uses nothing of the history at or after `origin`, nor events entered later. Raises ValueError where too little
-        is known before it; says by a SimulationWarning where the paths are to be doubted. The paths of a shorter
-        horizon are the beginnings of those of a longer one.
+        Uses nothing of the history at or after `origin`, nor events entered after an origin inside the history.
+        Raises ValueError where too little is known before it; says by a SimulationWarning where the paths are to be
+        doubted. The paths of a shorter horizon are the beginnings of those of a longer one.
         """
         ...
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from musktracker.models.base import Diagnostics, FloatArray, History, SimulationWarning
+from musktracker.models.base import Diagnostics, Events, FloatArray, History, SimulationWarning
 from musktracker.models.features import (
     FEATURES,
     HISTORY_FEATURES,
@@ -194,7 +194,7 @@ class FittedNegativeBinomial:
         """What the intercept, the calendar and the known events add to the predictor of each hour to come."""
         hours = np.arange(origin, origin + horizon)
         hour_of_day, day_of_week, is_weekend = calendar(hours)
-        intensity, number = event_columns(hours, events_known_at(self.history.events, origin))
+        intensity, number = event_columns(hours, self._events(origin))
         columns = {"intercept": np.ones(horizon)}
         columns |= _calendar_columns(hour_of_day, day_of_week, is_weekend, self.harmonics)
         columns |= _event_columns(intensity, number)
@@ -203,6 +203,10 @@ class FittedNegativeBinomial:
             if name not in MEMORY:
                 total += weight * columns[name]
         return total
+
+    def _events(self, origin: int) -> Events:
+        events = self.history.events
+        return events if origin >= self.history.origin else events_known_at(events, origin)
 
 
 class _Recursion:

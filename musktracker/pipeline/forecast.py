@@ -1,0 +1,287 @@
+"""Forecast: sample paths of the hours to come, stored as hourly means and bounds and as the total's quantiles."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from sqlalchemy import Connection, Engine, select
+
+from musktracker.db import settings
+from musktracker.db.engines import reading, writing
+from musktracker.db.tables import Base, Forecast, ForecastTotal, ModelMetadata
+from musktracker.db.upsert import upsert
+from musktracker.errors import DataError, UsageError
+from musktracker.models import registry
+from musktracker.models.base import FloatArray, SimulationWarning
+from musktracker.pipeline import artifacts
+from musktracker.pipeline import history as histories
+from musktracker.pipeline.history import Known
+from musktracker.runs import Run
+from musktracker.timeline import HOUR, iso, now, parse_time
+
+STALE = 2 * HOUR  # older data are used, and the forecast says so
+TOO_STALE = 24 * HOUR  # older data are refused, unless asked for
+LONGEST_HORIZON = 24 * 60
+MOST_VALUES = 20_000_000  # paths times hours: 160 MB
+LEVELS = (50, 80, 95)
+QUANTILES = (0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """The version of a model that a forecast is made with."""
+
+    id: int
+    name: str
+    version: str
+    training_end: datetime
+    hyperparameters: Mapping[str, Any]
+    counting: str | None
+
+
+def forecast(
+    engine: Engine,
+    run: Run,
+    *,
+    horizon: int = 24,
+    model: str | None = None,
+    version: str | None = None,
+    as_of: str | None = None,
+    n_paths: int = 2000,
+    seed: int = 1,
+    allow_stale: bool = False,
+    timezone: str = "UTC",
+) -> dict[str, Any]:
+    """Forecast the `horizon` hours that follow the last observed one, and store it.
+
+    The version is the newest (of `model`, where named) trained on nothing after that hour, or the one named; with
+    `as_of` nothing known later is used. The same version, data, seed and number of paths give the same forecast;
+    other ones replace it. `timezone` is whose days the result is summed by. Raises DataError where the data are more
+    than 24 h old (unless `allow_stale`), too gappy for the model, or where no version fits, UsageError for what
+    cannot be.
+    """
+    _check_request(horizon, n_paths, seed)
+    run.progress(0.0, stage="load", message="reading the counts")
+    moment = _moment(as_of)
+    known = histories.load(engine, as_of=moment if as_of else None)
+    if known.empty:
+        raise DataError(
+            f"There are no counted hours{f' before {iso(moment)}' if as_of else ''} to forecast from",
+            "Bring posts in, then count them: musktracker refresh",
+        )
+    said = _freshness(known, moment, allow_stale=allow_stale) + _gaps(known)
+    with reading(engine) as connection:
+        chosen = _version(connection, model, version, known)
+        parameters = artifacts.read(connection, chosen.id)
+    run.progress(0.2, stage="simulate", message=f"{n_paths} paths of {horizon} h by {chosen.name} {chosen.version}")
+    paths, doubts = _simulate(chosen, parameters, known, horizon, n_paths, seed)
+    said += doubts
+    for text in said:
+        run.warning(text)
+    run.progress(0.8, stage="save", message="storing the forecast")
+    changed = _store(engine, chosen, known, paths, seed, said)
+    total = paths.sum(axis=1)
+    return {
+        "model": chosen.name,
+        "version": chosen.version,
+        "model_metadata_id": chosen.id,
+        "forecast_time": iso(known.data_until),
+        "horizon_hours": horizon,
+        "until": iso(known.data_until + horizon * HOUR),
+        "data_until": iso(known.data_until),
+        "training_end": iso(chosen.training_end),
+        "counting": known.counting,
+        "counting_meaning": settings.COUNTINGS[known.counting].meaning,
+        "n_paths": n_paths,
+        "seed": seed,
+        "warnings": said,
+        "total": _described(total),
+        "timezone": timezone,
+        "days": _days(paths, known.data_until, ZoneInfo(timezone)),
+        "changed": changed,
+    }
+
+
+def stored_hours(
+    engine: Engine, model_metadata_id: int, forecast_time: datetime, horizon: int
+) -> list[dict[str, Any]]:
+    """The stored hours of a forecast: target_time, predicted_count, bounds and actual_count."""
+    columns = [
+        column for column in Forecast.__table__.c if column.name not in ("id", "model_metadata_id", "created_at")
+    ]
+    query = select(*columns).where(
+        Forecast.model_metadata_id == model_metadata_id,
+        Forecast.forecast_time == forecast_time,
+        Forecast.target_time < forecast_time + horizon * HOUR,
+    )
+    with reading(engine) as connection:
+        return [dict(row) for row in connection.execute(query.order_by(Forecast.target_time)).mappings()]
+
+
+def _check_request(horizon: int, n_paths: int, seed: int) -> None:
+    if not 1 <= horizon <= LONGEST_HORIZON:
+        raise UsageError(f"The horizon must be 1 to {LONGEST_HORIZON} hours, not {horizon}")
+    if not 100 <= n_paths <= MOST_VALUES // horizon:
+        raise UsageError(f"The number of paths must be 100 to {MOST_VALUES // horizon:,}, not {n_paths:,}")
+    if not 0 <= seed < 2**31:
+        raise UsageError(f"The seed must be 0 to {2**31 - 1}, not {seed}")
+
+
+def _moment(as_of: str | None) -> datetime:
+    present = now()
+    moment = parse_time(as_of) if as_of else present
+    if moment > present:
+        raise UsageError(f"--as-of {iso(moment)} has not come yet")
+    return moment
+
+
+def _freshness(known: Known, moment: datetime, *, allow_stale: bool) -> list[str]:
+    age = moment - known.data_until
+    if age <= STALE:
+        return []
+    text = f"Data end {iso(known.data_until)}, {_length(age)} before {iso(moment)}"
+    if age > TOO_STALE and not allow_stale:
+        raise DataError(
+            text,
+            "Bring newer posts in (musktracker import, then musktracker refresh), or forecast from there: "
+            f"--as-of {iso(known.data_until)}, or --allow-stale",
+        )
+    return [f"{text}: the forecast begins there"]
+
+
+def _gaps(known: Known) -> list[str]:
+    shares = {days: known.unobserved(days) for days in (7, 28)}
+    parts = [f"{share:.1%} of the last {days} days" for days, share in shares.items() if share > 0]
+    return [f"Not observed: {' and '.join(parts)}"] if parts else []
+
+
+def _version(connection: Connection, model: str | None, version: str | None, known: Known) -> _Version:
+    """The version to forecast with: the newest that saw nothing after the origin and counts the same posts."""
+    wanted = " ".join(filter(None, (model or "model", version)))
+    again = f"musktracker train --model {model}" if model else "musktracker train"
+    found = _trained(connection, model, version)
+    if not found:
+        raise DataError(f"No {wanted} has been trained yet", f"Train one: {again}")
+    if version is not None and len(names := sorted({one.name for one in found})) > 1:
+        raise UsageError(f"Several models have a version {version}: {', '.join(names)}", "Name one with --model")
+    honest = [one for one in found if one.training_end <= known.data_until]
+    if not honest:
+        raise DataError(
+            f"Every trained {wanted} saw data until {iso(min(one.training_end for one in found))} or later, which is "
+            f"after the origin of this forecast, {iso(known.data_until)}",
+            f"Train one on what was known then: {again} --until {iso(known.data_until)}",
+        )
+    alike = [one for one in honest if one.counting in (None, known.counting)]
+    if not alike:
+        raise DataError(
+            f"Every trained {wanted} counts {honest[0].counting!r}, but the database now counts {known.counting!r}",
+            f"Train anew: {again}",
+        )
+    return alike[0]
+
+
+def _trained(connection: Connection, model: str | None, version: str | None) -> list[_Version]:
+    """The versions with these names, newest first."""
+    query = select(ModelMetadata.__table__).order_by(ModelMetadata.trained_at.desc(), ModelMetadata.id.desc())
+    if model is not None:
+        registry.create(model)  # an unknown name is wrong use, not missing data
+        query = query.where(ModelMetadata.model_name == model)
+    if version is not None:
+        query = query.where(ModelMetadata.model_version == version)
+    return [
+        _Version(
+            row.id,
+            row.model_name,
+            row.model_version,
+            row.training_end_date,
+            json.loads(row.hyperparameters or "{}"),
+            row.counting,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _simulate(
+    chosen: _Version, parameters: Mapping[str, Any], known: Known, horizon: int, n_paths: int, seed: int
+) -> tuple[FloatArray, list[str]]:
+    hyperparameters = {name: value for name, value in chosen.hyperparameters.items() if name != "seed"}
+    fitted = registry.create(chosen.name, hyperparameters).restore(parameters, known.history)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SimulationWarning)
+        try:
+            paths = fitted.simulate(known.history.origin, horizon, n_paths, np.random.default_rng(seed))
+        except ValueError as reason:
+            raise DataError(
+                f"{chosen.name} cannot forecast from {iso(known.data_until)}: {reason}",
+                "Fill the gap (musktracker import, then musktracker refresh), or forecast by another model (--model)",
+            ) from None
+    return paths, [str(one.message) for one in caught if issubclass(one.category, SimulationWarning)]
+
+
+def _store(engine: Engine, chosen: _Version, known: Known, paths: FloatArray, seed: int, said: Sequence[str]) -> int:
+    """Write hours and total in one transaction; returns how many rows are new or different."""
+    n_paths, horizon = paths.shape
+    origin, made = known.data_until, now()
+    bounds = np.quantile(paths, _ends(LEVELS), axis=0)
+    numbers = np.column_stack([paths.mean(axis=0), bounds.T]).tolist()
+    hours = [(chosen.id, origin, origin + k * HOUR, *numbers[k], made) for k in range(horizon)]
+    total = paths.sum(axis=1)
+    quantiles = json.dumps(
+        {f"{p:g}": float(q) for p, q in zip(QUANTILES, np.quantile(total, QUANTILES), strict=True)}
+    )
+    whole = (n_paths, seed, known.counting, float(total.mean()), quantiles, json.dumps(list(said)))
+    predicted = ("predicted_count", *(f"{end}_bound_{level}" for level in LEVELS for end in ("lower", "upper")))
+    described = ("n_paths", "seed", "counting", "predicted_total", "quantiles", "warnings")
+    with writing(engine) as connection:
+        changed = upsert(
+            connection,
+            Base.metadata.tables[Forecast.__tablename__],
+            ("model_metadata_id", "forecast_time", "target_time", *predicted, "created_at"),
+            hours,
+            conflict=("model_metadata_id", "forecast_time", "target_time"),
+            update=predicted,
+            along=("created_at",),
+        )
+        return changed + upsert(
+            connection,
+            Base.metadata.tables[ForecastTotal.__tablename__],
+            ("model_metadata_id", "forecast_time", "horizon_hours", *described, "created_at"),
+            [(chosen.id, origin, horizon, *whole, made)],
+            conflict=("model_metadata_id", "forecast_time", "horizon_hours"),
+            update=described,
+            along=("created_at",),
+        )
+
+
+def _days(paths: FloatArray, origin: datetime, zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Totals by calendar day of a zone; the first and the last may have fewer hours than the day."""
+    dates = [(origin + k * HOUR).astimezone(zone).date() for k in range(paths.shape[1])]
+    found = []
+    for date in dict.fromkeys(dates):
+        hours = [k for k, other in enumerate(dates) if other == date]
+        found.append({"date": date.isoformat(), "hours": len(hours), **_described(paths[:, hours].sum(axis=1))})
+    return found
+
+
+def _described(totals: FloatArray) -> dict[str, float]:
+    """Mean, median and the bounds of each level of simulated totals."""
+    found = {"mean": float(totals.mean()), "median": float(np.median(totals))}
+    names = [f"{end}_{level}" for level in LEVELS for end in ("lower", "upper")]
+    return found | dict(zip(names, np.quantile(totals, _ends(LEVELS)).tolist(), strict=True))
+
+
+def _ends(levels: Sequence[int]) -> list[float]:
+    """Lower and upper probability of each central interval, in percent."""
+    return [(100 + sign * level) / 200 for level in levels for sign in (-1, 1)]
+
+
+def _length(age: timedelta) -> str:
+    hours = round(age / HOUR)
+    return f"{hours} h" if hours < 48 else f"{hours // 24} days"

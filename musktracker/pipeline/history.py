@@ -1,0 +1,124 @@
+"""What is known at a moment, as the arrays that models take: counts of the observed hours, and events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from sqlalchemy import Connection, Engine, Select, func, select
+
+from musktracker.db import settings, verbatim
+from musktracker.db.engines import reading
+from musktracker.db.tables import EventChange, ExogenousEvent, TimeBucket
+from musktracker.models.base import Events, History, IntArray
+from musktracker.timeline import EPOCH, from_hour_index, hour_index
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The history up to `data_until`, the end of the last observed hour, and which posts it counts."""
+
+    history: History
+    counting: str
+
+    @property
+    def data_until(self) -> datetime:
+        """The end of the last observed hour."""
+        return from_hour_index(self.history.origin)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no hour was observed at all."""
+        return not len(self.history.counts)
+
+    def unobserved(self, days: int) -> float:
+        """The share of the last `days` days that was not observed."""
+        return float(np.isnan(self.history.before(self.history.origin, 24 * days)).mean())
+
+
+def load(engine: Engine, *, as_of: datetime | None = None) -> Known:
+    """What was known at `as_of`, or is known now; NaN where an hour between the first and the last was not observed.
+
+    Later hours are left out, and so are events entered later; an event edited or removed since is as it was. A post
+    that was made before `as_of` counts even if it was stored later. An event counts as known from its last change on,
+    so that no earlier origin of a backtest sees what an edit brought.
+    """
+    with reading(engine) as connection:
+        rows = verbatim.rows(connection, _buckets(as_of))
+        return Known(_history(rows, _events(connection, as_of)), settings.counting(connection))
+
+
+def _buckets(as_of: datetime | None) -> Select[datetime, int]:
+    query = select(TimeBucket.bucket_start, TimeBucket.tweet_count).where(TimeBucket.granularity == "hourly")
+    if as_of is not None:
+        query = query.where(TimeBucket.bucket_end <= as_of)
+    return query.order_by(TimeBucket.bucket_start)
+
+
+def _history(rows: list[tuple[datetime, int]], events: Events) -> History:
+    if not rows:
+        return History(0, np.empty(0), events)
+    starts, counts = zip(*rows, strict=True)
+    first, last = hour_index(verbatim.moment(starts[0])), hour_index(verbatim.moment(starts[-1]))
+    grid = np.full(last - first + 1, np.nan)
+    if len(rows) == len(grid):  # no hole: where each count goes needs no look at its time
+        grid[:] = counts
+    else:
+        grid[[hour_index(verbatim.moment(start)) - first for start in starts]] = counts
+    return History(first, grid, events)
+
+
+def _events(connection: Connection, as_of: datetime | None) -> Events:
+    states = list(_current(connection) if as_of is None else _at(connection, as_of))
+    if not states:
+        return Events.none()
+    start, end, known, intensity = zip(*states, strict=True)
+    return Events(
+        _microseconds(start), _microseconds(end), np.array(intensity, dtype=np.float64), _microseconds(known)
+    )
+
+
+_State = tuple[datetime, datetime, datetime, float]  # start, end, known since, intensity
+
+
+def _current(connection: Connection) -> Iterator[_State]:
+    query = select(ExogenousEvent.__table__).where(ExogenousEvent.removed_at.is_(None)).order_by(ExogenousEvent.id)
+    for row in connection.execute(query):
+        yield row.event_start, row.event_end, row.updated_at or row.created_at, row.intensity
+
+
+def _at(connection: Connection, as_of: datetime) -> Iterator[_State]:
+    """The events as they were: the state before the first later change, where there was one."""
+    later = _later_changes(connection, as_of)
+    known_since = {event_id: moment for event_id, moment in connection.execute(_last_changes(as_of))}  # noqa: C416
+    query = select(ExogenousEvent.__table__).where(ExogenousEvent.created_at <= as_of).order_by(ExogenousEvent.id)
+    for row in connection.execute(query):
+        known = known_since.get(row.id, row.created_at)
+        if row.id not in later:
+            if row.removed_at is None:
+                yield row.event_start, row.event_end, known, row.intensity
+        elif (before := json.loads(later[row.id] or "null")) and not before["removed_at"]:
+            start, end = (datetime.fromisoformat(before[name]) for name in ("event_start", "event_end"))
+            yield start, end, known, before["intensity"]
+
+
+def _later_changes(connection: Connection, as_of: datetime) -> dict[int, str | None]:
+    """Each event's state before its first change after `as_of`."""
+    query = select(EventChange.event_id, EventChange.before).where(EventChange.changed_at > as_of, _CHANGED)
+    rows = connection.execute(query.order_by(EventChange.id.desc()))
+    return {event_id: before for event_id, before in rows}  # noqa: C416 - the first change comes last
+
+
+def _last_changes(as_of: datetime) -> Select[int, datetime]:
+    query = select(EventChange.event_id, func.max(EventChange.changed_at))
+    return query.where(EventChange.changed_at <= as_of, _CHANGED).group_by(EventChange.event_id)
+
+
+_CHANGED = EventChange.action != "add"  # adding is told by created_at, which an import keeps
+
+
+def _microseconds(values: tuple[datetime, ...]) -> IntArray:
+    return np.array([(value - EPOCH) // timedelta(microseconds=1) for value in values], dtype=np.int64)

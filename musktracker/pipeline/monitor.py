@@ -1,0 +1,238 @@
+"""Score: fill in what happened, and tell how far the forecasts were off and how often their bounds held."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    bindparam,
+    case,
+    extract,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from musktracker.db import settings
+from musktracker.db.engines import reading, writing
+from musktracker.db.tables import Base, Forecast, ForecastTotal, ModelMetadata, TimeBucket
+from musktracker.runs import Run
+from musktracker.timeline import HOUR, iso, parse_time
+
+LEVELS = (50, 80, 95)
+NEAR_HOURS = 24  # hourly forecasts are judged apart up to this lead and beyond it
+
+
+def score(engine: Engine, run: Run, *, since: str | None = None) -> dict[str, Any]:
+    """Fill the actual counts of all forecasts made at or after `since`, and judge those that have them.
+
+    An hour gets its actual once it is over, observed and counted; a total once all its hours have. What happened is
+    filled in only where the model counts the posts that the database counts now. Late posts correct an actual;
+    otherwise a second time changes nothing.
+    """
+    begin = parse_time(since) if since else None
+    with reading(engine) as connection:
+        counting = settings.counting(connection)
+    run.progress(0.1, stage="fill", message="filling in actual counts")
+    with writing(engine) as connection:
+        hours = _fill_hours(connection, counting, begin)
+    run.progress(0.5, message="filling in actual totals")
+    with writing(engine) as connection:
+        totals = _fill_totals(connection, counting, begin)
+    run.info(f"Actual counts filled in: {hours} hours, {totals} totals", hours=hours, totals=totals)
+    run.progress(0.7, stage="judge", message="comparing")
+    with reading(engine) as connection:
+        return {
+            "hours_filled": hours,
+            "totals_filled": totals,
+            "counting": counting,
+            "since": iso(begin) if begin else None,
+            "hourly": _judged_hours(connection, begin),
+            "totals": _judged_totals(connection, begin),
+        }
+
+
+def _fill_hours(connection: Connection, counting: str, begin: datetime | None) -> int:
+    bucket = and_(TimeBucket.granularity == "hourly", TimeBucket.bucket_start == Forecast.target_time)
+    concerned = [Forecast.model_metadata_id.in_(_models(counting)), *_since(Forecast.forecast_time, begin)]
+    filled = connection.execute(
+        update(Forecast)
+        .where(bucket, Forecast.actual_count.is_distinct_from(TimeBucket.tweet_count), *concerned)
+        .values(actual_count=TimeBucket.tweet_count)
+        .execution_options(synchronize_session=False)
+    ).rowcount
+    emptied = connection.execute(  # an hour that turned out not to have been observed
+        update(Forecast)
+        .where(Forecast.actual_count.is_not(None), ~select(TimeBucket.id).where(bucket).exists(), *concerned)
+        .values(actual_count=None)
+        .execution_options(synchronize_session=False)
+    ).rowcount
+    return int(filled + emptied)
+
+
+def _fill_totals(connection: Connection, counting: str, begin: datetime | None) -> int:
+    # The end of each horizon is computed here: the two databases add hours to times in different words.
+    query = select(
+        ForecastTotal.id, ForecastTotal.forecast_time, ForecastTotal.horizon_hours, ForecastTotal.actual_total
+    )
+    query = query.where(
+        ForecastTotal.model_metadata_id.in_(_models(counting)), *_since(ForecastTotal.forecast_time, begin)
+    )
+    rows = connection.execute(query).all()
+    if not rows:
+        return 0
+    counts = _counts(
+        connection,
+        min(row.forecast_time for row in rows),
+        max(row.forecast_time + row.horizon_hours * HOUR for row in rows),
+    )
+    changes = []
+    for row in rows:
+        hours = [counts.get(row.forecast_time + k * HOUR) for k in range(row.horizon_hours)]
+        actual = None if None in hours else sum(hour for hour in hours if hour is not None)
+        if actual != row.actual_total:
+            changes.append({"key": row.id, "actual": actual})
+    if changes:
+        table = Base.metadata.tables[ForecastTotal.__tablename__]
+        connection.execute(
+            update(table).where(table.c.id == bindparam("key")).values(actual_total=bindparam("actual")), changes
+        )
+    return len(changes)
+
+
+def _counts(connection: Connection, start: datetime, end: datetime) -> dict[datetime, int]:
+    query = select(TimeBucket.bucket_start, TimeBucket.tweet_count).where(
+        TimeBucket.granularity == "hourly", TimeBucket.bucket_start >= start, TimeBucket.bucket_start < end
+    )
+    return {start: count for start, count in connection.execute(query)}  # noqa: C416
+
+
+def _models(counting: str) -> Select[int]:
+    return select(ModelMetadata.id).where(or_(ModelMetadata.counting == counting, ModelMetadata.counting.is_(None)))
+
+
+def _since(column: Any, begin: datetime | None) -> list[ColumnElement[bool]]:
+    return [] if begin is None else [column >= begin]
+
+
+def _judged_hours(connection: Connection, begin: datetime | None) -> list[dict[str, Any]]:
+    """Error and coverage of hourly forecasts by model version and lead, added up by the database."""
+    lead = extract("epoch", Forecast.target_time) - extract("epoch", Forecast.forecast_time)
+    near = case((lead < NEAR_HOURS * 3600, 1), else_=0).label("near")
+    error = Forecast.predicted_count - Forecast.actual_count
+    inside = [
+        func.avg(_one_if(Forecast.actual_count.between(_bound("lower", level), _bound("upper", level)))).label(
+            f"coverage_{level}"
+        )
+        for level in LEVELS
+    ]
+    query = (
+        select(
+            ModelMetadata.model_name.label("model"),
+            ModelMetadata.model_version.label("version"),
+            near,
+            func.count().label("n"),
+            func.avg(func.abs(error)).label("mae"),
+            func.avg(error * error).label("mse"),
+            func.avg(error).label("bias"),
+            *inside,
+            func.sum(_one_if(Forecast.actual_count > Forecast.upper_bound_95)).label("above_95"),
+            func.sum(_one_if(Forecast.actual_count < Forecast.lower_bound_95)).label("below_95"),
+            func.avg(Forecast.upper_bound_95 - Forecast.lower_bound_95).label("width_95"),
+        )
+        .join(ModelMetadata, ModelMetadata.id == Forecast.model_metadata_id)
+        .where(Forecast.actual_count.is_not(None), *_since(Forecast.forecast_time, begin))
+        .group_by(ModelMetadata.id, ModelMetadata.model_name, ModelMetadata.model_version, near)
+        .order_by(ModelMetadata.model_name, ModelMetadata.id, near.desc())
+    )
+    return [_hourly(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _hourly(row: dict[str, Any]) -> dict[str, Any]:
+    near, mse = row.pop("near"), row.pop("mse")
+    lead = f"first {NEAR_HOURS} h" if near else f"after {NEAR_HOURS} h"
+    counted = {name: int(row.pop(name)) for name in ("n", "above_95", "below_95")}
+    names = row.pop("model"), row.pop("version")
+    measured = {name: None if value is None else float(value) for name, value in row.items()}
+    return {
+        "model": names[0],
+        "version": names[1],
+        "lead": lead,
+        "n": counted["n"],
+        "rmse": math.sqrt(mse),
+        **measured,
+        "above_95": counted["above_95"],
+        "below_95": counted["below_95"],
+    }
+
+
+def _bound(end: str, level: int) -> Any:
+    return getattr(Forecast, f"{end}_bound_{level}")
+
+
+def _one_if(condition: ColumnElement[bool]) -> ColumnElement[float]:
+    return case((condition, 1.0), else_=0.0)
+
+
+def _judged_totals(connection: Connection, begin: datetime | None) -> list[dict[str, Any]]:
+    """Error and coverage of totals by model version and horizon."""
+    query = (
+        select(
+            ModelMetadata.model_name,
+            ModelMetadata.model_version,
+            ForecastTotal.horizon_hours,
+            ForecastTotal.predicted_total,
+            ForecastTotal.quantiles,
+            ForecastTotal.actual_total,
+        )
+        .join(ModelMetadata, ModelMetadata.id == ForecastTotal.model_metadata_id)
+        .where(ForecastTotal.actual_total.is_not(None), *_since(ForecastTotal.forecast_time, begin))
+        .order_by(ModelMetadata.model_name, ModelMetadata.id, ForecastTotal.horizon_hours)
+    )
+    groups: dict[tuple[str, str, int], list[Any]] = defaultdict(list)
+    for row in connection.execute(query):
+        groups[row.model_name, row.model_version, row.horizon_hours].append(row)
+    return [
+        {"model": name, "version": version, "horizon_hours": hours, **_judged(rows)}
+        for (name, version, hours), rows in groups.items()
+    ]
+
+
+def _judged(rows: Iterable[Any]) -> dict[str, Any]:
+    cases = [(row.predicted_total, row.actual_total, json.loads(row.quantiles)) for row in rows]
+    errors = [predicted - actual for predicted, actual, _ in cases]
+    bounds = {level: [(actual, *_interval(quantiles, level)) for _, actual, quantiles in cases] for level in LEVELS}
+    return {
+        "n": len(cases),
+        "rmse": math.sqrt(_mean(error**2 for error in errors)),
+        "mae": _mean(abs(error) for error in errors),
+        "bias": _mean(errors),
+        **{
+            f"coverage_{level}": _mean(float(lower <= actual <= upper) for actual, lower, upper in found)
+            for level, found in bounds.items()
+        },
+        "width_95": _mean(upper - lower for _, lower, upper in bounds[95]),
+        "above_95": sum(actual > upper for actual, _, upper in bounds[95]),
+        "below_95": sum(actual < lower for actual, lower, _ in bounds[95]),
+    }
+
+
+def _interval(quantiles: Mapping[str, float], level: int) -> tuple[float, float]:
+    """The ends of a central interval, as the forecast stored them."""
+    return quantiles[f"{(100 - level) / 200:g}"], quantiles[f"{(100 + level) / 200:g}"]
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return sum(found) / len(found)
