@@ -1,0 +1,239 @@
+"""The forms of the events screen: one event, a file of events in, a file of events out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.timeline import iso, parse_time
+from tui.widgets.form import Field, FormScreen, Values
+from tui.widgets.run_progress import duration
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from musktracker.pipeline.event_files import ImportReport
+    from musktracker.pipeline.events import Event, EventFields
+
+SHOWN_ERRORS = 5
+PLAIN = "%Y-%m-%d %H:%M"
+
+
+def event_form(event: Event | None, zone: ZoneInfo, categories: tuple[str, ...] = ()) -> FormScreen:
+    """Add an event, or edit this one; closes with the stored Event."""
+    known = f"known: {', '.join(categories)}" if categories else "such as market, launch, politics; may be empty"
+    where = f"{zone.key} time, or with an offset: 2026-01-31 18:00Z"
+    values = _values_of(event, zone)
+    fields = (
+        Field("name", "Name", values["name"]),
+        Field("category", "Category", values["category"], known),
+        Field("event_start", "Start", values["event_start"], where),
+        Field("event_end", "End", values["event_end"], "empty: a point in time"),
+        Field("intensity", "Intensity", values["intensity"], "0 (nothing) to 1 (the strongest)"),
+        Field("description", "Description", values["description"], "may be empty"),
+    )
+
+    def save(engine: Engine, values: Values) -> Event:
+        from musktracker.pipeline import events
+
+        found = event_fields(values, event, zone)
+        if event is None:
+            return events.add(engine, found)
+        return events.edit(engine, event.id, found, expected=event.version)
+
+    return FormScreen(
+        "Add an event" if event is None else f"Edit event {event.id}",
+        fields,
+        check=lambda values: event_problems(values, event, zone),
+        preview=lambda _engine, values: times_text(values, zone),
+        save=save,
+    )
+
+
+def event_problems(values: Values, event: Event | None, zone: ZoneInfo) -> Mapping[str, str]:
+    """What is wrong by field: what cannot be read, then what the core says of the rest."""
+    from musktracker.pipeline import events
+
+    try:
+        return events.check(event_fields(values, event, zone))
+    except _Unreadable as error:
+        return error.problems
+
+
+def event_fields(values: Values, event: Event | None, zone: ZoneInfo) -> EventFields:
+    """What was typed, as the core takes it. Raises UsageError with `problems` for what cannot be read."""
+    from musktracker.pipeline.events import EventFields
+
+    problems: dict[str, str] = {}
+
+    def read(name: str, reader: Callable[[str], Any]) -> Any:
+        try:
+            return reader(values[name].strip())
+        except (UsageError, ValueError) as error:
+            problems[name] = getattr(error, "message", "must be a number from 0 to 1")
+            return None
+
+    start = read("event_start", lambda text: parse_time(text, zone) if text else _missing())
+    end = read("event_end", lambda text: parse_time(text, zone) if text else start)
+    intensity = read("intensity", float)
+    if not values["name"].strip():
+        problems["name"] = "must not be empty"
+    if problems:
+        raise _Unreadable(problems)
+    return EventFields(
+        name=values["name"].strip(),
+        event_start=start,
+        event_end=end,
+        intensity=intensity,
+        category=values["category"].strip() or None,
+        description=values["description"].strip() or None,
+        source=event.source if event else "manual",
+    )
+
+
+def times_text(values: Values, zone: ZoneInfo) -> str:
+    """Start and end as they are understood: in UTC and in the display zone, and how long it lasts."""
+    lines, moments = [], []
+    for name, label in (("event_start", "Start"), ("event_end", "End")):
+        try:
+            moment = parse_time(values[name], zone)
+        except UsageError:
+            continue
+        moments.append(moment)
+        local = "" if zone.key == "UTC" else f"   {moment.astimezone(zone):{PLAIN} %Z}"
+        lines.append(f"{label:<13} {moment:{PLAIN}} UTC{local}   {moment.astimezone(zone):%A}")
+    if len(moments) == 2 and moments[1] > moments[0]:
+        lines[-1] += f"   lasts {duration(moments[1] - moments[0])}"
+    return "\n".join(lines)
+
+
+def import_form() -> FormScreen:
+    """Bring in a CSV or JSON file of events; closes with the ImportReport."""
+    fields = (
+        Field("path", "File", hint="CSV or JSON; its columns: name, event_start, event_end, intensity, …"),
+        Field("bad", "Wrong rows", "refuse", choices=(("refuse", "store nothing"), ("skip", "skip them"))),
+    )
+
+    def preview(engine: Engine, values: Values) -> str:
+        from musktracker.pipeline import event_files
+
+        path = _path(values)
+        return report_text(event_files.import_file(engine, path, dry_run=True)) if path.is_file() else ""
+
+    def save(engine: Engine, values: Values) -> ImportReport:
+        from musktracker.pipeline import event_files
+
+        report = event_files.import_file(engine, _path(values), skip_bad=values["bad"] == "skip")
+        if not report.stored:
+            raise MuskTrackerError("Nothing was stored", "Mend the wrong rows, or choose to skip them")
+        return report
+
+    return FormScreen("Import events", fields, check=file_problems, preview=preview, save=save, submit="import")
+
+
+def export_form(directory: Path) -> FormScreen:
+    """Write all events that are not removed to a CSV or JSON file; closes with its path."""
+    fields = (
+        Field("path", "File", str(directory / "events.csv"), "CSV, or JSON where it is named so"),
+        Field("exists", "If it exists", "keep", choices=(("keep", "keep it"), ("replace", "replace it"))),
+    )
+
+    def save(engine: Engine, values: Values) -> Path:
+        from musktracker.pipeline import event_files, events
+
+        found = events.listed(engine)
+        path = _path(values)
+        text = event_files.to_json(found) if path.suffix.lower() == ".json" else event_files.to_csv(found)
+        write_file(path, text, replace=values["exists"] == "replace")
+        return path
+
+    return FormScreen("Export events", fields, check=_path_problems, save=save, submit="export")
+
+
+def report_text(report: ImportReport) -> str:
+    """An import in words, with the first rows that are wrong."""
+    counts = (
+        (report.added, "new"),
+        (report.changed, "changed"),
+        (report.unchanged, "known"),
+        (report.left_removed, "removed before, left so"),
+    )
+    lines = [", ".join(f"{n:,} {what}" for n, what in counts if n) or "No events in it"]
+    lines += [f"line {error.line}: {error.reason}" for error in report.errors[:SHOWN_ERRORS]]
+    more = len(report.errors) - SHOWN_ERRORS
+    return "\n".join(lines + ([f"… and {more:,} more wrong rows"] if more > 0 else []))
+
+
+def file_problems(values: Values) -> Mapping[str, str]:
+    """A file to read must be there."""
+    text = values["path"].strip()
+    if not text:
+        return {"path": "must not be empty"}
+    path = _path(values)
+    if path.is_dir():
+        return {"path": "is a directory"}
+    return {} if path.is_file() else {"path": "is not there"}
+
+
+def write_file(path: Path, text: str, *, replace: bool) -> None:
+    """Write a file whole or not at all. Raises MuskTrackerError where it exists or cannot be written."""
+    if path.exists() and not replace:
+        raise MuskTrackerError(f"{path} exists", "Choose another name, or to replace it")
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, "utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise MuskTrackerError(f"{path} cannot be written: {error.strerror}") from None
+
+
+class _Unreadable(UsageError):
+    """Fields that cannot be read, by name."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in problems.items()))
+        self.problems = problems
+
+
+def _missing() -> datetime:
+    raise UsageError("must not be empty")
+
+
+def _values_of(event: Event | None, zone: ZoneInfo) -> dict[str, str]:
+    if event is None:
+        return {
+            "name": "",
+            "category": "",
+            "event_start": "",
+            "event_end": "",
+            "intensity": "0.5",
+            "description": "",
+        }
+    return {
+        "name": event.name,
+        "category": event.category or "",
+        "event_start": typed_time(event.event_start, zone),
+        "event_end": typed_time(event.event_end, zone),
+        "intensity": f"{event.intensity:g}",
+        "description": event.description or "",
+    }
+
+
+def typed_time(moment: datetime, zone: ZoneInfo) -> str:
+    """A moment as one would type it in the zone; with all its digits where fewer would be another moment."""
+    text = moment.astimezone(zone).strftime(PLAIN)
+    return text if parse_time(text, zone) == moment else iso(moment)
+
+
+def _path(values: Values) -> Path:
+    return Path(values["path"].strip()).expanduser()
+
+
+def _path_problems(values: Values) -> Mapping[str, str]:
+    return {} if values["path"].strip() else {"path": "must not be empty"}

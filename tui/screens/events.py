@@ -1,0 +1,359 @@
+"""Events: the table of what may move the count, changed in forms, undone at will, with who changed what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, Static
+
+from musktracker.text import printable
+from tui.screens.base import ConsoleScreen
+from tui.screens.event_form import event_form, export_form, import_form, report_text
+from tui.threads import in_thread
+from tui.widgets.change_table import ChangeTable
+from tui.widgets.lines import LineList
+from tui.widgets.record_table import Cell, Column, RecordTable
+from tui.widgets.run_progress import duration
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from musktracker.pipeline.event_files import ImportReport
+    from musktracker.pipeline.events import Event, EventChange
+    from tui.app import Console
+
+CHANGES = 500
+BAR = 5  # cells of the strongest intensity
+COLUMNS = (
+    Column("Name", 20, grow=3),
+    Column("Category", 10, grow=1, rank=2),
+    Column("Start", 16),
+    Column("End", 16, rank=1),
+    Column("Intensity", BAR + 5),
+    Column("State", 8),
+)
+STATES = {"coming": "accent", "now": "good", "past": "dim", "removed": "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class EventsData:
+    """All events, removed ones too, the latest start first; `stale` where features are older than a change."""
+
+    events: tuple[Event, ...]
+    stale: bool
+
+
+class EventTable(RecordTable["Event"]):
+    """Events, the latest start first."""
+
+    app: Console
+
+    def __init__(self) -> None:
+        super().__init__(COLUMNS, self._row, lambda event: event.id)
+
+    def _row(self, event: Event) -> Sequence[Cell]:
+        state = state_of(event, self.app.now())
+        plain = "dim" if event.removed else ""
+        return (
+            (event.name, plain),
+            (event.category or "", "dim"),
+            (self.app.format_time(event.event_start), plain),
+            (self.app.format_time(event.event_end), "dim"),
+            (f"{'━' * round(BAR * event.intensity):<{BAR}} {event.intensity:.2f}", plain or "accent"),
+            (state, STATES[state]),
+        )
+
+
+class EventsScreen(ConsoleScreen):
+    """The events, a line on the selected one, and the change log where asked."""
+
+    TITLE: ClassVar[str] = "Events"
+    CSS_PATH = "events.tcss"
+    AUTO_FOCUS = "EventTable"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "add", "Add", tooltip="Add an event", id="events.add"),
+        Binding("e", "edit", "Edit", tooltip="Edit the event under the cursor", id="events.edit"),
+        Binding("d", "remove", "Remove", tooltip="Take the event out; u brings it back", id="events.remove"),
+        Binding("D", "restore", "Restore", tooltip="Bring a removed event back", id="events.restore"),
+        Binding("u", "undo", "Undo", tooltip="Reverse the latest change, whoever made it", id="events.undo"),
+        Binding("U", "redo", "Redo", show=False, tooltip="Take the latest undo back", id="events.redo"),
+        Binding("slash", "filter", "Filter", key_display="/", tooltip="Show what holds a text", id="events.filter"),
+        Binding("h", "history", "History", tooltip="Changes of this event, of all, or none", id="events.history"),
+        Binding("v", "removed", "Removed", show=False, tooltip="Show removed events, or not", id="events.removed"),
+        Binding("i", "import", "Import", show=False, tooltip="Bring in a file of events", id="events.import"),
+        Binding("x", "export", "Export", show=False, tooltip="Write the events to a file", id="events.export"),
+        Binding("R", "recount", "Recount", show=False, tooltip="Bring the features up to date", id="events.recount"),
+        Binding("escape", "unfilter", "Clear", show=False, tooltip="Show all again", id="events.unfilter"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._data = EventsData((), stale=False)
+        self._filter = ""
+        self._with_removed = False
+        self._history = 0  # none, of this event, of all
+        self._wanted: int | None = None
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(id="events-title", markup=False)
+        yield EventTable()
+        yield Static(id="event-detail", markup=False)
+        changes = ChangeTable()
+        changes.display = False
+        yield changes
+        entry = Input(placeholder="show what holds this text", id="events-filter", compact=True)
+        entry.cursor_blink = False
+        entry.display = False
+        yield entry
+
+    def fetch(self, engine: Engine) -> EventsData:
+        """All events, and whether a refresh is due."""
+        from musktracker import runs
+        from musktracker.pipeline import events
+
+        found = events.listed(engine, include_removed=True)
+        latest = events.history(engine, limit=1)
+        refreshed = [info for info in runs.recent(engine, kinds=["refresh"]) if info.status == "succeeded"]
+        stale = bool(latest) and (not refreshed or _began(refreshed[0]) < latest[0].changed_at)
+        return EventsData(tuple(reversed(found)), stale)
+
+    def show(self, data: EventsData) -> None:
+        """Bring the table up to date; the cursor stays on its event."""
+        self._data = data
+        self._show_rows()
+        self._load_history()
+
+    @on(LineList.Moved, "EventTable")
+    def _show_detail(self) -> None:
+        event = self._event
+        detail = "" if event is None else detail_text(event, self.app.format_time)
+        self._set_text("#event-detail", detail)
+        self.refresh_bindings()
+        if self._history == 1:
+            self._load_history()
+
+    @on(RecordTable.Opened, "EventTable")
+    def action_edit(self) -> None:
+        """Edit the event under the cursor."""
+        event = self._event
+        if event is not None and not event.removed:
+            self.app.push_screen(event_form(event, self.app.zone, self._categories()), self._saved)
+
+    def action_add(self) -> None:
+        """Add an event."""
+        self.app.push_screen(event_form(None, self.app.zone, self._categories()), self._saved)
+
+    def action_remove(self) -> None:
+        """Take the event out."""
+        event = self._event
+        if event is not None:
+            self._change("remove", event, f"Removed “{printable(event.name)}”; u brings it back")
+
+    def action_restore(self) -> None:
+        """Bring the event back."""
+        event = self._event
+        if event is not None:
+            self._change("restore", event, f"Restored “{printable(event.name)}”")
+
+    def action_undo(self) -> None:
+        """Reverse the latest change."""
+        self._reverse("undo", "Undid")
+
+    def action_redo(self) -> None:
+        """Take the latest undo back."""
+        self._reverse("redo", "Redid")
+
+    def action_history(self) -> None:
+        """Changes of this event, of all events, or none."""
+        self._history = (self._history + 1) % 3
+        self.query_one(ChangeTable).display = self._history > 0
+        self._load_history()
+
+    def action_removed(self) -> None:
+        """Show removed events, or not."""
+        self._with_removed = not self._with_removed
+        self._show_rows()
+
+    def action_filter(self) -> None:
+        """Ask for the text to show."""
+        entry = self.query_one("#events-filter", Input)
+        entry.display = True
+        entry.focus()
+
+    def action_unfilter(self) -> None:
+        """Show all events again, and no more asking."""
+        self.query_one("#events-filter", Input).clear()
+        self._close_filter()
+
+    def action_import(self) -> None:
+        """Bring in a file of events."""
+        self.app.push_screen(import_form(), self._imported)
+
+    def action_export(self) -> None:
+        """Write the events to a file."""
+        self.app.push_screen(export_form(Path.cwd()), self._exported)
+
+    def action_recount(self) -> None:
+        """Start a refresh, so that features follow the events."""
+        self.launch("refresh", {})
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What cannot be done to this event is dimmed; escape is the filter's only while there is one."""
+        event = self._event if self.is_mounted else None
+        if action in ("edit", "remove"):
+            return True if event is not None and not event.removed else None
+        if action == "restore":
+            return True if event is not None and event.removed else None
+        if action == "unfilter":
+            return bool(self._filter) or bool(self.query_one("#events-filter", Input).display)
+        return super().check_action(action, parameters)
+
+    @on(Input.Changed, "#events-filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        self._filter = event.value.strip().casefold()
+        self._show_rows()
+
+    @on(Input.Submitted, "#events-filter")
+    def _close_filter(self) -> None:
+        self.query_one("#events-filter", Input).display = False
+        self.query_one(EventTable).focus()
+
+    @property
+    def _event(self) -> Event | None:
+        return self.query_one(EventTable).record
+
+    def _show_rows(self) -> None:
+        shown = [
+            event
+            for event in self._data.events
+            if (self._with_removed or not event.removed) and (not self._filter or self._filter in _searched(event))
+        ]
+        table = self.query_one(EventTable)
+        table.set_records(shown, empty=self._empty_text())
+        if self._wanted is not None and table.select(self._wanted):
+            self._wanted = None
+        self._set_text("#events-title", self._title(len(shown)))
+        self._show_detail()
+
+    def _empty_text(self) -> str:
+        if self._filter:
+            return f"No event holds “{self._filter}”; esc shows all"
+        return "No events yet: a adds one, i imports a file of them"
+
+    def _title(self, shown: int) -> str:
+        removed = sum(event.removed for event in self._data.events)
+        total = len(self._data.events) - (0 if self._with_removed else removed)
+        parts = [
+            f"{shown:,} of {total:,} events" if self._filter else f"{total:,} events",
+            f"with “{self._filter}”" if self._filter else "",
+            f"{removed:,} removed {'shown' if self._with_removed else '(v shows them)'}" if removed else "",
+            f"times in {self.app.zone.key}",
+            "features are due: R recounts" if self._data.stale else "",
+        ]
+        return " · ".join(part for part in parts if part)
+
+    def _categories(self) -> tuple[str, ...]:
+        return tuple(sorted({event.category for event in self._data.events if event.category}))[:6]
+
+    def _saved(self, event: Any) -> None:
+        if event is not None:
+            self._wanted = event.id
+            self.notify(f"Stored “{printable(event.name)}”", markup=False, timeout=3)
+            self.refresh_data()
+
+    def _imported(self, report: ImportReport | None) -> None:
+        if report is not None:
+            self.notify(report_text(report), title="Imported", markup=False)
+            self.refresh_data()
+
+    def _exported(self, path: Path | None) -> None:
+        if path is not None:
+            self.notify(f"Wrote {path}", markup=False)
+
+    def _change(self, action: str, event: Event, done: str) -> None:
+        def change(engine: Engine) -> Event:
+            from musktracker.pipeline import events
+
+            made: Event = getattr(events, action)(engine, event.id, expected=event.version)
+            return made
+
+        self.act(change, done=done)
+
+    def _reverse(self, action: str, verb: str) -> None:
+        def reverse(engine: Engine) -> tuple[EventChange, EventChange] | None:
+            from musktracker.pipeline import events
+
+            made: EventChange | None = getattr(events, action)(engine)
+            return None if made is None else (made, events.original(engine, made))
+
+        def said(changes: tuple[EventChange, EventChange] | None) -> str:
+            if changes is None:
+                return f"There is nothing to {action}"
+            made, original = changes
+            what = f"{made.together:,} changes" if made.together > 1 else f"“{printable(made.name)}”"
+            return f"{verb}: {original.action} {what}"
+
+        def select(changes: tuple[EventChange, EventChange] | None) -> None:
+            if changes is not None:
+                self._wanted = changes[0].event_id
+
+        self.act(reverse, done=said, then=select)
+
+    def _load_history(self) -> None:
+        if self._history and self.app.engine is not None:
+            self.run_worker(self._show_history(self.app.engine), group="history", exclusive=True, exit_on_error=False)
+
+    async def _show_history(self, engine: Engine) -> None:
+        event = self._event if self._history == 1 else None
+        if self._history == 1 and event is None:
+            changes: list[EventChange] = []
+        else:
+            changes = await in_thread(_read_history, engine, None if event is None else event.id)
+        table = self.query_one(ChangeTable)
+        table.border_title = "Changes of all events" if event is None else "Changes of this event"
+        table.set_records(changes)
+
+    def _set_text(self, selector: str, text: str) -> None:
+        widget = self.query_one(selector, Static)
+        if widget.content != text:
+            widget.update(text)
+
+
+def state_of(event: Event, now: datetime) -> str:
+    """coming, now, past or removed."""
+    if event.removed:
+        return "removed"
+    if event.event_start > now:
+        return "coming"
+    return "now" if event.event_end > now else "past"
+
+
+def detail_text(event: Event, format_time: Callable[..., str]) -> str:
+    """What the table has no room for: two lines."""
+    length = duration(event.event_end - event.event_start)
+    changed = f" · changed {format_time(event.updated_at)}" if event.updated_at else ""
+    utc = f"{event.event_start:%Y-%m-%d %H:%M} – {event.event_end:%Y-%m-%d %H:%M} UTC"
+    first = f"#{event.id} · {utc} · {length} · from {event.source} · known {format_time(event.created_at)}{changed}"
+    return f"{printable(first)}\n{printable(event.description or 'no description')}"
+
+
+def _searched(event: Event) -> str:
+    return f"{event.name}\n{event.category or ''}\n{event.description or ''}".casefold()
+
+
+def _began(info: Any) -> datetime:
+    began: datetime = info.started_at or info.created_at
+    return began
+
+
+def _read_history(engine: Engine, event_id: int | None) -> list[EventChange]:
+    from musktracker.pipeline import events
+
+    return events.history(engine, event_id, limit=CHANGES)
