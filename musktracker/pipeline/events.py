@@ -326,10 +326,7 @@ class _Change:
     def add(self, entries: Sequence[tuple[EventFields, datetime | None]]) -> list[Event]:
         if not entries:
             return []
-        values = [
-            {**_fields(fields), "created_at": known or self.moment, "updated_at": self.moment if known else None}
-            for fields, known in entries
-        ]
+        values = [{**_fields(fields), "created_at": known or self.moment} for fields, known in entries]
         statement = insert(EventRow).returning(*_COLUMNS, sort_by_parameter_order=True)
         made = [_event(row) for row in self.connection.execute(statement, values)]
         self._log("add", [(event.id, None, _state(event), None) for event in made])

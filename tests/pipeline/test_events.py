@@ -467,7 +467,7 @@ def test_a_file_may_say_since_when_an_event_was_known_but_not_from_the_future(en
     assert [error.line for error in report.errors] == [3]
     [event] = events.listed(engine)
     assert event.created_at == datetime(2025, 1, 1, tzinfo=UTC)
-    assert event.updated_at is not None
+    assert event.updated_at is None
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json"])
