@@ -1,0 +1,127 @@
+"""What a fan chart shows: observed values, a forecast with its bands, the events around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+Values = tuple[float | None, ...]
+LARGEST = 1e300
+FARTHEST, NARROWEST = 1e7, 1e-3  # steps
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A central interval of each step: `level` is its probability; None or NaN where there is none."""
+
+    level: float
+    lower: Values
+    upper: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something outside, from `start` to `end`."""
+
+    start: datetime
+    end: datetime
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The total at the end of the horizon: its mean, and its central intervals as (level, lower, upper)."""
+
+    mean: float
+    intervals: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """Values on a grid of equal steps from `start`; None or NaN is missing, never zero.
+
+    A value belongs to the whole step: its middle stands for it, or all of it where `stepped`. A running total belongs
+    to the step's end (`at_end`). The forecast begins at `origin`.
+    """
+
+    start: datetime
+    step: timedelta
+    actual: Values = ()
+    mean: Values = ()
+    bands: tuple[Band, ...] = ()
+    events: tuple[Event, ...] = ()
+    origin: datetime | None = None
+    now: datetime | None = None
+    total: Total | None = None
+    stepped: bool = False
+    at_end: bool = False
+    is_sound: bool = False
+
+    @property
+    def steps(self) -> int:
+        """How many steps the grid has."""
+        return max([len(self.actual), len(self.mean), *(len(band.upper) for band in self.bands)])
+
+    def position(self, moment: datetime) -> float:
+        """A moment in steps from the start."""
+        return (moment - self.start) / self.step
+
+    def moment(self, position: float) -> datetime:
+        """The moment at a position."""
+        return self.start + self.step * position
+
+    def sound(self) -> Fan:
+        """The same with everything that is no number missing, bands the right way up, widest first."""
+        bands = sorted(self.bands, key=lambda band: -band.level)[:3]
+        total = self.total
+        if total is not None and not all(map(_number, (total.mean, *(x for i in total.intervals for x in i)))):
+            total = None
+        return replace(
+            self,
+            actual=_numbers(self.actual),
+            mean=_numbers(self.mean),
+            bands=tuple(_upright(band) for band in bands),
+            total=total,
+            is_sound=True,
+        )
+
+
+class View(NamedTuple):
+    """The part of the grid that is shown, in steps."""
+
+    first: float
+    last: float
+
+    @property
+    def span(self) -> float:
+        """How many steps it shows."""
+        return self.last - self.first
+
+    def sound(self) -> View:
+        """The same where it can be drawn, otherwise the first step."""
+        drawable = -FARTHEST < self.first < FARTHEST and NARROWEST < self.last - self.first < FARTHEST
+        return self if drawable else View(0.0, 1.0)
+
+
+def whole(fan: Fan) -> View:
+    """The view of everything."""
+    return View(0.0, float(max(fan.steps, 1)))
+
+
+def _upright(band: Band) -> Band:
+    lower, upper = [], []
+    for low, high in zip(_numbers(band.lower), _numbers(band.upper), strict=False):
+        missing = low is None or high is None
+        lower.append(None if missing else min(low, high))  # type: ignore[type-var]
+        upper.append(None if missing else max(low, high))  # type: ignore[type-var]
+    return Band(band.level, tuple(lower), tuple(upper))
+
+
+def _numbers(values: Iterable[float | None]) -> Values:
+    return tuple(value if value is not None and _number(value) else None for value in values)
+
+
+def _number(value: float) -> bool:
+    return -LARGEST < value < LARGEST  # False for NaN, too

@@ -1,0 +1,203 @@
+"""What surrounds the plot of a fan chart: legend or read-out, both axes, the events, and the horizon's total."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+
+from tui.widgets.fan import Band, Event, Values, View
+from tui.widgets.fan_bands import columns
+from tui.widgets.fan_scene import SHADES, Cells, Pair, Scene, cell_table, lane, place_text, segments, style
+from tui.widgets.plot_axes import format_count
+
+Parts = list[tuple[str, str | None]]
+SWATCH = 2
+TOTAL_BAND = 3  # cells
+
+
+def legend(scene: Scene) -> list[Segment]:
+    """What the lines and colours mean."""
+    fan, colours = scene.fan, scene.colours
+    parts: Parts = [(" " * scene.place.left, None)]
+    if fan.actual:
+        sign = "*" if scene.mode.glyphs == "ascii" else scene.marks.line
+        parts += [(sign * SWATCH, colours.actual), (" observed   ", colours.text)]
+    if fan.mean:
+        sign = "+" if scene.mode.glyphs == "ascii" else scene.marks.line
+        parts += [(sign * SWATCH, colours.mean), (" mean   ", colours.text)]
+    levels = [band.level for band in fan.bands]
+    if not levels and fan.total is not None:
+        levels = sorted((level for level, _, _ in fan.total.intervals), reverse=True)[:3]
+    for index, level in list(enumerate(levels, 1))[::-1]:
+        parts += [_swatch(scene, index), (f" {level:.0%}   ", colours.text)]
+    return scene.fitted(parts, _width(scene))
+
+
+def readout(scene: Scene, step: int) -> list[Segment]:
+    """The values of one step in words."""
+    fan, colours = scene.fan, scene.colours
+    parts: Parts = [(" " + _when(scene, step) + "   ", colours.strong)]
+    actual, mean = _at(fan.actual, step), _at(fan.mean, step)
+    missed = actual is not None and any(_outside(actual, band, step) for band in fan.bands[:1])
+    if actual is not None:
+        words = f" outside {fan.bands[0].level:.0%}" if missed else ""
+        colour = colours.missed if missed else colours.actual
+        parts += [("observed ", colours.text), (f"{format_count(actual)}{words}   ", colour)]
+    elif mean is None:
+        parts.append(("not observed   ", colours.text))
+    if mean is not None:
+        parts += [("mean ", colours.text), (f"{format_count(mean)}   ", colours.mean)]
+    for band in reversed(fan.bands):
+        low, high = _at(band.lower, step), _at(band.upper, step)
+        if low is not None and high is not None:
+            interval = f"{format_count(low)}{scene.marks.dash}{format_count(high)}   "
+            parts += [(f"{band.level:.0%} ", colours.text), (interval, colours.strong)]
+    start, end = fan.moment(step), fan.moment(step + 1)
+    parts += [
+        (f"{scene.marks.event} {event.name}   ", colours.event)
+        for event in fan.events
+        if event.start < end and event.end >= start
+    ]
+    return scene.fitted(parts, _width(scene))
+
+
+def value_axis(scene: Scene, tick: float | None) -> list[Segment]:
+    """The left end of a row of the plot."""
+    left, colours = scene.place.left, scene.colours
+    if not left:
+        return []
+    label = "" if tick is None else format_count(tick)
+    mark = scene.marks.vertical if tick is None else scene.marks.tick
+    return scene.fitted([(label.rjust(left - 2) + " ", colours.text), (mark, colours.axis)], left)
+
+
+def time_axis(scene: Scene) -> list[list[Segment]]:
+    """Two rows: the axis with its marks, and the words below."""
+    place, colours, fan = scene.place, scene.colours, scene.fan
+    line: Cells = {}
+    words: Cells = {}
+    free = 0
+    for x, tick in scene.time_ticks():
+        line[x] = (scene.marks.notch, colours.axis)
+        start = min(max(x - len(tick.label) // 2, 0), place.width - len(tick.label))
+        if start >= free:
+            place_text(words, start, tick.label, colours.strong if tick.major else colours.text, place.width)
+            free = start + len(tick.label) + 2
+    marked = [(scene.column(fan.position(event.start)), scene.marks.event, colours.event) for event in fan.events]
+    if scene.cursor is not None:
+        marked.append((scene.column(scene.cursor + scene.at), scene.marks.vertical, colours.cursor))
+    line |= {x: (char, colour) for x, char, colour in marked if 0 <= x < place.width}
+    zero = [("0 ".rjust(place.left - 1), colours.text), (scene.marks.corner, colours.axis)] if place.left else []
+    return [
+        scene.fitted(zero, place.left)
+        + lane(scene, line, fill=scene.marks.horizontal, colour=colours.axis)
+        + scene.fitted([], place.right),
+        scene.fitted([], place.left) + lane(scene, words) + scene.fitted([], place.right),
+    ]
+
+
+def events(scene: Scene) -> list[Segment]:
+    """The events in view: the time each takes tinted, and as much of its name as there is room for."""
+    place, colours, fan = scene.place, scene.colours, scene.fan
+    text = [" "] * place.width
+    pairs: list[Pair] = [(None, colours.bands[0])] * place.width
+    shown = [
+        (start, end, event)
+        for event in sorted(fan.events, key=lambda event: event.start)
+        for start, end in [(scene.column(fan.position(event.start)), scene.column(fan.position(event.end)))]
+        if end >= 0 and start < place.width
+    ]
+    following = [*(max(start, 0) for start, _, _ in shown), place.width][1:]
+    for (start, end, event), limit in zip(shown, following, strict=False):
+        first = max(start, 0)
+        for x in range(first, min(max(end, first) + 1, place.width)):
+            text[x], pairs[x] = " ", (None, colours.event_ground)
+        for x, char in enumerate(_label(scene, event, max(limit - first, 1)), first):
+            text[x], pairs[x] = char, (colours.event, pairs[x][1])
+    return scene.fitted([], place.left) + segments(text, pairs) + scene.fitted([], place.right)
+
+
+def total(scene: Scene) -> list[list[Segment]]:
+    """The right end of each row of the plot: the horizon's total as a band of its own, with its figures."""
+    place, found, colours = scene.place, scene.fan.total, scene.colours
+    if not place.right or found is None:
+        return [[] for _ in range(place.height)]
+    widest_first = sorted(found.intervals, key=lambda interval: -interval[0])[:3]
+    bands = [Band(level, (low,), (high,)) for level, low, high in widest_first]
+    [column] = columns(bands, View(0, 1), (1, place.height), scene.top, at=0.5, stepped=True, quantum=scene.quantum)
+    chars, pairs, grounds = cell_table(colours.bands, scene.mode)
+    labels = _total_labels(scene)
+    rows = []
+    for y, code in enumerate(reversed(column)):
+        fill = Segment(chars[code] * TOTAL_BAND, style(*pairs[code]))
+        if y == scene.row(found.mean):
+            fill = Segment(scene.marks.line * TOTAL_BAND, style(colours.mean, grounds[code]))
+        text, colour = labels.get(y, ("", None))
+        rows.append([*scene.fitted([], 1), fill, *scene.fitted([(" " + text, colour)], place.right - TOTAL_BAND - 1)])
+    return rows
+
+
+def _swatch(scene: Scene, level: int) -> tuple[str, str | None]:
+    colours = scene.colours
+    if scene.mode.depth == "none":
+        return SHADES[scene.mode.glyphs == "ascii"][level] * SWATCH, None
+    if colours.bands[level] == colours.bands[0]:
+        return scene.marks.outline * SWATCH, colours.text
+    if scene.mode.glyphs == "ascii":
+        return "##", colours.bands[level]
+    return scene.marks.swatch * SWATCH, colours.bands[level]
+
+
+def _total_labels(scene: Scene) -> dict[int, tuple[str, str | None]]:
+    found = scene.fan.total
+    if found is None:
+        return {}
+    labels = {scene.row(found.mean): (format_count(found.mean), scene.colours.mean)}
+    for _, low, high in sorted(found.intervals, key=lambda interval: -interval[0]):
+        for value in (high, low):
+            labels.setdefault(scene.row(value), (format_count(value), scene.colours.text))
+    return labels
+
+
+def _label(scene: Scene, event: Event, room: int) -> list[str]:
+    """A mark and a name as cells, a wide character followed by an empty one; at most `room` of them."""
+    text = f"{scene.marks.event} {scene.plain(event.name)}" if room > 3 else scene.marks.event
+    if cell_len(text) > room:
+        text = set_cell_size(text, room - 1) + ("~" if scene.mode.glyphs == "ascii" else "…")
+    cells: list[str] = []
+    for char in text:
+        size = cell_len(char)
+        if size == 0:
+            if cells:
+                cells[-1] += char
+            continue
+        cells += [char, *[""] * (size - 1)]
+    return cells[:room]
+
+
+def _when(scene: Scene, step: int) -> str:
+    fan = scene.fan
+    try:
+        start, middle, end = (fan.moment(step + part).astimezone(scene.zone) for part in (0.0, 0.5, 1.0))
+    except (OverflowError, ValueError):
+        return f"step {step}"
+    if fan.at_end:
+        return f"until {end:%a} {end.day} {end:%b %H:%M}"
+    if fan.step >= timedelta(days=1):
+        return f"{middle:%a} {middle.day} {middle:%b %Y}"
+    return f"{start:%a} {start.day} {start:%b %H:%M}{scene.marks.dash}{end:%H:%M}"
+
+
+def _outside(actual: float, band: Band, step: int) -> bool:
+    low, high = _at(band.lower, step), _at(band.upper, step)
+    return low is not None and high is not None and not low <= actual <= high
+
+
+def _at(values: Values, step: int) -> float | None:
+    return values[step] if step < len(values) else None
+
+
+def _width(scene: Scene) -> int:
+    return scene.place.left + scene.place.width + scene.place.right

@@ -1,0 +1,185 @@
+"""The fan chart as a pure function from data to strips of cells.
+
+A cell has one foreground and one background. Bands are backgrounds, their edges drawn in eighths of a cell (halves,
+or whole cells, where the font has no more); lines are braille on top, which keeps the band's colour beneath them.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, tzinfo
+
+from rich.segment import Segment
+from textual.strip import Strip
+
+from tui.widgets import fan_margins as margins
+from tui.widgets.fan import Fan, Values, View
+from tui.widgets.fan_bands import columns, ground, sample
+from tui.widgets.fan_scene import Cells, Scene, cell_table, compose, place_text, segments
+from tui.widgets.plot_lines import (
+    DOTS_ACROSS,
+    DOTS_DOWN,
+    Dots,
+    Glyph,
+    Point,
+    ascii_line,
+    ascii_marks,
+    ascii_stars,
+    blocks,
+    braille,
+)
+from tui.widgets.plot_palette import Mode, Palette, palette
+
+BandRows = list[tuple[int, ...]]
+
+
+def render(
+    fan: Fan,
+    *,
+    width: int,
+    height: int,
+    mode: Mode | None = None,
+    colours: Palette | None = None,
+    view: View | None = None,
+    cursor: int | None = None,
+    zone: tzinfo = UTC,
+) -> list[Strip]:
+    """The chart as `height` strips of exactly `width` cells; whatever the data, it does not raise.
+
+    `cursor` is the step that the top row reads out in place of the legend.
+    """
+    if width < 1 or height < 1:
+        return []
+    mode = mode or Mode()
+    return draw(compose(fan, width, height, mode, colours or palette(mode.depth), view, cursor, zone))
+
+
+def draw(scene: Scene) -> list[Strip]:
+    """All rows of a scene, from the legend to the events."""
+    place = scene.place
+    rows = _plot(scene)
+    if place.legend:
+        rows.insert(0, margins.legend(scene) if scene.cursor is None else margins.readout(scene, scene.cursor))
+    if place.times:
+        rows += margins.time_axis(scene)
+    if place.events:
+        rows.append(margins.events(scene))
+    width = place.left + place.width + place.right
+    return [Strip(row, width) for row in rows]
+
+
+def _plot(scene: Scene) -> list[list[Segment]]:
+    bands = _band_rows(scene)
+    ticks = scene.value_ticks()
+    over: list[Cells] = [{} for _ in bands]
+    _draw_grid(scene, over, bands, ticks)
+    _draw_moments(scene, over)
+    _draw_lines(scene, over)
+    total = margins.total(scene)
+    chars, pairs, grounds = cell_table(scene.colours.bands, scene.mode)
+    rows = []
+    for y, codes in enumerate(bands):
+        text, colours = [chars[code] for code in codes], [pairs[code] for code in codes]
+        for x, (char, colour) in over[y].items():
+            text[x], colours[x] = char, (colour, grounds[codes[x]])
+        rows.append(margins.value_axis(scene, ticks.get(y)) + segments(text, colours) + total[y])
+    return rows
+
+
+def _band_rows(scene: Scene) -> BandRows:
+    found = columns(
+        scene.fan.bands,
+        scene.view,
+        (scene.place.width, scene.place.height),
+        scene.top,
+        at=scene.at,
+        stepped=scene.fan.stepped,
+        quantum=scene.quantum,
+    )
+    return list(zip(*found, strict=True))[::-1]
+
+
+def _draw_grid(scene: Scene, over: list[Cells], bands: BandRows, ticks: dict[int, float]) -> None:
+    marks, grid = scene.marks, scene.colours.grid
+    shaded = scene.mode.depth == "none"  # there the bands are characters, which a grid would break
+    if shaded and scene.mode.glyphs == "ascii":
+        return
+    days = [x for x, tick in scene.time_ticks() if tick.major]
+    for y, codes in enumerate(bands):
+        row = over[y]
+        for x in range(len(codes)) if y in ticks else days:
+            code = codes[x]
+            if not code & 7 and not (shaded and code):
+                row[x] = (marks.grid if y in ticks else marks.faint, grid[ground(code)])
+
+
+def _draw_moments(scene: Scene, over: list[Cells]) -> None:
+    fan, colours, width = scene.fan, scene.colours, scene.place.width
+    upright: list[tuple[int, str, str | None, str]] = []
+    if fan.now is not None and fan.now != fan.origin:
+        upright.append((scene.column(fan.position(fan.now)), scene.marks.now, colours.now, "now"))
+    if fan.origin is not None:
+        upright.append((scene.column(fan.position(fan.origin)), scene.marks.vertical, colours.origin, "forecast"))
+    if scene.cursor is not None:
+        upright.append((scene.column(scene.cursor + scene.at), scene.marks.vertical, colours.cursor, ""))
+    for x, char, colour, words in upright:
+        if 0 <= x < width:
+            for row in over:
+                row[x] = (char, colour)
+            place_text(over[0], x + 2, words, colour, width)
+
+
+def _draw_lines(scene: Scene, over: list[Cells]) -> None:
+    fan, colours, mode = scene.fan, scene.colours, scene.mode
+    glyph = _glyph(mode)
+    if fan.bands and mode.depth != "none" and colours.bands[0] == colours.bands[1]:
+        for edge in (fan.bands[0].lower, fan.bands[0].upper):  # no colour is left for the widest band
+            dots = _dots(scene, edge)
+            dots.thin(2)
+            _put(over, dots, glyph, colours.text)
+    _put(over, _mean_dots(scene), ascii_marks if mode.glyphs == "ascii" else glyph, colours.mean)
+    _put(over, _dots(scene, fan.actual), glyph, colours.actual)
+
+
+def _mean_dots(scene: Scene) -> Dots:
+    """The mean, calmed to one value a column where columns hold several steps: it is an expectation, not a record."""
+    fan, view, width = scene.fan, scene.view, scene.place.width
+    if view.span <= width:
+        return _dots(scene, fan.mean)
+    dots = Dots(width, scene.place.height)
+    values = sample(fan.mean, view, width, at=scene.at)
+    dots.trace([None if v is None else (x * DOTS_ACROSS + 1, _dot_row(scene, v)) for x, v in enumerate(values)])
+    return dots
+
+
+def _dots(scene: Scene, values: Values) -> Dots:
+    place, view = scene.place, scene.view
+    dots = Dots(place.width, place.height)
+    across = place.width * DOTS_ACROSS
+    first, last = max(math.floor(view.first) - 1, 0), max(math.ceil(view.last) + 1, 0)
+    within = (0.0, 1.0) if scene.fan.stepped else (scene.at,)
+    points: list[Point] = []
+    for step, value in enumerate(values[first:last], first):
+        if value is None:
+            points.append(None)
+            continue
+        y = _dot_row(scene, value)
+        points += [(math.floor((step + part - view.first) / view.span * across), y) for part in within]
+    dots.trace(points)
+    return dots
+
+
+def _dot_row(scene: Scene, value: float) -> int:
+    down = scene.place.height * DOTS_DOWN
+    return down - 1 - min(max(int(value / scene.top * down), 0), down - 1)
+
+
+def _put(over: list[Cells], dots: Dots, glyph: Glyph, colour: str | None) -> None:
+    for x, y, left, right in dots.cells():
+        over[y][x] = (glyph(left, right), colour)
+
+
+def _glyph(mode: Mode) -> Glyph:
+    if mode.glyphs == "ascii":
+        return ascii_stars if mode.depth == "none" else ascii_line
+    return braille if mode.glyphs == "braille" else blocks

@@ -1,0 +1,112 @@
+"""Round ticks for counts and for time, and the words beside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
+
+HOUR = timedelta(hours=1)
+HOUR_STEPS = (1, 2, 3, 6, 12)
+DAY_STEPS = (1, 2, 7, 14)
+MONTH_STEPS = (1, 3, 6, 12)
+LARGEST = 1e15  # counts beyond it are written as powers of ten
+
+
+class TimeTick(NamedTuple):
+    """A mark on the time axis; `major` ones begin a day (or a month, where days are the steps)."""
+
+    time: datetime
+    label: str
+    major: bool
+
+
+def value_ticks(top: float, most: int) -> list[float]:
+    """Round values from 0 to `top`, 1, 2 or 5 times a power of ten apart, at most `most` steps."""
+    if not (math.isfinite(top) and top > 0) or most < 1:
+        return [0.0]
+    step = _round_step(top / most)
+    if top >= 1:
+        step = max(step, 1.0)
+    return [step * i for i in range(int(top / step * (1 + 1e-9)) + 1)]
+
+
+def format_count(value: float) -> str:
+    """A count for an axis or a read-out, in at most six cells: 0.4, 7, 1,250, 12.5k, 3M, 1e+20."""
+    size = abs(value)
+    if not math.isfinite(value):
+        return "–"
+    if size >= LARGEST:
+        return f"{value:.0e}"
+    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if size >= limit:
+            return f"{value / (1e3 if unit == 'k' else limit):.4g}{unit}"
+    if size >= 10 or value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if size >= 0.05 else f"{value:.2g}"
+
+
+def time_ticks(start: datetime, end: datetime, zone: tzinfo, most: int) -> list[TimeTick]:
+    """Round local times from `start` to `end`, hours, days or months apart, as close as `most` of them allow."""
+    if most < 1 or end <= start:
+        return []
+    hours = (end - start) / HOUR
+    try:
+        for step in HOUR_STEPS:
+            if hours / step <= most:
+                return [tick for tick in _hours(start, end, zone, step) if start <= tick.time <= end]
+        for step in DAY_STEPS:
+            if hours / 24 / step <= most:
+                return [tick for tick in _days(start, end, zone, step) if start <= tick.time <= end]
+        step = next((step for step in MONTH_STEPS if hours / 730 / step <= most), math.ceil(hours / 730 / most))
+        return [tick for tick in _months(start, end, zone, step) if start <= tick.time <= end]
+    except (OverflowError, ValueError):  # beyond the calendar
+        return []
+
+
+def _round_step(least: float) -> float:
+    power = 10.0 ** math.floor(math.log10(least))
+    for factor in (1, 2, 5):
+        if factor * power >= least * (1 - 1e-9):
+            return factor * power
+    return 10 * power
+
+
+def _hours(start: datetime, end: datetime, zone: tzinfo, step: int) -> Iterator[TimeTick]:
+    seen = None
+    for day in _local_days(start, end, zone):
+        for hour in range(0, 24, step):
+            moment = day.replace(hour=hour).astimezone(UTC)
+            if moment != seen:  # an hour that a change of clocks leaves out is not there twice
+                yield TimeTick(moment, f"{day:%a} {day.day}" if hour == 0 else f"{hour:02}:00", hour == 0)
+            seen = moment
+
+
+def _days(start: datetime, end: datetime, zone: tzinfo, step: int) -> Iterator[TimeTick]:
+    for day in _local_days(start, end, zone):
+        if (step == 2 and day.toordinal() % 2) or (step > 2 and (day.toordinal() - 1) % step):
+            continue
+        yield TimeTick(
+            day.astimezone(UTC), f"{day.day} {day:%b}" if day.day == 1 else f"{day:%a} {day.day}", day.weekday() == 0
+        )
+
+
+def _months(start: datetime, end: datetime, zone: tzinfo, step: int) -> Iterator[TimeTick]:
+    local = start.astimezone(zone)
+    index = local.year * 12 + local.month - 1
+    index -= index % step
+    while True:
+        moment = datetime(index // 12, index % 12 + 1, 1, tzinfo=zone)
+        if moment > end:
+            return
+        yield TimeTick(moment.astimezone(UTC), f"{moment:%b %Y}", index % 12 == 0)
+        index += step
+
+
+def _local_days(start: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
+    day = start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    while day <= end:
+        yield day
+        following = day.replace(tzinfo=None) + timedelta(days=1)
+        day = following.replace(tzinfo=zone)
