@@ -1,0 +1,104 @@
+"""Forecast the hours that follow the last observed one, and store the forecast.
+
+musktracker forecast                                  the next 24 hours
+musktracker forecast --horizon 7d                     the next week
+musktracker forecast --as-of 2025-12-01T17:00Z        as it would have been made then
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
+from musktracker.config import Settings
+from musktracker.timeline import iso, parse_time
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.add_argument("--horizon", type=_hours, default=24, metavar="24h|7d", help="how far: Nh or Nd (24h)")
+    parser.add_argument("--as-of", metavar="TIME", help="use only what was known at this time")
+    parser.add_argument("--model", help="by the newest version of this model (the newest of all)")
+    parser.add_argument("--version", help="by this version of the model, such as v3")
+    parser.add_argument("--paths", type=int, default=2000, metavar="N", help="how many sample paths (2000)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same forecast (1)")
+    parser.add_argument("--allow-stale", action="store_true", help="even if the data end more than 24 h ago")
+    parser.add_argument(
+        "--plot", action=argparse.BooleanOptionalAction, help="draw the hours (by default on a terminal)"
+    )
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Forecast, and print it."""
+    engine = open_database(settings)
+    parameters = {
+        "horizon": arguments.horizon,
+        "model": arguments.model,
+        "version": arguments.version,
+        "as_of": iso(parse_time(arguments.as_of, settings.zone)) if arguments.as_of else None,
+        "n_paths": arguments.paths,
+        "seed": arguments.seed,
+        "allow_stale": arguments.allow_stale,
+        "timezone": settings.timezone,
+    }
+    result = run_stage(settings, engine, "forecast", parameters, quiet=arguments.json)
+    wants_plot = sys.stdout.isatty() if arguments.plot is None else arguments.plot
+    if arguments.json:
+        print_json({**result, "hours": _stored_hours(engine, result)})
+        return 0
+    _print(result, settings)
+    if wants_plot:
+        from musktracker.cli.band_plot import band_plot
+
+        width = shutil.get_terminal_size().columns
+        print("\n" + band_plot(_stored_hours(engine, result), settings.zone, width))
+    return 0
+
+
+def _hours(text: str) -> int:
+    found = re.fullmatch(r"([1-9][0-9]{0,3})([hd])", text.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"write it as 24h or 7d, not {text!r}")
+    return int(found[1]) * (24 if found[2] == "d" else 1)
+
+
+def _stored_hours(engine: Any, result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    from musktracker.pipeline.forecast import stored_hours
+
+    origin = parse_time(result["forecast_time"])
+    return stored_hours(engine, result["model_metadata_id"], origin, result["horizon_hours"])
+
+
+def _print(result: Mapping[str, Any], settings: Settings) -> None:
+    def local(text: str) -> str:
+        moment: datetime = parse_time(text).astimezone(settings.zone)
+        return f"{moment:%a %Y-%m-%d %H:%M}"
+
+    total = result["total"]
+    print(f"{local(result['forecast_time'])} to {local(result['until'])} ({settings.timezone})")
+    print(f"total      {total['mean']:,.0f} posts expected, median {total['median']:,.0f}")
+    for level in (50, 80, 95):
+        print(f"  {level}%      {total[f'lower_{level}']:,.0f} to {total[f'upper_{level}']:,.0f}")
+    print(f"counting   {result['counting']}: {result['counting_meaning']}")
+    print(
+        f"model      {printable(result['model'])} {printable(result['version'])}, trained on data until "
+        f"{local(result['training_end'])}; {result['n_paths']:,} paths, seed {result['seed']}"
+    )
+    print(f"data until {local(result['data_until'])}")
+    for warning in result["warnings"]:
+        print(f"warning    {printable(warning)}")
+    print()
+    rows = [_day(day) for day in result["days"]]
+    print(table((f"day ({settings.timezone})", "hours", "mean", "50%", "80%", "95%"), rows))
+
+
+def _day(day: Mapping[str, Any]) -> tuple[str, ...]:
+    ranges = (f"{day[f'lower_{level}']:.0f}-{day[f'upper_{level}']:.0f}" for level in (50, 80, 95))
+    return (day["date"], f"{day['hours']:>5}", f"{day['mean']:>4.0f}", *ranges)

@@ -1,0 +1,65 @@
+"""Fill in what happened to every forecast whose hours are over, and print error and coverage.
+
+musktracker score
+musktracker score --since 2025-12-01T00:00Z           forecasts made from then on
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
+from musktracker.config import Settings
+from musktracker.timeline import iso, parse_time
+
+MEASURES = ("n", "MAE", "RMSE", "bias", "in 50%", "in 80%", "in 95%", "above", "below", "width 95%")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.add_argument("--since", metavar="TIME", help="only forecasts made at or after this time")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Score, and print it."""
+    engine = open_database(settings)
+    since = iso(parse_time(arguments.since, settings.zone)) if arguments.since else None
+    result = run_stage(settings, engine, "score", {"since": since}, quiet=arguments.json)
+    if arguments.json:
+        print_json(result)
+    else:
+        _print(result)
+    return 0
+
+
+def _print(result: Mapping[str, Any]) -> None:
+    filled = f"{result['hours_filled']:,} hours and {result['totals_filled']:,} totals"
+    print(f"Filled in or corrected: {filled}, counting {result['counting']}")
+    for title, key, label in (("Totals", "totals", "horizon"), ("Hours", "hourly", "lead")):
+        found = result[key]
+        if not found:
+            print(f"\n{title}: none has come to pass yet")
+            continue
+        rows = [(printable(one["model"]), printable(one["version"]), _span(one), *_measured(one)) for one in found]
+        print(f"\n{title}")
+        print(table(("model", "version", label, *MEASURES), rows))
+    if result["totals"] or result["hourly"]:
+        print("\nabove and below: how often the count lay outside the 95% bounds; bias: predicted less actual")
+
+
+def _span(one: Mapping[str, Any]) -> str:
+    return str(one["lead"]) if "lead" in one else f"{one['horizon_hours']} h"
+
+
+def _measured(one: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{one['n']:,}",
+        *(f"{one[name]:.2f}" for name in ("mae", "rmse", "bias")),
+        *(f"{one[f'coverage_{level}']:.0%}" for level in (50, 80, 95)),
+        f"{one['above_95']:,}",
+        f"{one['below_95']:,}",
+        f"{one['width_95']:.1f}",
+    )

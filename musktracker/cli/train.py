@@ -1,0 +1,117 @@
+"""Fit a model to the counted hours and keep it as a new version.
+
+musktracker train                                     the default model, on all that is known
+musktracker train --model seasonal_naive              another one
+musktracker train --set window_days=180               with a hyperparameter of your own
+musktracker train --until 2025-12-01T00:00Z           on what was known then, for a forecast as of that time
+musktracker train --list                              the models, their hyperparameters, and what has been trained
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
+from musktracker.config import Settings
+from musktracker.errors import UsageError
+
+DEFAULT = "negative_binomial"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.add_argument("--model", default=DEFAULT, help=f"which model ({DEFAULT}); --list shows them")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a hyperparameter; may be given again"
+    )
+    parser.add_argument("--until", metavar="TIME", help="use only what was known at this time")
+    parser.add_argument("--backtest-origins", type=int, default=20, metavar="N", help="how many to test on (20)")
+    parser.add_argument("--seed", type=int, default=1, help="of the backtest's paths (1)")
+    parser.add_argument("--list", action="store_true", help="show models and trained versions instead")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Train, or list."""
+    engine = open_database(settings)
+    if arguments.list:
+        return _list(engine, settings, as_json=arguments.json)
+    parameters = {
+        "model": arguments.model,
+        "hyperparameters": _pairs(arguments.set),
+        "until": _moment(arguments.until, settings),
+        "backtest_origins": arguments.backtest_origins,
+        "seed": arguments.seed,
+        "artifact_dir": str(settings.artifact_dir),
+    }
+    result = run_stage(settings, engine, "train", parameters, quiet=arguments.json)
+    if arguments.json:
+        print_json(result)
+    else:
+        _print(result)
+    return 0
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--set takes KEY=VALUE, not {text!r}")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _moment(text: str | None, settings: Settings) -> str | None:
+    from musktracker.timeline import iso, parse_time
+
+    return iso(parse_time(text, settings.zone)) if text else None
+
+
+def _print(result: Mapping[str, Any]) -> None:
+    print(f"{result['model']} {result['version']}, fitted in {result['seconds']} s")
+    print(f"trained on   {result['training_start']} to {result['training_end']}, counting {result['counting']}")
+    if result["log_likelihood"] is not None:
+        print(f"likelihood   {result['log_likelihood']:,.1f} (log)")
+    if result["mae"] is None:
+        print("backtest     none: too little history before its origins")
+    else:
+        percent = "" if result["mape"] is None else f", MAPE {result['mape']:.0f}% of hours with posts"
+        print(f"backtest     RMSE {result['rmse']:.2f}, MAE {result['mae']:.2f} posts an hour over 24 h{percent}")
+    if not result["converged"]:
+        print("converged    no: see the warnings")
+    print("next         musktracker forecast")
+
+
+def _list(engine: Any, settings: Settings, *, as_json: bool) -> int:
+    from musktracker.models import registry
+    from musktracker.pipeline import train
+
+    models = {name: registry.hyperparameters(registry.create(name)) for name in registry.models()}
+    versions = train.versions(engine)
+    if as_json:
+        print_json({"models": models, "versions": versions})
+        return 0
+    for name, hyperparameters in models.items():
+        print(name)
+        for key, value in hyperparameters.items():
+            print(f"  {key} = {','.join(value) if isinstance(value, list) else value}")
+    if not versions:
+        print("\nNothing has been trained yet: musktracker train")
+        return 0
+    rows = [
+        (
+            printable(version["model"]),
+            printable(version["version"]),
+            f"{version['trained_at'].astimezone(settings.zone):%Y-%m-%d %H:%M}",
+            f"{version['training_end'].astimezone(settings.zone):%Y-%m-%d %H:%M}",
+            *("" if version[name] is None else f"{version[name]:.2f}" for name in ("rmse", "mae", "mape")),
+            version["counting"] or "",
+        )
+        for version in versions
+    ]
+    header = ("model", "version", f"trained ({settings.timezone})", "data until", "RMSE", "MAE", "MAPE %", "counting")
+    print("\n" + table(header, rows))
+    return 0
