@@ -61,7 +61,7 @@ def _screen(name: str, title: str) -> Callable[[], Screen[Any]]:
     return make
 
 
-class Console(App[None]):
+class Console(App[None], inherit_bindings=False):
     """The operator console on one database."""
 
     TITLE = "MuskTracker"
@@ -78,7 +78,9 @@ class Console(App[None]):
         Binding("ctrl+t", "toggle_theme", "Dark or light", show=False, id="app.theme"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
-        Binding("q,ctrl+q", "quit", "Quit", key_display="q", id="app.quit"),
+        Binding("q", "quit", "Quit", id="app.quit"),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit.always"),
+        Binding("ctrl+c", "help_quit", show=False, system=True, id="app.interrupt"),
     ]
 
     status: var[Status | None] = var(None)
@@ -142,6 +144,13 @@ class Console(App[None]):
         self.next_settings = settings
         self.exit()
 
+    def open_run(self, run_id: int) -> None:
+        """Show a run and its log."""
+        self.action_go("ingestion")
+        select = getattr(self.screen, "select_run", None)
+        if select is not None:
+            select(run_id)
+
     def on_mount(self) -> None:
         """Connect once something is on the screen."""
         self.call_after_refresh(self.connect)
@@ -204,6 +213,13 @@ class Console(App[None]):
 
         self.push_screen(HelpScreen(self.screen, self.focused))
 
+    def action_command_palette(self) -> None:
+        """Open the palette."""
+        from tui.widgets.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
+
     def action_toggle_theme(self) -> None:
         """Change between dark and light, for this start and the next."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
@@ -220,6 +236,7 @@ class Console(App[None]):
                     yield SystemCommand(*self._command(binding, active.node))
         launch = getattr(screen, "launch", None)
         if launch is not None and self.engine is not None and not self.read_only:
+            yield SystemCommand("Import posts…", "Start a run", screen.action_import)  # type: ignore[attr-defined]
             yield SystemCommand("Refresh counts and features", "Start a run", lambda: launch("refresh", {}))
             yield SystemCommand("Score forecasts", "Start a run", lambda: launch("score", {}))
         if self.settings.account != "demo":
@@ -227,6 +244,8 @@ class Console(App[None]):
 
     def get_key_display(self, binding: Binding) -> str:
         """Keys as their caps show them: no caret for control that few would read."""
+        if binding.key == "enter":
+            return "enter"
         display = super().get_key_display(binding)
         return display.replace("^", "ctrl+") if len(display) > 1 else display
 

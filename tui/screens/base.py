@@ -91,7 +91,18 @@ class ConsoleScreen(Screen[None]):
 
         self.act(start, done=lambda run_id: f"Run {run_id} ({kind}) started", then=then)
 
+    def action_import(self) -> None:
+        """Ask for a file of posts, and import it."""
+        from tui.screens.import_form import import_form
+
+        def start(path: str | None) -> None:
+            if path is not None:
+                self.launch("import", {"paths": [path]})
+
+        self.app.push_screen(import_form(), start)
+
     def on_mount(self) -> None:
+        """Begin to read."""
         self._timer = self.set_interval(self.REFRESH_SECONDS, self._fetch_soon, pause=not self.is_current)
 
     def on_screen_resume(self) -> None:

@@ -58,7 +58,8 @@ class HelpScreen(ModalScreen[None]):
         getattr(self.query_one(VerticalScroll), method)(animate=False)
 
     def _line(self, bindings: list[Binding]) -> Content:
-        keys = " ".join(dict.fromkeys(self.app.get_key_display(binding) for binding in bindings))
+        shown = [self.app.get_key_display(binding) for binding in bindings if "super+" not in binding.key]
+        keys = " ".join(dict.fromkeys(shown))
         text = bindings[0].tooltip or bindings[0].description
         return Content.styled(f"{keys:<{KEY_WIDTH}}", "$text-accent") + Content(text)
 

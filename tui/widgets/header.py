@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.content import Content
-from textual.style import Style
 from textual.widget import Widget
 
 from musktracker.text import printable
@@ -18,22 +17,20 @@ if TYPE_CHECKING:
     from tui.app import Console
 
 GAP = "  "
+ACCOUNT = "bold $primary"
+QUIET = "$text-muted"
+GOOD = "$success"
+WARNING = "$warning"
+BAD = "$error"
+RUN = "$accent"
+HERE = "bold $block-cursor-foreground on $block-cursor-background"
+KEY = "$accent"
 
 
 class Header(Widget):
     """Account, database, freshness and clock; below them the screens by their keys. Painted only when it differs."""
 
     app: Console
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "header--account",
-        "header--quiet",
-        "header--good",
-        "header--warning",
-        "header--bad",
-        "header--run",
-        "header--here",
-        "header--key",
-    }
     DEFAULT_CSS = """
     Header {
         dock: top;
@@ -41,14 +38,6 @@ class Header(Widget):
         padding: 0 1;
         background: $surface;
         color: $foreground;
-        & > .header--account { color: $primary; text-style: bold; }
-        & > .header--quiet { color: $text-muted; }
-        & > .header--good { color: $success; }
-        & > .header--warning { color: $warning; }
-        & > .header--bad { color: $error; }
-        & > .header--run { color: $accent; }
-        & > .header--here { color: $block-cursor-foreground; background: $block-cursor-background; text-style: bold; }
-        & > .header--key { color: $accent; }
     }
     """
 
@@ -84,18 +73,18 @@ class Header(Widget):
     def _state_line(self, width: int) -> Content:
         right = self._right(width)
         room = width - right.cell_length - len(GAP)
-        account = Content.styled(f"@{self.app.settings.account}", self._style("account"))
+        account = Content.styled(f"@{self.app.settings.account}", ACCOUNT)
         if self.app.read_only:
-            account += Content.styled(" read only", self._style("warning"))
+            account += Content.styled(" read only", WARNING)
         database = _database_name(self.app.settings.safe_database_url, room - account.cell_length - len(GAP))
-        left = account + Content.styled(f"{GAP}{database}" if database else "", self._style("quiet"))
+        left = account + Content.styled(f"{GAP}{database}" if database else "", QUIET)
         return left.pad_right(max(width - left.cell_length - right.cell_length, 0)) + right
 
     def _right(self, width: int) -> Content:
-        clock = Content.styled(self.app.format_time(self.app.now(), "%H:%M %Z"), self._style("quiet"))
+        clock = Content.styled(self.app.format_time(self.app.now(), "%H:%M %Z"), QUIET)
         status = self.app.status
         if status is None:
-            return Content.styled(f"{self.app.phase}{GAP}", self._style("run")) + clock
+            return Content.styled(f"{self.app.phase}{GAP}", RUN) + clock
         parts = [*self._runs(status, width), *self._freshness(status, width), clock]
         return Content(GAP).join(parts)
 
@@ -103,23 +92,23 @@ class Header(Widget):
         if not status.active:
             return []
         if len(status.active) > 1:
-            return [Content.styled(f"● {len(status.active)} runs", self._style("run"))]
+            return [Content.styled(f"● {len(status.active)} runs", RUN)]
         run = status.active[0]
         percent = "" if run.progress is None else f" {run.progress:.0%}"
         if self._lost(run):
-            return [Content.styled(f"! {run.kind} lost", self._style("bad"))]
-        return [Content.styled(f"● {run.kind}{percent}" if width >= 70 else f"●{percent}", self._style("run"))]
+            return [Content.styled(f"! {run.kind} lost", BAD)]
+        return [Content.styled(f"● {run.kind}{percent}" if width >= 70 else f"●{percent}", RUN)]
 
     def _freshness(self, status: Status, width: int) -> list[Content]:
         if status.last_post is None or width < 70:
             return []
         since = self.app.now() - status.last_post
-        parts = [Content.styled("post ", self._style("quiet")) + Content(age(since))]
+        parts = [Content.styled("post ", QUIET) + Content(age(since))]
         if status.last_bucket_end is not None and width >= 90:
             behind = self.app.now() - status.last_bucket_end > 2 * HOUR
             counted = self.app.format_time(status.last_bucket_end, "%m-%d %H:%M")
-            style = self._style("warning" if behind else "good")
-            parts.append(Content.styled("counted to ", self._style("quiet")) + Content.styled(counted, style))
+            style = WARNING if behind else GOOD
+            parts.append(Content.styled("counted to ", QUIET) + Content.styled(counted, style))
         return parts
 
     def _lost(self, run: ActiveRun) -> bool:
@@ -133,14 +122,11 @@ class Header(Widget):
         for i, title in enumerate(SCREENS.values(), 1):
             shown = title if long or title == here else title[:4]
             if title == here:
-                parts.append(Content.styled(f" {i} {shown} ", self._style("here")))
+                parts.append(Content.styled(f" {i} {shown} ", HERE))
             else:
-                key = Content.styled(f" {i} ", self._style("key"))
-                parts.append(key + Content.styled(f"{shown} ", self._style("quiet")))
+                key = Content.styled(f" {i} ", KEY)
+                parts.append(key + Content.styled(f"{shown} ", QUIET))
         return Content("").join(parts).truncate(width)
-
-    def _style(self, name: str) -> Style:
-        return self.get_visual_style(f"header--{name}", partial=True)
 
 
 def age(since: timedelta) -> str:
@@ -163,7 +149,7 @@ def moment_age(now: datetime, moment: datetime | None) -> str:
 def _database_name(url: str, room: int) -> str:
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
-        path = PurePath(rest)
+        path = PurePath(rest.removeprefix("/"))
         home = _home()
         short = f"~/{path.relative_to(home)}" if home and path.is_relative_to(home) else str(path)
         candidates = [short, f"…/{path.name}", path.name]
