@@ -1,0 +1,381 @@
+"""Posts from lines of text: delimited tables with or without a header, lists of ids, logs with posts' addresses.
+
+Tables are read leniently: exports whose texts hold unescaped quotes break any CSV parser, yet each row's id can be
+found.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+
+from musktracker.sources.file_posts import Posts, Unknown
+from musktracker.sources.post_times import TOLERANCE, difference, readings
+from musktracker.sources.rows import ADDRESS, UNSAID, Fields, fields_of, kind_code, normal, post_id
+from musktracker.timeline import FIRST_SNOWFLAKE, LAST_SNOWFLAKE, snowflake_time
+
+LONGEST_LINE = 1 << 24
+SAMPLE_LINES = 60
+DELIMITERS = (",", "\t", ";", "|")
+
+Line = str | None  # None stands for a line too long to hold
+Row = list[str] | None  # None stands for a row with a field too long to hold
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How a table is written: delimiter ("" where there is one column), header, and what its columns hold."""
+
+    delimiter: str
+    width: int
+    header: tuple[str, ...]
+    fields: Fields
+
+
+def read_lines(text: Iterator[str], posts: Posts, mapping: Mapping[str, str]) -> str:
+    """Read the posts of a text of any of these forms; returns the form's name. Raises Unknown where it is none."""
+    lines = split_lines(text)
+    sample = list(islice(lines, SAMPLE_LINES))
+    shown = [line for line in sample if line and not line.isspace() and "\0" not in line]
+    everything = chain(sample, lines)
+    table = recognised(shown, mapping, by_name=posts.author_is_named)
+    if table is not None:
+        _TableReader(table, posts).read(everything)
+        return "csv" if table.delimiter else "list"
+    if any(ADDRESS.search(line) for line in shown) and not mapping:
+        _read_log(everything, posts)
+        return "log"
+    raise _why_unknown(shown, mapping)
+
+
+def split_lines(text: Iterator[str]) -> Iterator[Line]:
+    """The lines of a text that comes in pieces, without their ends."""
+    rest, lost = "", False
+    for piece in text:
+        lines = (rest + piece).split("\n")
+        rest = lines.pop()
+        if lost and lines:
+            del lines[0]
+            lost = False
+            yield None
+        yield from lines
+        if len(rest) > LONGEST_LINE:
+            rest, lost = "", True
+    if lost:
+        yield None
+    elif rest:
+        yield rest
+
+
+def recognised(sample: Sequence[str], mapping: Mapping[str, str], *, by_name: bool = False) -> Table | None:
+    """The table that begins with these lines, or None; `by_name` as in `fields_of`."""
+    for delimiter in (*DELIMITERS, "", *_unusual_delimiters(sample)):
+        rows = _rows(sample, delimiter)
+        if rows and (len(rows[0]) > 1 or not delimiter):
+            table = _table(rows, delimiter, mapping, by_name)
+            if table is not None:
+                return table
+    return None
+
+
+def _rows(sample: Sequence[str], delimiter: str) -> list[list[str]]:
+    if not delimiter:
+        return [[line.strip()] for line in sample]
+    try:
+        return [row for row in csv.reader((f"{line}\n" for line in sample), delimiter=delimiter) if row]
+    except csv.Error:
+        return [line.split(delimiter) for line in sample]
+
+
+def _unusual_delimiters(sample: Sequence[str]) -> Iterator[str]:
+    if any(ADDRESS.search(line) for line in sample):
+        return  # a log: its words are no columns
+    try:
+        found = csv.Sniffer().sniff("\n".join(sample)[:4096]).delimiter
+    except csv.Error:
+        found = " "
+    for delimiter in (found, " "):
+        if len(delimiter) == 1 and not delimiter.isalnum() and delimiter not in DELIMITERS:
+            yield delimiter
+
+
+def _table(rows: list[list[str]], delimiter: str, mapping: Mapping[str, str], by_name: bool) -> Table | None:
+    width = len(rows[0])
+    header = () if any(_is_id(cell) for cell in rows[0]) else tuple(rows[0])
+    whole = [row for row in rows[bool(header) :] if len(row) == width]
+    positions = _positions(mapping, header, width)
+    if positions is None:
+        return None
+    fields = fields_of(dict(enumerate(header)), positions, by_name=by_name)
+    if "id" not in positions:
+        ids = _id_columns(whole, header, fields.ids)
+        if not ids or (not header and 2 * len(whole) < len(rows)):
+            return None
+        fields = replace(fields, ids=ids)
+    if "created_at" not in positions:
+        fields = replace(fields, times=_time_columns(whole, header, fields))
+    return Table(delimiter, width, header, fields)
+
+
+def _positions(mapping: Mapping[str, str], header: Sequence[str], width: int) -> dict[str, int] | None:
+    found = {}
+    for what, column in mapping.items():
+        names = [normal(name) for name in header]
+        if column in header:
+            found[what] = header.index(column)
+        elif normal(column) and normal(column) in names:
+            found[what] = names.index(normal(column))
+        elif column.isdecimal() and 1 <= int(column) <= width:
+            found[what] = int(column) - 1
+        else:
+            return None
+    return found
+
+
+def _id_columns(rows: list[list[str]], header: Sequence[str], named: Sequence[int]) -> tuple[int, ...]:
+    """The columns to look for ids in, the best first: named ones, else one that holds little but ids."""
+    shares = {i: _share(rows, i, _is_snowflake) for i in range(len(rows[0]) if rows else 0)}
+    if named:
+        digits = {i: _share(rows, i, _is_id) for i in shares}
+        return tuple(sorted(named, key=lambda i: (shares.get(i, 0) < 0.5, digits.get(i, 0) < 0.5)))
+    full = [
+        i for i, share in shares.items() if share >= 0.5 and not (header and _OF_ANOTHER.search(normal(header[i])))
+    ]
+    distinct = [i for i in full if len({row[i] for row in rows}) == len(rows)]
+    if full:
+        return ((distinct or full)[0],)
+    return (0,) if rows and not header and _share(rows, 0, _is_id) >= 0.5 else ()
+
+
+def _time_columns(rows: list[list[str]], header: Sequence[str], fields: Fields) -> tuple[int, ...]:
+    candidates = fields.times if header else range(len(rows[0]) if rows else 0)
+    return tuple(i for i in candidates if i not in fields.ids and _share(rows, i, _is_time) >= 0.5)
+
+
+def _share(rows: list[list[str]], column: int, test: Callable[[str], bool]) -> float:
+    cells = [row[column] for row in rows if row[column]]
+    return sum(map(test, cells)) / len(cells) if cells else 0.0
+
+
+def _is_id(cell: str) -> bool:
+    return bool(_ID.fullmatch(cell))
+
+
+def _is_snowflake(cell: str) -> bool:
+    return _is_id(cell) and FIRST_SNOWFLAKE <= post_id(cell) <= LAST_SNOWFLAKE
+
+
+def _is_time(cell: str) -> bool:
+    return next(readings(cell, 2020), None) is not None
+
+
+class _TableReader:
+    """Takes the rows of a table one by one, and mends those that unescaped quotes broke."""
+
+    def __init__(self, table: Table, posts: Posts) -> None:
+        self._table = table
+        self._posts = posts
+        self._kinds = table.fields.say_kind
+        self._header = list(table.header)
+        self._broken: list[str] = []  # fields of a row whose end may be on the next lines
+        self._broken_at = 0
+        self._taken = False
+
+    def read(self, lines: Iterator[Line]) -> None:
+        """Read every row."""
+        fields, width = self._table.fields, self._table.width
+        id_column, time, author, add = fields.ids[0], fields.time, fields.author, self._posts.add
+        for number, row in records(lines, self._table.delimiter, self._starts_row):
+            if row is None or len(row) != width or not row[id_column].isdecimal():
+                self._take_odd(number, row)
+                continue
+            if self._broken:
+                self._end_broken()
+            if author is None or self._posts.wants(row[author]):
+                code = kind_code(row, fields) if self._kinds else UNSAID
+                add(number, row[id_column], None if time is None else row[time], code)
+        self._end_broken()
+
+    def _take_odd(self, number: int, row: Row) -> None:
+        if row is None:
+            self._end_broken()
+            self._posts.reject(number, _TOO_LONG)
+        elif any("\0" in cell for cell in row):
+            self._end_broken()
+            self._posts.reject(number, "it holds NUL bytes")
+        elif row == self._header:
+            self._end_broken()
+        elif self._broken and self._id_cell(row) is None:
+            self._broken += row
+            self._take_broken()
+        else:
+            self._end_broken()
+            self._broken, self._broken_at = row, number
+            self._take_broken()
+
+    def _take_broken(self) -> None:
+        if not self._taken and (len(self._broken) >= self._table.width or self._id_cell(self._broken) is not None):
+            self._take(self._broken_at, self._broken)
+            self._taken = True
+        if len(self._broken) >= self._table.width:
+            self._broken, self._taken = [], False
+
+    def _end_broken(self) -> None:
+        if self._broken and not self._taken:
+            self._take(self._broken_at, self._broken)
+        self._broken, self._taken = [], False
+
+    def _take(self, number: int, row: list[str]) -> None:
+        fields = self._table.fields
+        whole = len(row) == self._table.width
+        author = None if fields.author is None else self._cell(row, fields.author)
+        if fields.author is not None and not self._posts.wants(author):
+            return
+        cell = self._id_cell(row)
+        if cell is None:
+            cell = self._cell(row, fields.ids[0])
+        code = kind_code(row, fields) if whole and self._kinds else UNSAID
+        self._posts.add(number, cell, self._time_cell(row) or None, code)
+
+    def _id_cell(self, row: list[str]) -> str | None:
+        """The first field that holds an id, counted from the left, then, in a broken row, from the right."""
+        cells = (row[i] for i in self._places(row, *self._table.fields.ids))
+        return next((cell for cell in cells if _is_id(cell) or ADDRESS.search(cell)), None)
+
+    def _time_cell(self, row: list[str]) -> str:
+        if self._table.fields.time is None:
+            return ""
+        cells = [row[i] for i in self._places(row, self._table.fields.time)]
+        if len(row) != self._table.width:
+            cells = [cell for cell in (*cells, ",".join(row[-2:])) if _is_time(cell)]
+        return cells[0] if cells else ""
+
+    def _cell(self, row: list[str], column: int) -> str:
+        return next((row[i] for i in self._places(row, column)), "")
+
+    def _places(self, row: list[str], *columns: int) -> Iterator[int]:
+        for column in columns:
+            places = (column, column - self._table.width + len(row))
+            yield from (place for place in dict.fromkeys(places) if 0 <= place < len(row))
+
+    def _starts_row(self, line: str) -> bool:
+        """Whether a line inside a quoted field is in truth a row of its own, which a stray quote has swallowed."""
+        if not _ID_INSIDE.search(line):
+            return False
+        row = _split(line, self._table.delimiter)
+        cell = self._id_cell(row) if row else None
+        if row is None or cell is None or not _is_snowflake(cell):
+            return False
+        stated = self._time_cell(row)
+        if not stated:
+            return self._table.fields.time is None and len(row) == self._table.width
+        apart = difference(stated, snowflake_time(post_id(cell)))
+        return apart is not None and apart <= TOLERANCE
+
+
+def records(lines: Iterator[Line], delimiter: str, starts_row: Callable[[str], bool]) -> Iterator[tuple[int, Row]]:
+    """The rows of a table, each with the number of its first line; empty lines are left out.
+
+    A quoted field goes on over line ends, but not over a line that `starts_row`.
+    """
+    waiting: deque[Line] = deque()
+    number = 0
+    while True:
+        line = waiting.popleft() if waiting else next(lines, _END)
+        if line is _END:
+            return
+        number += 1
+        if line is None:
+            yield number, None
+        elif not delimiter:
+            if line and not line.isspace():
+                yield number, [line.strip()]
+        elif '"' not in line:
+            if line and not line.isspace():
+                yield number, line.split(delimiter)
+        else:
+            block, row = _quoted(line, lines, waiting, delimiter, starts_row)
+            yield number, row
+            number += len(block) - 1
+
+
+def _quoted(
+    line: str,
+    lines: Iterator[Line],
+    waiting: deque[Line],
+    delimiter: str,
+    starts_row: Callable[[str], bool],
+) -> tuple[list[str], Row]:
+    block = [line]
+
+    def feed() -> Iterator[str]:
+        yield f"{line}\n"
+        while (more := waiting.popleft() if waiting else next(lines, _END)) is not _END:
+            if more is None:
+                waiting.appendleft(None)
+                return
+            block.append(more)
+            yield f"{more}\n"
+
+    row = _next_row(feed(), delimiter)
+    if len(block) == 1:
+        return block, row
+    cut = next((i for i, more in enumerate(block) if i and starts_row(more)), 1 if row is None else len(block))
+    if cut < len(block):
+        waiting.extendleft(reversed(block[cut:]))
+        block = block[:cut]
+        row = _next_row((f"{more}\n" for more in block), delimiter)
+    return block, row
+
+
+def _next_row(lines: Iterator[str], delimiter: str) -> Row:
+    try:
+        return next(csv.reader(lines, delimiter=delimiter), None)
+    except csv.Error:
+        return None
+
+
+def _split(line: str, delimiter: str) -> Row:
+    return _next_row(iter([line]), delimiter) if delimiter else [line.strip()]
+
+
+def _read_log(lines: Iterator[Line], posts: Posts) -> None:
+    for number, line in enumerate(lines, 1):
+        if line is None:
+            posts.reject(number, _TOO_LONG)
+            continue
+        found = ADDRESS.search(line)
+        if found:
+            author = _AUTHOR.search(line)
+            if author is None or author[1].lower() == "i" or posts.wants(author[1]):
+                posts.add(number, found[1])
+
+
+def _why_unknown(sample: Sequence[str], mapping: Mapping[str, str]) -> Unknown:
+    if not sample:
+        return Unknown("holds no text")
+    names = {normal(name) for name in re.split(r"[,;\t|]", sample[0])}
+    if names & _COUNTS and names & _PERIODS:
+        return Unknown(
+            "holds counts, not posts: hours cannot be made of days", "Import the posts themselves, or just their ids"
+        )
+    if mapping:
+        return Unknown(f"has no column for {', '.join(f'{what}={name}' for what, name in mapping.items())}")
+    if any(_ROUNDED.search(line) for line in sample):
+        return Unknown("holds ids that a spreadsheet rounded (1.58E+18)", "Export it again with the ids as text")
+    return Unknown("is in no form that is known: no post ids were found", "Say where they are: --map id=COLUMN")
+
+
+_END: Line = "\0end"
+_TOO_LONG = f"a field is longer than {csv.field_size_limit():,} characters, or the line than {LONGEST_LINE:,}"
+_ID = re.compile(r"""\s*[="']*(?:[0-9]{1,19}|https?://\S+/status(?:es)?/[0-9]{1,19}(?:[/?#]\S*)?)["']*\s*""")
+_ID_INSIDE = re.compile(r"[0-9]{11}")
+_OF_ANOTHER = re.compile(r"author|user|reply|replied|conversation|quote|retweet|repost")
+_AUTHOR = re.compile(r"(?:twitter|x)\.com/([A-Za-z0-9_]{1,15})/status", re.IGNORECASE)
+_ROUNDED = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+1[0-9]")
+_COUNTS = frozenset(("posts", "tweets", "count", "counts", "postcount", "tweetcount", "cumulativeposts", "total"))
+_PERIODS = frozenset(("date", "day", "hour", "week", "month", "start", "end", "datetime", "time", "bucketstart"))
