@@ -5,9 +5,11 @@ A time is text on SQLite, in the form that the column type stores, and an aware 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import compress
+from operator import itemgetter, ne
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Table
@@ -68,14 +70,15 @@ def whole_hour(value: Any) -> int | None:
     return hour_index(found) if floor_hour(found) == found else None
 
 
-def differences(stored: Iterable[tuple[Any, ...]], expected: Sequence[tuple[Any, ...]]) -> Differences:
-    """Compare rows by their first column, which is their key."""
+def differences(stored: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> Differences:
+    """Compare rows by their first column, which is their key; `expected` is in the order of its keys."""
+    stored = sorted(stored, key=itemgetter(0))
+    unequal = list(compress(range(len(expected)), map(ne, stored, expected)))
+    if len(stored) == len(expected) and all(stored[i][0] == expected[i][0] for i in unequal):
+        return Differences([], unequal, [])
     there = {row[0]: row for row in stored}
-    new: list[int] = []
-    changed: list[int] = []
-    for position, row in enumerate(expected):
-        if (found := there.get(row[0])) != row:
-            (new if found is None else changed).append(position)
+    new = [i for i, row in enumerate(expected) if row[0] not in there]
+    changed = [i for i, row in enumerate(expected) if there.get(row[0], row) != row]
     return Differences(new, changed, list(there.keys() - {row[0] for row in expected}))
 
 

@@ -9,11 +9,11 @@ coverage, another definition of what counts, and buckets edited by hand all show
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from musktracker.timeline import HOUR, Span, floor_hour, from_hour_index, hour_i
 
 TABLE = Base.metadata.tables[TimeBucket.__tablename__]
 KEY = ("bucket_start", "granularity")
+TIME_WIDTH = len("2025-12-31 23:59:59.999999")
 
 
 def refresh(engine: Engine, run: Run, *, full: bool = False) -> dict[str, Any]:
@@ -111,17 +112,29 @@ def _posts_by_hour(connection: Connection, span: Span, counting: str) -> IntArra
     tally = _tally_sqlite if is_sqlite(connection) else _tally_postgres
     hours, posts = tally(connection, condition)
     counts = np.zeros(size, dtype=np.int64)
-    counts[hours - first] = posts
+    np.add.at(counts, hours - first, posts)  # an hour may come more than once
     return counts
 
 
 def _tally_sqlite(connection: Connection, condition: Sequence[ColumnElement[bool]]) -> tuple[IntArray, IntArray]:
-    # One text of all the hours, counted here, takes half the time of a GROUP BY, which would sort them first.
-    hours = func.group_concat(func.substr(RawTweet.created_at, 1, len("2025-12-31 23"), type_=Text))
-    found = connection.scalar(select(hours).where(*condition))
-    tally = Counter(found.split(",") if found else ())
-    starts = np.array(list(tally), dtype="datetime64[h]")
-    return starts.astype(np.int64), np.array(list(tally.values()), dtype=np.int64)
+    # All times as one text, counted here: a quarter of the cost of GROUP BY, which sorts by an expression.
+    times = func.group_concat(RawTweet.created_at, type_=Text)
+    text: str | None = connection.scalar(select(times).where(*condition))
+    if text is None:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    texts = np.frombuffer(f"{text},".encode(), dtype=f"S{TIME_WIDTH + 1}") if _is_regular(text) else text.split(",")
+    hours = np.asarray(texts, dtype=f"S{len('2025-12-31 23')}")
+    ends = np.flatnonzero(np.append(hours[1:] != hours[:-1], True))
+    return hours[ends].astype("U").astype("datetime64[h]").astype(np.int64), np.diff(ends, prepend=-1)
+
+
+def _is_regular(text: str) -> bool:
+    """Whether times joined by commas all have the width that the column type stores, as all but raw SQL's do."""
+    return (
+        text.isascii()
+        and (len(text) + 1) % (TIME_WIDTH + 1) == 0
+        and set(text[TIME_WIDTH :: TIME_WIDTH + 1]) <= {","}
+    )
 
 
 def _tally_postgres(connection: Connection, condition: Sequence[ColumnElement[bool]]) -> tuple[IntArray, IntArray]:
@@ -161,9 +174,9 @@ def _buckets(connection: Connection, history: History, width: int) -> list[tuple
     size = max(len(history.counts) - skipped, 0) // width
     counts = history.counts[skipped : skipped + size * width].reshape(size, width).sum(axis=1)
     edges = verbatim.hours(connection, history.start + skipped, size * width + 1)[::width]
-    observed = np.flatnonzero(~np.isnan(counts))
-    totals = counts[observed].astype(np.int64).tolist()
-    return [(edges[i], edges[i + 1], total) for i, total in zip(observed.tolist(), totals, strict=True)]
+    observed = ~np.isnan(counts)
+    totals = np.where(observed, counts, 0).astype(np.int64).tolist()
+    return list(compress(zip(edges, edges[1:], totals, strict=False), observed.tolist()))
 
 
 def _report(run: Run, result: dict[str, dict[str, int]], span: Span | None) -> None:

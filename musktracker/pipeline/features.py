@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def store(connection: Connection, history: History, computed_at: datetime, *, fu
     positions = np.flatnonzero(wanted)
     keys = verbatim.hours(connection, history.start, len(wanted))
     stored = verbatim.rows(connection, _BASIS)
-    expected = _expected(history, positions, [keys[i] for i in positions.tolist()])
+    expected = _expected(history, positions, list(compress(keys, wanted.tolist())))
     found = verbatim.differences([] if full else stored, expected)
     affected = _affected(history.start, len(wanted), positions, found) & wanted
     references = np.flatnonzero(affected)
@@ -59,7 +60,7 @@ def store(connection: Connection, history: History, computed_at: datetime, *, fu
         connection,
         TABLE,
         (KEY, *features.FEATURES, "computed_at"),
-        _rows([keys[i] for i in references.tolist()], computed, moment),
+        _rows(list(compress(keys, affected.tolist())), computed, moment),
         conflict=(KEY,),
         update=features.FEATURES,
         along=("computed_at",),
@@ -109,7 +110,7 @@ def _affected(start: int, size: int, positions: IntArray, found: verbatim.Differ
     first = np.clip(differing, 0, size)
     after = np.clip(differing + features.LONGEST, 0, size)
     steps = np.bincount(first, minlength=size + 1) - np.bincount(after, minlength=size + 1)
-    return np.greater(np.cumsum(steps)[:size], 0)
+    return np.asarray(np.cumsum(steps)[:size] > 0, dtype=np.bool_)
 
 
 def _rows(keys: list[Any], computed: features.Features, moment: Any) -> list[tuple[Any, ...]]:
