@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 from textual.pilot import Pilot
 from textual.widgets import Static
 
 from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError
 from tui.app import Console
+from tui.screens.base import ConsoleScreen
 from tui.widgets.form import Choice, Field, FormScreen, Values
 
 FIELDS = (
@@ -29,9 +31,24 @@ def check(values: Values) -> dict[str, str]:
 Opened = Callable[..., Any]
 
 
+class Empty(ConsoleScreen):
+    """A screen of nothing, for a form to stand on."""
+
+    TITLE = "Empty"
+
+    def fetch(self, engine: Engine) -> None:
+        return None
+
+    def show(self, data: None) -> None:
+        pass
+
+
 @pytest.fixture
-def opened(populated: Settings, console: Callable[..., Console], settled: Any) -> Opened:
+def opened(
+    populated: Settings, console: Callable[..., Console], settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> Opened:
     """Opens a form over a console: `async with opened(save=…) as (pilot, form, results)`."""
+    monkeypatch.setattr(Console, "MODES", {"overview": Empty})
 
     @asynccontextmanager
     async def open_form(**options: Any) -> AsyncIterator[tuple[Pilot[Any], FormScreen, list[Any]]]:
@@ -124,14 +141,16 @@ async def test_escape_asks_once_where_something_was_typed(opened: Opened) -> Non
         assert results == [None]
 
 
-async def test_the_preview_follows_what_is_typed_and_is_plain_text(opened: Opened, settled: Any) -> None:
+async def test_the_preview_follows_what_is_typed_and_is_plain_text(opened: Opened) -> None:
     def preview(engine: object, values: Values) -> str:
         return f"[red]{values['name']}[/red]\x1b[31m"
 
     async with opened(preview=preview) as (pilot, form, _results):
         await pilot.press(*"Bo")
-        await pilot.pause(0.3)
-        await settled(pilot)
+        for _ in range(400):
+            if "Bo" in str(form.query_one("#form-preview", Static).content):
+                break
+            await pilot.pause(0.01)
         assert str(form.query_one("#form-preview", Static).content) == "[red]Bo[/red]�[31m"
 
 

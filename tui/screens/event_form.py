@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -187,7 +186,7 @@ def write_file(path: Path, text: str, *, replace: bool) -> None:
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(text, "utf-8")
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise MuskTrackerError(f"{path} cannot be written: {error.strerror}") from None

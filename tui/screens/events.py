@@ -54,6 +54,9 @@ class EventTable(RecordTable["Event"]):
     """Events, the latest start first."""
 
     app: Console
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Edit", show=False, tooltip="Edit the event under the cursor", id="events.open"),
+    ]
 
     def __init__(self) -> None:
         super().__init__(COLUMNS, self._row, lambda event: event.id)
@@ -81,7 +84,7 @@ class EventsScreen(ConsoleScreen):
         Binding("a", "add", "Add", tooltip="Add an event", id="events.add"),
         Binding("e", "edit", "Edit", tooltip="Edit the event under the cursor", id="events.edit"),
         Binding("d", "remove", "Remove", tooltip="Take the event out; u brings it back", id="events.remove"),
-        Binding("D", "restore", "Restore", tooltip="Bring a removed event back", id="events.restore"),
+        Binding("D", "restore", "Restore", show=False, tooltip="Bring a removed event back", id="events.restore"),
         Binding("u", "undo", "Undo", tooltip="Reverse the latest change, whoever made it", id="events.undo"),
         Binding("U", "redo", "Redo", show=False, tooltip="Take the latest undo back", id="events.redo"),
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Show what holds a text", id="events.filter"),
@@ -337,11 +340,17 @@ def state_of(event: Event, now: datetime) -> str:
 
 def detail_text(event: Event, format_time: Callable[..., str]) -> str:
     """What the table has no room for: two lines."""
-    length = duration(event.event_end - event.event_start)
-    changed = f" · changed {format_time(event.updated_at)}" if event.updated_at else ""
-    utc = f"{event.event_start:%Y-%m-%d %H:%M} – {event.event_end:%Y-%m-%d %H:%M} UTC"
-    first = f"#{event.id} · {utc} · {length} · from {event.source} · known {format_time(event.created_at)}{changed}"
-    return f"{printable(first)}\n{printable(event.description or 'no description')}"
+    span = f"{event.event_start:%Y-%m-%d %H:%M} – {event.event_end:%Y-%m-%d %H:%M} UTC"
+    parts = [
+        f"#{event.id}",
+        event.category or "no category",
+        duration(event.event_end - event.event_start) if event.event_end > event.event_start else "a point in time",
+        f"known {format_time(event.created_at)}"
+        + (f", changed {format_time(event.updated_at)}" if event.updated_at else ""),
+        f"from {event.source}",
+        span,
+    ]
+    return f"{printable(' · '.join(parts))}\n{printable(event.description or 'no description')}"
 
 
 def _searched(event: Event) -> str:

@@ -64,7 +64,6 @@ class FormScreen(ModalScreen[Any]):
         & .form-label { width: 14; color: $text-muted; }
         & .form-note { height: 1; margin-left: 14; color: $text-faint; }
         & .form-note.-wrong { color: $error; }
-        & .form-row:focus-within .form-label { color: $foreground; text-style: bold; }
         & Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
         & Input:focus { background: $block-cursor-blurred-background; }
         & #form-preview { height: auto; max-height: 8; color: $foreground; }

@@ -168,8 +168,14 @@ class LogView(LineList):
         numbers = [self.lines.shown[row] for row in range(ends[0], ends[1] + 1)]
         self.mark = None
         self.refresh()
-        text = "\n".join(self._plain(number) for number in numbers)
+        text = "\n".join(self.plain(number) for number in numbers)
         copy(self.app, self.app.settings, text, "1 line" if len(numbers) == 1 else f"{len(numbers):,} lines")
+
+    def plain(self, number: int) -> str:
+        """A line as text alone."""
+        time, level, text = self.lines.line(number)
+        stamp = f"{time.astimezone(self.app.zone):%Y-%m-%d %H:%M:%S%z}"
+        return f"{stamp} {LOG_LEVELS[level]:<7} {printable(text)}"
 
     def toggle_mark(self) -> None:
         """Begin or drop a range of lines to copy."""
@@ -228,11 +234,6 @@ class LogView(LineList):
 
     def _pill(self) -> str:
         return f" ↓ +{self.unseen:,} lines  f follow " if self.unseen else ""
-
-    def _plain(self, number: int) -> str:
-        time, level, text = self.lines.line(number)
-        stamp = f"{time.astimezone(self.app.zone):%Y-%m-%d %H:%M:%S%z}"
-        return f"{stamp} {LOG_LEVELS[level]:<7} {printable(text)}"
 
     def _place(self) -> tuple[int | None, int]:
         return self.number, self.cursor - self.top

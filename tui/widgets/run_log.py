@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from tui.threads import in_thread
 from tui.widgets.log_view import LogView
+from tui.widgets.text_page import TextPage
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -47,11 +48,12 @@ class RunLog(Vertical):
         Binding("slash", "search", "Search", key_display="/", tooltip="Search the log", id="log.search"),
         Binding("n", "match(1)", "Next match", show=False, tooltip="Go to the next match", id="log.next"),
         Binding("N", "match(-1)", "Match before", show=False, tooltip="Go to the match before", id="log.previous"),
-        Binding("e", "error", "Next error", tooltip="Go to the next error", id="log.error"),
+        Binding("e", "error", "Error", tooltip="Go to the next error", id="log.error"),
         Binding("space", "mark", "Mark", show=False, tooltip="Begin a range of lines to copy", id="log.mark"),
         Binding("y", "copy", "Copy", tooltip="Copy the line, or the lines from the mark", id="log.copy"),
         Binding("right", "shift(20)", "Right", show=False, tooltip="See more of long lines", id="log.right"),
         Binding("left", "shift(-20)", "Left", show=False, tooltip="Go back along long lines", id="log.left"),
+        Binding("enter", "open", "Open", show=False, tooltip="Show the whole line", id="log.open"),
         Binding("escape", "clear", "Clear", show=False, tooltip="Drop the search or the mark", id="log.clear"),
     ]
 
@@ -129,6 +131,12 @@ class RunLog(Vertical):
     def action_copy(self) -> None:
         """Copy lines."""
         self.view.copy_lines()
+
+    def action_open(self) -> None:
+        """Show the whole line."""
+        number = self.view.number
+        if number is not None:
+            self.app.push_screen(TextPage("Line of the log", self.view.plain(number)))
 
     def action_shift(self, columns: int) -> None:
         """Move along long lines."""
