@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from musktracker.errors import MuskTrackerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,17 @@ def _files() -> list[Path]:
 
 
 def _read(path: Path) -> Revision:
-    module = ast.parse(path.read_text("utf-8"))
-    values = {
-        node.targets[0].id: ast.literal_eval(node.value)
-        for node in module.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and node.targets[0].id in ("revision", "down_revision")
-    }
-    docstring = ast.get_docstring(module) or path.stem
-    title = docstring.partition("\n")[0].rstrip(".")
-    return Revision(values["revision"], values["down_revision"], title, docstring)
+    source = path.read_text("utf-8")
+    found = [pattern.search(source) for pattern in (_DOCSTRING, _REVISION, _DOWN_REVISION)]
+    docstring, revision, down_revision = (match and match[1] for match in found)
+    if not all(found) or docstring is None or revision is None:
+        raise MuskTrackerError(
+            f"{path} is not written like a migration", "Write it as migrations/script.py.mako does"
+        )
+    return Revision(revision, down_revision, docstring.partition("\n")[0].rstrip("."), docstring.strip())
+
+
+# Not by ast.parse, which fails at random when threads of Python 3.11 parse at once.
+_DOCSTRING = re.compile(r'\A"""(.*?)"""', re.DOTALL)
+_REVISION = re.compile(r'^revision = "(\w+)"$', re.MULTILINE)
+_DOWN_REVISION = re.compile(r'^down_revision = (?:"(\w+)"|None)$', re.MULTILINE)
