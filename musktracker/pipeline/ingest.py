@@ -1,0 +1,350 @@
+"""Posts come in: from files into raw_tweets, with the time that they cover.
+
+A file is read whole before anything of it is written, so that a file that turns out to be damaged, mixed or, under
+`strict`, wrong in one row leaves nothing behind, and so that no lock is held while parsing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, select
+
+from musktracker import timeline
+from musktracker.db.engines import is_sqlite, reading, writing
+from musktracker.db.tables import Base, Coverage
+from musktracker.db.upsert import upsert
+from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.runs import Run
+from musktracker.sources import files as sources
+from musktracker.sources.file_posts import Posts
+from musktracker.timeline import Span, iso, now, parse_time
+
+SOURCE = "file"
+BATCH = {"sqlite": 1_000, "postgresql": 20_000}  # SQLite has one writer: others wait 10 ms for 1,000 rows
+LONG_SILENCE = timedelta(hours=72)
+SHOWN_SILENCES = 5
+
+RAW_TWEETS = Base.metadata.tables["raw_tweets"]
+COLUMNS = ("tweet_id", "created_at", "source", "ingest_time", "kind")
+
+
+@dataclass(slots=True)
+class FileOutcome:
+    """What became of a file: counts of rows and posts, the time it spans and covers, what to look at.
+
+    `imported` + `already_there` = distinct posts; `updated` are those already there whose kind it filled in. Times
+    are ISO 8601 in UTC. `error` is set where nothing of it could be used.
+    """
+
+    file: str
+    form: str | None = None
+    rows: int = 0
+    imported: int = 0
+    already_there: int = 0
+    updated: int = 0
+    repeated: int = 0
+    bad: int = 0
+    other_authors: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    bad_rows: list[dict[str, str]] = field(default_factory=list)
+    span: list[str] | None = None
+    covered: list[list[str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+def import_files(
+    engine: Engine,
+    run: Run,
+    *,
+    files: Sequence[str],
+    mapping: Mapping[str, str] | None = None,
+    author_id: str | None = None,
+    source: str | None = None,
+    strict: bool = False,
+    dry_run: bool = False,
+    coverage: bool = True,
+    covers: Sequence[str] | None = None,
+    holes: Sequence[Sequence[str]] = (),
+) -> dict[str, Any]:
+    """Bring in the posts of files; a post that is there already stays as it is, but for an unknown kind.
+
+    Each file covers the time from its first post to its last; instead, `covers` (start, end; ISO 8601 with offset) is
+    what all of them cover together, once all are in; `holes` (pairs of times) are never covered, and taken out of what
+    this source covered before; without `coverage` nothing is covered. `dry_run` writes nothing. Returns totals and a
+    FileOutcome a file under "files". Raises UsageError for parameters that cannot be, MuskTrackerError where no file
+    could be used, and under `strict` at the first bad row.
+    """
+    plan = _Plan(source or SOURCE, coverage, covers, holes)
+    importer = _Importer(engine, run, plan, dry_run)
+    options = {"mapping": dict(mapping or {}), "author": author_id, "strict": strict}
+    outcomes: list[FileOutcome] = []
+    for i, name in enumerate(files):
+        last = i + 1 == len(files) and not any(outcome.error for outcome in outcomes)
+        outcomes.append(importer.import_file(name, options, last=last, share=(i / len(files), 1 / len(files))))
+    failed = [outcome for outcome in outcomes if outcome.error]
+    if len(failed) == len(outcomes):
+        raise _nothing(failed)
+    if failed and covers:
+        run.warning("Nothing counts as covered, since not every file could be imported")
+    counts = ("rows", "imported", "already_there", "updated", "bad")
+    return {
+        "dry_run": dry_run,
+        "source": plan.source,
+        **{name: sum(getattr(outcome, name) for outcome in outcomes) for name in counts},
+        "failed": len(failed),
+        "files": [asdict(outcome) for outcome in outcomes],
+    }
+
+
+def cover(
+    connection: Connection, source: str, spans: Iterable[Span], *, holes: Iterable[Span] = (), moment: datetime
+) -> None:
+    """Add spans to what a source covers, and take holes out of it; rows that neither changes stay as they are."""
+    rows = connection.execute(select(Coverage.__table__).where(Coverage.source == source)).all()
+    stored = {Span(row.span_start, row.span_end): row.id for row in rows}
+    wanted = _without(timeline.union([*stored, *spans]), list(holes))
+    gone = [stored[span] for span in stored if span not in wanted]
+    if gone:
+        connection.execute(delete(Coverage).where(Coverage.id.in_(gone)))
+    new = [
+        {"source": source, "span_start": span.start, "span_end": span.end, "created_at": moment}
+        for span in wanted
+        if span not in stored
+    ]
+    if new:
+        connection.execute(Coverage.__table__.insert(), new)  # type: ignore[attr-defined]
+
+
+class _Plan:
+    """What is to be stored under which name, and what of time it covers; checked."""
+
+    def __init__(
+        self, source: str, coverage: bool, covers: Sequence[str] | None, holes: Sequence[Sequence[str]]
+    ) -> None:
+        if not (source.isprintable() and 1 <= len(source.strip()) <= 32):
+            raise UsageError("The source's name must have 1 to 32 printable characters")
+        if not coverage and (covers or holes):
+            raise UsageError("What is covered, or a hole in it, makes no sense without coverage")
+        self.source = source.strip()
+        self.coverage = coverage
+        self.covers = _span(covers) if covers else None
+        self.holes = timeline.union(_span(hole) for hole in holes)
+        if self.covers and self.covers.end > now():
+            raise UsageError("What is covered ends in the future, which nobody has seen yet")
+
+
+class _Importer:
+    """Imports files one after the other into one database."""
+
+    def __init__(self, engine: Engine, run: Run, plan: _Plan, dry_run: bool) -> None:
+        self._engine = engine
+        self._run = run
+        self._plan = plan
+        self._dry_run = dry_run
+        self._moment = now()
+        self._pretended: set[str] = set()
+        self._quiet: list[Span] | None = None  # in what `covers` says, silent in every file so far
+
+    def import_file(
+        self, name: str, options: dict[str, Any], *, last: bool, share: tuple[float, float]
+    ) -> FileOutcome:
+        """Read and store one file; `last` where what `covers` says is true once it is stored."""
+        outcome = FileOutcome(name)
+        label, (done, part) = Path(name).name, share
+
+        def report(stage: str, begin: float) -> Callable[[float], None]:
+            return lambda fraction: self._run.progress(
+                done + part * (begin + fraction / 2), stage=stage, message=label
+            )
+
+        try:
+            read = sources.read(Path(name), moment=self._moment, progress=report("read", 0), **options)
+        except sources.StrictStop as stop:
+            raise MuskTrackerError(
+                f"{name}, {stop.message}", "Nothing of this file was stored; without --strict bad rows are left out"
+            ) from None
+        except sources.Unreadable as error:
+            outcome.error = f"{error.message}. {error.hint}" if error.hint else error.message
+            self._run.error(f"{label} {outcome.error}")
+            return outcome
+        self._describe(outcome, read)
+        self._store(outcome, read.posts, last, report("store", 0.5))
+        for warning in outcome.warnings:
+            self._run.warning(f"{label}: {warning}")
+        self._run.info(_summary(label, outcome, self._dry_run))
+        return outcome
+
+    def _describe(self, outcome: FileOutcome, read: sources.FileRead) -> None:
+        posts = read.posts
+        outcome.form = read.form
+        outcome.rows, outcome.bad, outcome.other_authors = posts.rows, posts.bad, posts.other_authors
+        outcome.bad_rows = [bad._asdict() for bad in posts.bad_rows]
+        outcome.span = _texts(posts.span())
+        outcome.warnings = list(_warnings(read, covered=self._plan.coverage))
+
+    def _store(self, outcome: FileOutcome, posts: Posts, last: bool, report: Callable[[float], None]) -> None:
+        """Write the posts in batches, and with the last of them what they cover."""
+        plan, total = self._plan, len(posts)
+        within = plan.covers or posts.span()
+        spans = _without([within], plan.holes) if plan.coverage and (last or not plan.covers) else []
+        silences = _Silences(within)
+        kinds: Counter[str | None] = Counter()
+        seen = 0
+        for batch, is_last in _marking_last(_batches(posts.distinct(), BATCH[self._engine.dialect.name])):
+            times = [posts.time(number) for number, _ in batch]
+            silences.add(times)
+            kinds.update(kind for _, kind in batch)
+            self._store_batch(outcome, batch, times, spans if is_last else [])
+            seen += len(batch)
+            report(seen / total)
+        outcome.repeated = total - seen
+        outcome.kinds = {kind or "unknown": n for kind, n in sorted(kinds.items(), key=str)}
+        outcome.covered = [_texts(span) for span in spans]
+        if plan.coverage:
+            outcome.warnings += self._suspicions(silences.found(), last)
+
+    def _store_batch(
+        self, outcome: FileOutcome, batch: list[_Post], times: list[datetime], spans: list[Span]
+    ) -> None:
+        ids = [str(number) for number, _ in batch]
+        stored = self._stored(ids)
+        rows = [
+            (name, time, self._plan.source, self._moment, kind)
+            for name, time, (_, kind) in zip(ids, times, batch, strict=True)
+        ]
+        new = [row for row in rows if row[0] not in stored] if stored else rows
+        filled = [row for row in rows if row[4] and row[0] in stored and stored[row[0]] is None]
+        imported = len(new)
+        if self._dry_run:
+            self._pretended.update(row[0] for row in new)
+        elif new or filled or spans:
+            with writing(self._engine) as connection:
+                imported = upsert(connection, RAW_TWEETS, COLUMNS, new, conflict=("tweet_id",))
+                upsert(connection, RAW_TWEETS, COLUMNS, filled, conflict=("tweet_id",), update=("kind",))
+                if spans:
+                    cover(connection, self._plan.source, spans, holes=self._plan.holes, moment=self._moment)
+        outcome.imported += imported
+        outcome.already_there += len(batch) - imported
+        outcome.updated += len(filled)
+
+    def _stored(self, ids: list[str]) -> dict[str, str | None]:
+        """The kinds of those of these posts that are there already (or would be, in a dry run)."""
+        sqlite = is_sqlite(self._engine)
+        with reading(self._engine) as connection:
+            found = connection.exec_driver_sql(
+                _STORED_SQLITE if sqlite else _STORED_POSTGRES, (json.dumps(ids) if sqlite else ids,)
+            )
+            stored: dict[str, str | None] = dict(map(tuple, found))
+        return stored | {name: "" for name in ids if name in self._pretended}
+
+    def _suspicions(self, silences: list[Span], last: bool) -> Iterator[str]:
+        """What may be holes: long silences of a file, or, in what `covers` says, those that all files share."""
+        if self._plan.covers:
+            known = silences if self._quiet is None else _shared(self._quiet, silences)
+            self._quiet = silences = known
+            if not last:
+                return
+        suspects = [span for span in _without(silences, self._plan.holes) if span.end - span.start > LONG_SILENCE]
+        for span in suspects[:SHOWN_SILENCES]:
+            start, end = _texts(span)
+            yield (
+                f"no post from {start} to {end} ({span.hours():.0f} hours): if that is a hole in the collection and "
+                f"no silence, import again with --hole {start}..{end}"
+            )
+        if len(suspects) > SHOWN_SILENCES:
+            yield f"{len(suspects) - SHOWN_SILENCES} more silences of over {LONG_SILENCE // timeline.HOUR} hours"
+
+
+class _Silences:
+    """Finds the long silences of a span from the times in it, in their order."""
+
+    def __init__(self, within: Span) -> None:
+        self._within = within
+        self._last = within.start
+        self._found: list[Span] = []
+
+    def add(self, times: list[datetime]) -> None:
+        for earlier, later in pairwise((self._last, *times)):
+            if later - earlier > LONG_SILENCE:
+                self._found.append(Span(earlier, min(later, self._within.end)))
+        self._last = max(self._last, times[-1])
+
+    def found(self) -> list[Span]:
+        if self._within.end - self._last > LONG_SILENCE:
+            self._found.append(Span(self._last, self._within.end))
+        return [Span(max(span.start, self._within.start), span.end) for span in self._found]
+
+
+_Post = tuple[int, str | None]
+
+
+def _batches(posts: Iterator[_Post], size: int) -> Iterator[list[_Post]]:
+    while batch := list(islice(posts, size)):
+        yield batch
+
+
+def _marking_last(batches: Iterator[list[_Post]]) -> Iterator[tuple[list[_Post], bool]]:
+    held = next(batches)
+    for batch in batches:
+        yield held, False
+        held = batch
+    yield held, True
+
+
+def _without(spans: Iterable[Span], holes: Sequence[Span]) -> list[Span]:
+    return [rest for span in spans for rest in timeline.holes(holes, span)]
+
+
+def _shared(some: list[Span], others: list[Span]) -> list[Span]:
+    return [span for each in some for span in timeline.holes(timeline.holes(others, each), each)]
+
+
+def _span(pair: Sequence[str]) -> Span:
+    span = Span(*map(parse_time, pair))
+    if span.end <= span.start:
+        raise UsageError(f"{pair[0]}..{pair[1]} ends before it begins")
+    return span
+
+
+def _texts(span: Span) -> list[str]:
+    return [iso(span.start), iso(span.end)]
+
+
+def _warnings(read: sources.FileRead, *, covered: bool) -> Iterator[str]:
+    posts = read.posts
+    if posts.contradicted:
+        yield (
+            f"{posts.contradicted:,} rows state a time more than 2 s from the one in their id, which was taken "
+            f"(first: {'; '.join(posts.contradicted_at)})"
+        )
+    if posts.unread_times:
+        yield f"{posts.unread_times:,} rows state a time that cannot be read; the one in their id was taken"
+    if posts.bad and covered:
+        yield f"{posts.bad:,} bad rows may be posts that are missing from a time that now counts as observed whole"
+    yield from (f"left out {text}" for text in read.left_out)
+
+
+def _summary(label: str, outcome: FileOutcome, dry_run: bool) -> str:
+    verb = "would be imported" if dry_run else "imported"
+    known, bad = f"{outcome.already_there:,} already stored", f"{outcome.bad:,} bad rows"
+    return f"{label}: {outcome.imported:,} posts {verb}, {known}, {bad}"
+
+
+def _nothing(failed: list[FileOutcome]) -> MuskTrackerError:
+    reasons = [f"{outcome.file} {outcome.error}" for outcome in failed]
+    if len(reasons) == 1:
+        return MuskTrackerError(reasons[0])
+    return MuskTrackerError(f"None of the {len(reasons)} files could be imported: {'; '.join(reasons)}")
+
+
+_STORED_SQLITE = "SELECT tweet_id, kind FROM raw_tweets WHERE tweet_id IN (SELECT value FROM json_each(?))"
+_STORED_POSTGRES = "SELECT tweet_id, kind FROM raw_tweets WHERE tweet_id = ANY(%s)"
