@@ -594,22 +594,22 @@ def _described(column: Any) -> str:
 
 def _schema(engine: Engine) -> dict[str, Any]:
     inspector = inspect(engine)
-    found = {}
-    for table in sorted(inspector.get_table_names()):
-        found[table] = {
-            "columns": [
-                (c["name"], str(c["type"]), c["nullable"], c["default"]) for c in inspector.get_columns(table)
-            ],
-            "primary": inspector.get_pk_constraint(table)["constrained_columns"],
-            "indexes": sorted((str(i["name"]), i["column_names"], i["unique"]) for i in inspector.get_indexes(table)),
-            "uniques": sorted((str(u["name"]), u["column_names"]) for u in inspector.get_unique_constraints(table)),
-            "checks": sorted((str(c["name"]), c["sqltext"]) for c in inspector.get_check_constraints(table)),
+    columns, primary = inspector.get_multi_columns(), inspector.get_multi_pk_constraint()
+    indexes, uniques = inspector.get_multi_indexes(), inspector.get_multi_unique_constraints()
+    checks, keys = inspector.get_multi_check_constraints(), inspector.get_multi_foreign_keys()
+    return {
+        str(at[1]): {
+            "columns": [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in columns[at]],
+            "primary": primary[at]["constrained_columns"],
+            "indexes": sorted((str(i["name"]), i["column_names"], i["unique"]) for i in indexes[at]),
+            "uniques": sorted((str(u["name"]), u["column_names"]) for u in uniques[at]),
+            "checks": sorted((str(c["name"]), c["sqltext"]) for c in checks[at]),
             "keys": sorted(
-                (str(k["name"]), k["constrained_columns"], k["referred_table"], str(k["options"]))
-                for k in inspector.get_foreign_keys(table)
+                (str(k["name"]), k["constrained_columns"], k["referred_table"], str(k["options"])) for k in keys[at]
             ),
         }
-    return found
+        for at in columns
+    }
 
 
 def _rows(engine: Engine, tables: Any) -> list[tuple[Any, ...]]:
