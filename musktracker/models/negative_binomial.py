@@ -62,6 +62,8 @@ class NegativeBinomial:
                 raise ValueError(f"features cannot hold {name!r}, only {', '.join(usable)}")
         if len(set(self.features)) < len(self.features):
             raise ValueError("features names one twice")
+        if {"day_of_week", "is_weekend"} <= set(self.features):
+            raise ValueError("features cannot hold both: is_weekend follows from day_of_week")
 
     def fit(self, history: History) -> FittedNegativeBinomial:
         """Fit by maximum likelihood. Raises ValueError where there is too little, or where no finite fit exists."""
@@ -277,8 +279,7 @@ def _maximum_likelihood(observed: FloatArray, design: FloatArray) -> _Maximum:
         )
     if not _is_proper(found):
         raise ValueError(
-            "the negative binomial regression has no finite estimates here: the counts may be too few, or not "
-            "overdispersed"
+            "the regression has no finite estimates: the counts may be too few, or features may depend on each other"
         )
     return found
 
@@ -315,7 +316,10 @@ def _doubts(names: tuple[str, ...], found: _Maximum) -> list[str]:
     known = np.isfinite(found.standard_errors)
     unknown = [name for name, is_known in zip((*names, "dispersion"), known, strict=True) if not is_known]
     if unknown:
-        return [f"no standard error could be computed for {', '.join(unknown)}: features may depend on each other"]
+        return [
+            f"no standard error could be computed for {', '.join(unknown)}: features may depend on each other, or the "
+            "counts may not be overdispersed"
+        ]
     return []
 
 

@@ -1,0 +1,127 @@
+"""What every model promises: reproducible paths from what was known, and nothing known later."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from musktracker.errors import UsageError
+from musktracker.models import registry
+from musktracker.models.base import Events, Fitted, History
+
+START = 480_000
+HOURS = 60 * 24
+NAMES = sorted(registry.models())
+
+
+def history(seed: int = 0, hours: int = HOURS) -> History:
+    """Overdispersed counts with a daily rhythm."""
+    rng = np.random.default_rng(seed)
+    rate = np.exp(0.8 + np.sin(2 * np.pi * np.arange(hours) / 24))
+    return History(START, rng.poisson(rate * rng.gamma(1.5, 1 / 1.5, hours)).astype(float))
+
+
+def simulate(
+    fitted: Fitted, *, horizon: int = 30, n_paths: int = 50, seed: int = 3, origin: int = START + HOURS
+) -> Any:
+    return fitted.simulate(origin, horizon, n_paths, np.random.default_rng(seed))
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def fitted(name: str) -> Fitted:
+    return registry.create(name).fit(history())
+
+
+def test_paths_are_whole_counts_of_the_shape_asked_for(fitted: Fitted) -> None:
+    paths = simulate(fitted)
+    assert paths.shape == (50, 30)
+    assert (paths >= 0).all()
+    assert (paths == np.floor(paths)).all()
+
+
+def test_the_same_seed_gives_the_same_paths_and_another_does_not(fitted: Fitted) -> None:
+    assert np.array_equal(simulate(fitted), simulate(fitted))
+    assert not np.array_equal(simulate(fitted), simulate(fitted, seed=4))
+
+
+def test_a_shorter_horizon_is_the_beginning_of_a_longer_one(fitted: Fitted) -> None:
+    assert np.array_equal(simulate(fitted, horizon=30), simulate(fitted, horizon=100)[:, :30])
+
+
+def test_what_comes_after_the_origin_changes_no_path(name: str) -> None:
+    known = history()
+    origin = START + 50 * 24
+    counts = known.counts.copy()
+    counts[50 * 24 :] = np.random.default_rng(9).integers(0, 500, 10 * 24)
+    late = np.array([(origin + 1) * 3_600_000_000])
+    replaced = History(START, counts, Events(late - 7_200_000_000, late + 7_200_000_000, np.ones(1), late))
+    fits = [registry.create(name).fit(one.until(origin)) for one in (known, replaced)]
+    assert np.array_equal(simulate(fits[0], origin=origin), simulate(fits[1], origin=origin))
+    on_all = registry.create(name).restore(fits[0].parameters(), replaced)  # handed what came, it must not look
+    assert np.array_equal(simulate(fits[0], origin=origin), simulate(on_all, origin=origin))
+
+
+def test_a_stored_fit_gives_identical_paths(name: str, fitted: Fitted) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **fitted.parameters())
+    buffer.seek(0)
+    restored = registry.create(name).restore(dict(np.load(buffer, allow_pickle=False)), history())
+    assert np.array_equal(simulate(restored), simulate(fitted))
+
+
+def test_paths_have_the_level_and_the_rhythm_of_the_counts(fitted: Fitted) -> None:
+    paths = simulate(fitted, horizon=168, n_paths=500)
+    expected = np.exp(0.8 + np.sin(2 * np.pi * np.arange(HOURS, HOURS + 168) / 24))
+    assert paths.mean() == pytest.approx(expected.mean(), rel=0.25)
+    assert np.corrcoef(paths.mean(axis=0), expected)[0, 1] > 0.85
+
+
+def test_a_history_that_is_too_short_is_refused_in_words(name: str) -> None:
+    with pytest.raises(ValueError, match="only"):
+        registry.create(name).fit(history(hours=100))
+
+
+@pytest.mark.parametrize(
+    ("model", "hyperparameters", "said"),
+    [
+        ("prophet", {}, "no model 'prophet'"),
+        ("seasonal_naive", {"days": 3}, "no hyperparameter 'days'"),
+        ("seasonal_naive", {"window_days": "many"}, "whole number, not 'many'"),
+        ("seasonal_naive", {"window_days": 2}, "7 to 3650"),
+        ("seasonal_naive", {"window_days": True}, "whole number"),
+        ("negative_binomial", {"features": "lag_1h,lag_2h"}, "'lag_2h'"),
+        ("negative_binomial", {"features": "lag_1h,lag_1h"}, "twice"),
+        ("negative_binomial", {"features": "rolling_std_24h"}, "rolling_std_24h"),
+        ("negative_binomial", {"features": "day_of_week,is_weekend"}, "follows from"),
+        ("negative_binomial", {"features": 3}, "names with commas"),
+        ("negative_binomial", {"harmonics": 12}, "1 to 11"),
+        ("negative_binomial", {"window_days": 3}, "14 to 3650"),
+    ],
+)
+def test_a_model_that_cannot_be_is_wrong_use(model: str, hyperparameters: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        registry.create(model, hyperparameters)
+
+
+def test_hyperparameters_come_back_as_they_went_in() -> None:
+    model = registry.create("negative_binomial", {"window_days": "90", "features": "lag_1h, hour_of_day"})
+    found = registry.hyperparameters(model)
+    assert found == {"window_days": 90, "harmonics": 4, "features": ["lag_1h", "hour_of_day"]}
+    assert registry.create("negative_binomial", found) == model
+
+
+def test_counts_before_an_origin_are_unknown_outside_the_history() -> None:
+    known = History(10, np.array([1.0, np.nan, 3.0]))
+    assert np.array_equal(known.before(13, 3), [1, np.nan, 3], equal_nan=True)
+    assert np.array_equal(known.before(12, 4), [np.nan, np.nan, 1, np.nan], equal_nan=True)
+    assert np.array_equal(known.before(15, 3), [3, np.nan, np.nan], equal_nan=True)
+    assert np.isnan(known.before(5, 3)).all()
+    assert np.isnan(known.before(50, 3)).all()
