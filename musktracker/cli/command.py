@@ -158,6 +158,6 @@ def _database_error(error: Exception) -> MuskTrackerError:
     from musktracker.runs import describe
 
     return MuskTrackerError(
-        f"The database did not do it: {describe(error)}",
+        f"The database could not do this: {describe(error)}",
         "musktracker status and musktracker migrate current show its state",
     )

@@ -202,7 +202,7 @@ def _hourly(connection: Connection, since: datetime) -> dict[datetime, int]:
     query = select(TimeBucket.bucket_start, TimeBucket.tweet_count).where(
         TimeBucket.granularity == "hourly", TimeBucket.bucket_start >= since
     )
-    return dict(connection.execute(query).tuples().all())
+    return {row.bucket_start: row.tweet_count for row in connection.execute(query)}
 
 
 def _newest_model(connection: Connection) -> Any:
