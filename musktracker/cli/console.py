@@ -1,0 +1,34 @@
+"""Open the operator console: what is stored, how fresh it is, events, models and forecasts, by the keyboard alone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from musktracker.config import Settings
+from musktracker.errors import UsageError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.add_argument("--read-only", action="store_true", help="look only: the database itself refuses any change")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Open it in this terminal."""
+    require_terminal("For scripts there is musktracker status; musktracker --help lists every command")
+    return open_console(settings, read_only=arguments.read_only)
+
+
+def require_terminal(instead: str) -> None:
+    """Raise UsageError where standard input or output is no terminal; `instead` is what to do there."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("The console needs a terminal", instead)
+
+
+def open_console(settings: Settings, *, read_only: bool = False) -> int:
+    """Open the console with these settings; returns its exit code."""
+    from tui.app import run as run_console
+
+    settings.with_data_dir_made()
+    return run_console(settings, read_only=read_only)

@@ -1,0 +1,90 @@
+"""See everything at work on a simulated account, in a database of its own: three years, about 60,000 posts.
+
+The console opens at once and its screens fill as the stages end. Opened again, the account has gone on until now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from typing import TYPE_CHECKING
+
+from musktracker.cli.command import open_database, run_stage
+from musktracker.cli.console import open_console, require_terminal
+from musktracker.config import Settings, for_demo
+from musktracker.errors import MuskTrackerError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.add_argument("--seed", type=_seed, help="which account (1 where there is none yet)")
+    parser.add_argument("--reset", action="store_true", help="forget the demo that there is, and begin anew")
+    parser.add_argument("--no-console", action="store_true", help="prepare it here, and say how to look at it")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Prepare the demo, and open the console on it."""
+    if not arguments.no_console:
+        require_terminal("Prepare the demo without one: musktracker demo --no-console")
+    settings = for_demo(settings.with_data_dir_made())
+    if arguments.reset:
+        reset(settings)
+    engine = open_database(settings)
+    try:
+        if arguments.no_console:
+            return _prepare(settings, engine, arguments.seed)
+        from musktracker.pipeline import demo
+
+        demo.launch(settings, engine, seed=arguments.seed)
+    finally:
+        engine.dispose()
+    return open_console(settings)
+
+
+def reset(settings: Settings) -> None:
+    """Delete the demo's database and models. Raises MuskTrackerError while a run of it goes on."""
+    from musktracker.db import engines
+
+    path = settings.data_dir / "musktracker.db"
+    if not path.exists():
+        return
+    engine = open_database(settings)
+    try:
+        _refuse_while_busy(engine)
+        path = engines.sqlite_path(engine)
+    finally:
+        engine.dispose()
+    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        file.unlink(missing_ok=True)
+    shutil.rmtree(settings.artifact_dir, ignore_errors=True)
+
+
+def _refuse_while_busy(engine: Engine) -> None:
+    from musktracker import runs
+
+    for info in runs.recent(engine, active=True):
+        if not info.lost:
+            raise MuskTrackerError(
+                f"The demo is busy: run {info.id} ({info.kind}) goes on, process {info.pid} on {info.host}",
+                "Wait until it ends, then repeat musktracker demo --reset",
+            )
+
+
+def _prepare(settings: Settings, engine: Engine, seed: int | None) -> int:
+    result = run_stage(settings, engine, "demo", {"artifact_dir": str(settings.artifact_dir), "seed": seed})
+    print(
+        f"The demo is ready: {result['posts']:,} new posts, {result['events']} new events, until {result['until']}."
+    )
+    print("\nSee it in the console:  musktracker demo")
+    print(f"On the command line:    MUSKTRACKER_DATABASE_URL={settings.safe_database_url} musktracker status")
+    return 0
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**31:
+        raise argparse.ArgumentTypeError("must be from 0 to 2147483647")
+    return value

@@ -1,0 +1,249 @@
+"""The demo: a simulated account brought up to this minute, then everything that a real one goes through.
+
+Each stage is a run of its own kind, so that the console shows what it would of a real account. Everything begins from
+the account's seed and the calendar: opening the demo again adds what has been posted since, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, func, insert, select, update
+
+from musktracker import runs
+from musktracker.config import Settings
+from musktracker.db import settings as database_settings
+from musktracker.db.engines import reading, writing
+from musktracker.db.tables import Base, Coverage, ModelMetadata, RawTweet
+from musktracker.db.upsert import upsert
+from musktracker.errors import UsageError
+from musktracker.pipeline import events, stages
+from musktracker.runs import LogLine, Run
+from musktracker.timeline import EPOCH, HOUR, Span, floor_hour, iso, now, parse_time
+
+if TYPE_CHECKING:
+    from musktracker.models.simulation import SimulatedPosts
+
+SOURCE = "demo"
+SEED = 1
+SEED_SETTING = "demo_seed"
+HOURS_PER_YEAR = 8_766
+AHEAD = timedelta(days=120)  # how far ahead events are announced at most
+WEEK = 168  # hours that are forecast
+BATCH = 5_000  # posts in a transaction
+TRAINED_FOR = timedelta(days=1)  # after which the demo trains its models anew
+LOOKING_BACK = 5  # weeks before now from which forecasts are made, so that they can be scored
+BACKTEST_ORIGINS = {"seasonal_naive": 20, "negative_binomial": 4}  # a regression takes longer to fit anew
+
+THEMES = (
+    ("Rocket test flight", "launch"),
+    ("Quarterly earnings call", "market"),
+    ("Product unveiling", "product"),
+    ("Televised debate", "politics"),
+    ("Shareholder meeting", "market"),
+    ("Live interview", "platform"),
+    ("Platform outage", "platform"),
+    ("Court hearing", "regulatory"),
+)
+
+
+def prepare(
+    engine: Engine,
+    run: Run,
+    *,
+    artifact_dir: str,
+    seed: int | None = None,
+    years: float = 3.0,
+    until: str | None = None,
+) -> dict[str, Any]:
+    """Bring the demo's database up to now: posts, coverage, events, counts, features, models, forecasts, scores.
+
+    `years` is how much history a new demo begins with; `until` is a time to stop at before now. Without `seed` the
+    account goes on with the one it has. Raises UsageError where the database holds posts that are not simulated, or
+    those of another seed.
+    """
+    moment = parse_time(until) if until else now()
+    run.progress(0.0, stage="posts", message="Simulating the account")
+    seed = _seed(engine, seed)
+    span = _missing(engine, moment, years)
+    posts = _store_posts(engine, run, span, seed)
+    announced = _store_events(engine, span, seed)
+    run.info(f"{posts:,} posts and {announced} events simulated until {iso(span.end)}", seed=seed)
+    stage = _Stages(engine, run)
+    stage("refresh", {}, until=0.25)
+    for model, end in (("seasonal_naive", 0.45), ("negative_binomial", 0.95)):
+        _keep_trained(stage, model, moment, artifact_dir, end)
+        stage("forecast", {"horizon": WEEK, "model": model}, until=end + 0.03)
+    stage("score", {}, until=1.0)
+    run.progress(1.0, stage="ready", message=f"The account is simulated until {iso(span.end)}")
+    return {"posts": posts, "events": announced, "seed": seed, "until": iso(span.end)}
+
+
+def launch(settings: Settings, engine: Engine, *, seed: int | None = None) -> int | None:
+    """Start preparing the demo in a process of its own; returns the run, None where another is at it already.
+
+    Raises UsageError as `prepare` does.
+    """
+    parameters = {"artifact_dir": str(settings.artifact_dir), "seed": _seed(engine, seed)}
+    try:
+        return runs.launch(settings, engine, "demo", parameters, lease=stages.lease("demo", parameters))
+    except runs.LeaseHeld:
+        return None
+
+
+def _keep_trained(stage: _Stages, model: str, moment: datetime, artifact_dir: str, end: float) -> None:
+    """A version that knows all there is; before the first, forecasts of past weeks by one that knew none of them."""
+    latest = _trained_at(stage.engine, model)
+    begin = stage.reached
+    if latest is None:
+        origins = [floor_hour(moment) - weeks * WEEK * HOUR for weeks in range(LOOKING_BACK, 0, -1)]
+        earlier = {"model": model, "artifact_dir": artifact_dir, "until": iso(origins[0]), "backtest_origins": 0}
+        stage("train", earlier, until=begin + 0.2 * (end - begin))
+        for i, origin in enumerate(origins, 1):
+            past = {"model": model, "horizon": WEEK, "as_of": iso(origin)}
+            stage("forecast", past, until=begin + (0.2 + 0.3 * i / len(origins)) * (end - begin))
+        stage("score", {}, until=stage.reached)
+    if latest is None or latest < moment - TRAINED_FOR:
+        origins_tested = BACKTEST_ORIGINS[model]
+        stage("train", {"model": model, "artifact_dir": artifact_dir, "backtest_origins": origins_tested}, until=end)
+
+
+@dataclass
+class _Stages:
+    """Carries stages out as runs of their own, whose progress becomes a part of the demo's."""
+
+    engine: Engine
+    run: Run
+    reached: float = 0.15
+
+    def __call__(self, kind: str, parameters: Mapping[str, Any], *, until: float) -> Mapping[str, Any]:
+        self.run.progress(self.reached, stage=kind, message="")
+        result = runs.execute(
+            self.engine,
+            kind,
+            stages.stage(kind),
+            parameters,
+            lease=stages.lease(kind, parameters),
+            listener=_Part(self.run, self.reached, until),
+        )
+        self.reached = until
+        return result
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Passes a stage's progress on to the demo's run, as the part between two fractions of it."""
+
+    whole: Run
+    begin: float
+    end: float
+
+    def logged(self, line: LogLine) -> None:
+        self.whole.log(line.level, line.message, **line.fields)
+
+    def progressed(self, run: Run) -> None:
+        fraction = self.begin + (self.end - self.begin) * (run.fraction or 0.0)
+        self.whole.progress(fraction, message=": ".join(filter(None, (run.stage, run.message))))
+
+
+def _seed(engine: Engine, wanted: int | None) -> int:
+    with reading(engine) as connection:
+        real = connection.scalar(select(RawTweet.source).where(RawTweet.source != SOURCE).limit(1))
+    if real is not None:
+        raise UsageError(
+            "This database holds posts that are not simulated, so it is no place for the demo",
+            "musktracker demo uses a database of its own",
+        )
+    stored = database_settings.get(engine, SEED_SETTING)
+    if stored is None:
+        database_settings.set(engine, SEED_SETTING, str(SEED if wanted is None else wanted))
+        return SEED if wanted is None else wanted
+    if wanted is not None and wanted != int(stored):
+        raise UsageError(
+            f"The demo is the account of seed {stored}", f"Start anew: musktracker demo --reset --seed {wanted}"
+        )
+    return int(stored)
+
+
+def _missing(engine: Engine, moment: datetime, years: float) -> Span:
+    """From where the account is known until now, in whole seconds."""
+    end = moment.replace(microsecond=0)
+    with reading(engine) as connection:
+        known = connection.scalar(select(func.max(Coverage.span_end)).where(Coverage.source == SOURCE))
+    return Span(known or floor_hour(end - timedelta(hours=years * HOURS_PER_YEAR)), end)
+
+
+def _store_posts(engine: Engine, run: Run, span: Span, seed: int) -> int:
+    """Store a span's posts, then that it was observed: a start that was cut short is made good by the next."""
+    from musktracker.models.simulation import simulate_account
+
+    if span.end <= span.start:
+        return 0
+    posts = simulate_account(_microseconds(span.start), _microseconds(span.end), seed)
+    table = Base.metadata.tables[RawTweet.__tablename__]
+    rows = _rows(posts, span.end)
+    stored = 0
+    for first in range(0, len(rows), BATCH):
+        run.progress(0.15 * first / len(rows), message=f"Storing posts: {first:,} of {len(rows):,}")
+        with writing(engine) as connection:
+            stored += upsert(connection, table, _COLUMNS, rows[first : first + BATCH], conflict=("tweet_id",))
+    with writing(engine) as connection:
+        later = update(Coverage).where(Coverage.source == SOURCE).values(span_end=span.end)
+        if not connection.execute(later).rowcount:
+            values = {"source": SOURCE, "span_start": span.start, "span_end": span.end, "created_at": span.end}
+            connection.execute(insert(Coverage).values(values))
+    return stored
+
+
+_COLUMNS = ("tweet_id", "created_at", "source", "ingest_time", "kind")
+
+
+def _rows(posts: SimulatedPosts, ingest_time: datetime) -> list[tuple[Any, ...]]:
+    from musktracker.models.simulation import KINDS
+
+    columns = zip(posts.ids.tolist(), posts.times.tolist(), posts.kinds.tolist(), strict=True)
+    return [(str(post_id), _moment(time), SOURCE, ingest_time, KINDS[kind]) for post_id, time, kind in columns]
+
+
+def _store_events(engine: Engine, span: Span, seed: int) -> int:
+    """Add the events announced in the span (a new demo: until its end), whatever people did to earlier ones."""
+    from musktracker.models.simulation import simulate_events
+
+    found = simulate_events(_microseconds(span.start), _microseconds(span.end + AHEAD), seed)
+    is_new = events.listed(engine, include_removed=True) == []
+    entries = []
+    for start, end, known, intensity, theme in zip(
+        *(getattr(found, name).tolist() for name in ("start", "end", "known", "intensity", "theme")), strict=True
+    ):
+        announced = _moment(known)
+        if announced < span.end and (is_new or announced >= span.start):
+            name, category = THEMES[theme % len(THEMES)]
+            fields = events.EventFields(
+                name=f"{name} {_moment(start):%B %Y}",
+                event_start=_moment(start),
+                event_end=_moment(end),
+                intensity=intensity,
+                category=category,
+                description="Simulated",
+                source=SOURCE,
+            )
+            entries.append((fields, announced))
+    return events.merge(engine, entries, who=SOURCE).added if entries else 0
+
+
+def _trained_at(engine: Engine, model: str) -> datetime | None:
+    query = select(func.max(ModelMetadata.trained_at)).where(ModelMetadata.model_name == model)
+    with reading(engine) as connection:
+        latest: datetime | None = connection.scalar(query)
+    return latest
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)
