@@ -75,9 +75,13 @@ class ConsoleScreen(Screen[None]):
         *,
         done: str | Callable[[Any], str] | None = None,
         then: Callable[[Any], None] | None = None,
+        after: Callable[[], None] | None = None,
     ) -> None:
-        """Make a quick change in a thread; then say `done`, call `then` with its result, and fetch again."""
-        self.run_worker(self._act(function, done, then), group="act", exit_on_error=False)
+        """Make a change in a thread; then say `done`, call `then` with its result, and fetch again.
+
+        `after` is called last, whether it worked or not.
+        """
+        self.run_worker(self._act(function, done, then, after), group="act", exit_on_error=False)
 
     def launch(self, kind: str, parameters: dict[str, Any], *, then: Callable[[int], None] | None = None) -> None:
         """Start a run as a detached process; `then` is called with its id."""
@@ -155,9 +159,26 @@ class ConsoleScreen(Screen[None]):
     def _read(self, engine: Engine) -> tuple[Any, Any]:
         from musktracker.db.queries import overview
 
-        return overview.status(engine), self.fetch(engine)
+        try:
+            status = overview.status(engine)
+        except Exception:  # a schema that was taken down: the screen says more than the header could
+            status = None
+        return status, self.fetch(engine)
 
     async def _act(
+        self,
+        function: Callable[[Engine], Any],
+        done: str | Callable[[Any], str] | None,
+        then: Callable[[Any], None] | None,
+        after: Callable[[], None] | None,
+    ) -> None:
+        try:
+            await self._act_once(function, done, then)
+        finally:
+            if after is not None and self.is_attached:
+                after()
+
+    async def _act_once(
         self,
         function: Callable[[Engine], Any],
         done: str | Callable[[Any], str] | None,

@@ -22,13 +22,13 @@ WAYS = (
         "i",
         "Import a file of posts",
         "CSV, JSON, JSONL (plain, gzip or zip), an X archive's tweets.js, or a list of post ids. "
-        "Only id, time and kind are stored, never the text. The same from a shell: musktracker import FILE",
+        "Only id, time and kind are stored, never the text. The same from a shell: musktracker import FILE.",
     ),
     (
         "d",
         "See everything at work on a demo account",
         "Three years of a simulated account, in a database of its own beside yours, ready in seconds. "
-        "The same from a shell: musktracker demo",
+        "The same from a shell: musktracker demo.",
     ),
 )
 
@@ -59,7 +59,7 @@ class FirstRun(VerticalScroll, can_focus=True):
         )
         for key, title, text in WAYS:
             yield Static(_way(key, title, text), classes="way")
-        yield Static(_way(" ", "Connect the X API", _connection(self._settings)), classes="way")
+        yield Static(_way("", "Connect the X API", _connection(self._settings)), classes="way")
         yield Static(
             Content.styled("? explains the keys, : finds every command, 2 to 6 show the other screens.", QUIET),
             classes="way",
@@ -84,7 +84,8 @@ class FirstRun(VerticalScroll, can_focus=True):
 
 
 def _way(key: str, title: str, text: str) -> Content:
-    return Content.assemble((f" {key} ", "bold $accent on $panel"), (f"  {title}\n", "bold"), (text, QUIET))
+    mark = (f" {key} ", "bold $accent on $panel") if key else ("   ", "")
+    return Content.assemble(mark, (f" {title}\n", "bold"), (text, QUIET))
 
 
 def _connection(settings: Settings) -> str:
@@ -93,6 +94,6 @@ def _connection(settings: Settings) -> str:
         f"X_BEARER_TOKEN is set ({MASK}, from {origin})." if settings.x_bearer_token else "X_BEARER_TOKEN is not set."
     )
     return (
-        f"{token} Put the bearer token of an X API app in the environment, in .env, or as x_bearer_token in the "
-        "TOML file (musktracker config shows what is read). This version does not fetch with it yet: it imports files"
+        f"{token} Put the bearer token of an X API app in the environment, in .env, or as x_bearer_token in the TOML "
+        "file (musktracker config shows what is read). This version does not fetch with it yet: it imports files."
     )

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
+
+from tui.widgets.pane import Pane
 
 KEY_WIDTH = 16
 
@@ -22,12 +23,10 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q,enter", "dismiss", "Close", id="help.close"),
-        Binding("j", "scroll('scroll_down')", "Down", show=False, id="help.down"),
-        Binding("k", "scroll('scroll_up')", "Up", show=False, id="help.up"),
     ]
     DEFAULT_CSS = """
     HelpScreen { align: center middle; }
-    HelpScreen > VerticalScroll {
+    HelpScreen > Pane {
         width: 76; max-width: 100%; height: auto; max-height: 90%; padding: 0 2;
         background: $surface; border: round $border; border-title-color: $accent;
         border-subtitle-color: $text-muted;
@@ -45,17 +44,13 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """A group of keys for each level, nearest first."""
-        with VerticalScroll() as panel:
+        with Pane() as panel:
             panel.border_title = self._title
             panel.border_subtitle = "esc closes"
             yield Static(self._about, markup=False, classes="about")
             for heading, bindings in self._groups:
                 yield Static(heading, markup=False, classes="heading")
                 yield Static(Content("\n").join(self._line(binding) for binding in bindings), classes="keys")
-
-    def action_scroll(self, method: str) -> None:
-        """Scroll by a line."""
-        getattr(self.query_one(VerticalScroll), method)(animate=False)
 
     def _line(self, bindings: list[Binding]) -> Content:
         shown = [self.app.get_key_display(binding) for binding in bindings if "super+" not in binding.key]

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musktracker.errors import UsageError
+from tui.sizes import shown_bytes
 from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-
-UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def import_form() -> FormScreen:
@@ -45,7 +44,7 @@ def _preview(engine: Engine, values: Values) -> str:  # noqa: ARG001
         return f"There is no {path}"
     found = path.stat()
     changed = datetime.fromtimestamp(found.st_mtime, UTC)
-    return f"{path}\n{_size(found.st_size)}, changed {changed:%Y-%m-%d %H:%M} UTC"
+    return f"{path}\n{shown_bytes(found.st_size)}, changed {changed:%Y-%m-%d %H:%M} UTC"
 
 
 def _checked(engine: Engine, values: Values) -> str:  # noqa: ARG001
@@ -58,11 +57,3 @@ def _checked(engine: Engine, values: Values) -> str:  # noqa: ARG001
 
 def _path(values: Values) -> Path:
     return Path(values["path"].strip()).expanduser().absolute()
-
-
-def _size(count: float) -> str:
-    for unit in UNITS[:-1]:
-        if count < 1000:
-            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
-        count /= 1000
-    return f"{count:,.1f} {UNITS[-1]}"

@@ -215,7 +215,7 @@ class OverviewScreen(ConsoleScreen):
         lines = [Content.styled(printable(overview.counting_meaning), QUIET)]
         lines += [_window_line(window) for window in overview.windows]
         since = self.app.format_time(overview.first_post, "%Y-%m-%d")
-        lines.append(_figure("Stored", f"{overview.posts:,}", f"since {since}"))
+        lines.append(_figure("Stored", f"{overview.posts:,}", f"from {since}"))
         if overview.forecast is not None:
             lines.append(self._forecast_line(overview.forecast))
         return Content("\n").join(lines)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
@@ -31,8 +31,10 @@ class Confirm(ModalScreen[bool]):
         width: 72; max-width: 100%; height: auto; max-height: 100%; padding: 0 2;
         background: $surface; border: round $warning; border-title-color: $warning;
     }
-    Confirm .line { margin-top: 1; }
-    Confirm Input { margin-top: 1; border: tall $border; height: 3; }
+    Confirm #lines { height: auto; margin-top: 1; }
+    Confirm .line { height: auto; min-height: 1; }
+    Confirm #ask { margin-top: 1; color: $warning; }
+    Confirm Input { border: none; height: 1; padding: 0 1; background: $panel; }
     Confirm Horizontal { height: 1; margin: 1 0; align-horizontal: right; }
     Confirm Button { margin-left: 2; }
     """
@@ -47,11 +49,12 @@ class Confirm(ModalScreen[bool]):
         """The question, what it would do, and the answers."""
         with VerticalScroll(can_focus=False) as panel:
             panel.border_title = printable(self._question)
-            for line in self._lines:
-                yield Static(printable(line), markup=False, classes="line")
+            with Vertical(id="lines"):
+                for line in self._lines:
+                    yield Static(printable(line), markup=False, classes="line")
             if self._typed is not None:
-                yield Static(f"Type {printable(self._typed)} to go on:", markup=False, classes="line")
-                answer = Input(id="typed", compact=False)
+                yield Static(f"Type {printable(self._typed)} to go on:", markup=False, id="ask")
+                answer = Input(id="typed")
                 answer.cursor_blink = False
                 yield answer
             with Horizontal():

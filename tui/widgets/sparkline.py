@@ -21,7 +21,7 @@ LABEL_EVERY = (1, 2, 3, 6, 12, 24)  # hours between labels, of which the first t
 
 
 class Sparkline(Widget):
-    """The last 48 hours as wide as they fit; where they fit once only, as many hours as there are columns."""
+    """At least the last 48 hours, as wide as they fit, and as many hours before as there is room for."""
 
     app: Console
     DEFAULT_CSS = "Sparkline { height: 1fr; color: $primary; }"
@@ -42,7 +42,7 @@ class Sparkline(Widget):
         if self._start is None or not width or height < 2:
             return Content("")
         cells = max(width // WIDE_HOURS, 1)
-        counts = self._counts[-(WIDE_HOURS if cells > 1 else width) :]
+        counts = self._counts[-(width // cells) :]
         first = self._start + (len(self._counts) - len(counts)) * HOUR
         rows = [Content(row) for row in bars(counts, height - 1, cells)]
         hours = [self.app.format_time(first + i * HOUR, "%H:%M") for i in range(len(counts))]

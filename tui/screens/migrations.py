@@ -1,0 +1,375 @@
+"""Migrations: where the schema is, what each step does, and going up or down with eyes open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from musktracker.text import printable
+from tui.copying import copy
+from tui.screens.base import ConsoleScreen
+from tui.sizes import shown_bytes
+from tui.threads import in_thread
+from tui.widgets.confirm import Confirm
+from tui.widgets.lines import LineList
+from tui.widgets.pane import Pane
+from tui.widgets.record_table import Cell, Column, RecordTable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+    from musktracker.db.migrate import Loss, SchemaStatus, UpgradeReport
+    from musktracker.db.queries.schema import DatabaseInfo, LockHolder, TableSize
+    from musktracker.db.revisions import Revision
+
+QUIET = "$text-muted"
+DETAIL_SECONDS = 0.15  # the cursor has to rest this long before a step's SQL is worked out
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationsData:
+    """What the screen shows; `backups` are the names of the copies beside a SQLite database, newest first."""
+
+    status: SchemaStatus
+    info: DatabaseInfo
+    tables: tuple[TableSize, ...]
+    holders: tuple[LockHolder, ...]
+    backups: tuple[str, ...]
+
+
+class RevisionTable(RecordTable["Revision"]):
+    """The steps of the schema, the newest first."""
+
+    def __init__(self) -> None:
+        columns = (Column("", 1), Column("Step", 4), Column("Title", 16, grow=1), Column("State", 7, rank=1))
+        super().__init__(columns, _revision_cells, lambda revision: revision.revision, empty="No migrations")
+
+
+class SizeTable(RecordTable["TableSize"]):
+    """The tables with their rows and bytes."""
+
+    def __init__(self) -> None:
+        columns = (Column("Table", 16, grow=1), Column("Rows", 9, right=True), Column("Size", 9, right=True, rank=1))
+        super().__init__(columns, _size_cells, lambda table: table.name, empty="No tables")
+
+
+class MigrationsScreen(ConsoleScreen):
+    """The schema's steps above, with the tables beside them; below, what the step under the cursor does in SQL."""
+
+    TITLE: ClassVar[str] = "Migrations"
+    CSS_PATH = "migrations.tcss"
+    AUTO_FOCUS = "RevisionTable"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
+    REFRESH_SECONDS: ClassVar[float] = 5.0
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "apply", "Apply", tooltip="Go up to the step under the cursor", id="migrations.apply"),
+        Binding("x", "revert", "Revert", tooltip="Take back the step under the cursor", id="migrations.revert"),
+        Binding("v", "verify", "Verify", tooltip="Check integrity, and the schema for drift", id="migrations.verify"),
+        Binding("b", "backup", "Back up", tooltip="Copy the database beside itself", id="migrations.backup"),
+        Binding("y", "copy", "Copy", show=False, tooltip="Copy the step's SQL", id="migrations.copy"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._data: MigrationsData | None = None
+        self._details: dict[str, str] = {}
+        self._verdict: tuple[str, bool] | None = None
+        self._busy = ""
+
+    def compose_body(self) -> ComposeResult:
+        """State, steps beside tables, detail."""
+        yield Static(id="schema-state", markup=False)
+        with Horizontal(id="schema"):
+            with Vertical(id="revisions"):
+                yield RevisionTable()
+            with Vertical(id="sizes"):
+                yield SizeTable()
+        with Pane(id="step"):
+            yield Static(id="step-text", markup=False)
+
+    def on_mount(self) -> None:
+        """Name the frames."""
+        self.query_one("#revisions").border_title = "Steps"
+        self.query_one("#sizes").border_title = "Tables"
+        self.query_one("#step").border_title = "Step"
+
+    def fetch(self, engine: Engine) -> MigrationsData:
+        """Where the schema is, and what is in it."""
+        from musktracker.db import migrate
+        from musktracker.db.queries import schema
+
+        return MigrationsData(
+            migrate.status(engine),
+            schema.info(engine),
+            tuple(schema.tables(engine)),
+            tuple(schema.lock_holders(engine)),
+            _backups(engine),
+        )
+
+    def show(self, data: MigrationsData) -> None:
+        """Bring the tables up to date; the cursors stay."""
+        self._data = data
+        self.query_one(RevisionTable).set_records(data.status.revisions)
+        self.query_one(SizeTable).set_records(data.tables)
+        self._show_state()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What cannot be done to the step under the cursor is dimmed."""
+        if action in ("apply", "revert", "backup") and (self.app.read_only or self._busy):
+            return None
+        if action in ("apply", "revert"):
+            revision = self._selected()
+            return True if revision is not None and revision.applied == (action == "revert") else None
+        if action == "backup":
+            return self._data is not None and self._data.info.server.startswith("SQLite")
+        return super().check_action(action, parameters)
+
+    def action_apply(self) -> None:
+        """Go up to the step under the cursor, after a yes."""
+        revision, data = self._selected(), self._data
+        if revision is None or data is None:
+            return
+        steps = data.status.pending[: data.status.pending.index(revision.revision) + 1]
+        titles = {step.revision: step.title for step in data.status.revisions}
+        lines = [f"{step}  {titles[step]}" for step in steps]
+        if data.info.server.startswith("SQLite"):
+            lines += ["", "A database that holds rows is copied first; the copy is named afterwards."]
+        question = Confirm(f"Apply {_count(len(steps), 'step')}?", lines, yes="Apply")
+        self.app.push_screen(question, lambda yes: self._upgrade(revision.revision) if yes else None)
+
+    def action_revert(self) -> None:
+        """Take back the step under the cursor and those above it, after what will be lost is named and typed."""
+        revision = self._selected()
+        if revision is not None:
+            self.run_worker(self._ask_to_revert(revision), group="ask", exclusive=True, exit_on_error=False)
+
+    def action_verify(self) -> None:
+        """Check integrity and drift."""
+        if not self._busy:
+            self._do("Verifying…", _verify, self._verified)
+
+    def action_backup(self) -> None:
+        """Copy the database."""
+        self._do("Copying…", _backup, lambda path: self.notify(f"Copied to {path}", markup=False, timeout=8))
+
+    def action_copy(self) -> None:
+        """Copy what the detail pane shows."""
+        revision = self._selected()
+        text = self._details.get(revision.revision) if revision else None
+        if text:
+            copy(self.app, self.app.settings, text, f"step {revision.revision if revision else ''}")
+
+    @on(LineList.Moved, "RevisionTable")
+    def _step_moved(self) -> None:
+        self.refresh_bindings()
+        self.run_worker(self._show_step(), group="step", exclusive=True, exit_on_error=False)
+
+    @on(RecordTable.Opened, "RevisionTable")
+    def _read_step(self) -> None:
+        self.query_one("#step").focus()
+
+    async def _show_step(self) -> None:
+        revision, engine = self._selected(), self.app.engine
+        if revision is None or engine is None:
+            return
+        text = self._details.get(revision.revision)
+        if text is None:
+            self._set_step(revision, f"{_about(revision)}\n\nWorking out its SQL…")
+            try:
+                text = await in_thread(_detail, engine, revision)
+            except Exception as error:
+                self._set_step(revision, f"{_about(revision)}\n\nIts SQL cannot be shown: {self.app.words(error)}")
+                return
+            self._details[revision.revision] = text
+        if self._selected() == revision:
+            self._set_step(revision, text)
+
+    def _set_step(self, revision: Revision, text: str) -> None:
+        pane = self.query_one("#step", Pane)
+        pane.border_title = f"Step {revision.revision}"
+        self.query_one("#step-text", Static).update(_coloured(text))
+        pane.scroll_home(animate=False)
+
+    async def _ask_to_revert(self, revision: Revision) -> None:
+        engine = self.app.engine
+        if engine is None:
+            return
+        target = revision.down_revision or "base"
+        try:
+            lost = await in_thread(_losses, engine, target)
+        except Exception as error:
+            self.app.complain(self.app.words(error))
+            return
+        lines = [_loss_line(loss) for loss in lost] or ["No table and no column goes with it."]
+        lines.insert(0, f"The schema goes down to {target}. With it goes for good:" if lost else f"Down to {target}.")
+        lines += ["", "The console shows errors on a schema below its own; its next start brings that up again."]
+        question = Confirm(f"Revert step {revision.revision}?", lines, yes="Revert", typed=target)
+        self.app.push_screen(question, lambda yes: self._downgrade(target) if yes else None)
+
+    def _upgrade(self, revision: str) -> None:
+        self._do(f"Applying up to {revision}…", lambda engine: _move(engine, "upgrade", revision), self._moved)
+
+    def _downgrade(self, target: str) -> None:
+        self._do(f"Reverting to {target}…", lambda engine: _move(engine, "downgrade", target), self._moved)
+
+    def _moved(self, report: UpgradeReport) -> None:
+        took = sum(step.ms for step in report.steps)
+        saved = f". The database before it: {report.backup}" if report.backup else ""
+        at = report.to_revision or "base"
+        self._verdict = None
+        self.notify(f"The schema is at {at} ({took:,.0f} ms){saved}", markup=False, timeout=10)
+
+    def _verified(self, verdict: tuple[str, bool]) -> None:
+        self._verdict = verdict
+        self._show_state()
+
+    def _do(self, words: str, function: Callable[[Engine], Any], then: Callable[[Any], None]) -> None:
+        if self._busy:
+            return
+        self._busy = words
+        self._show_state()
+        self.refresh_bindings()
+        self.act(function, then=then, after=self._rest)
+
+    def _rest(self) -> None:
+        self._busy = ""
+        self._show_state()
+        self.refresh_bindings()
+
+    def _selected(self) -> Revision | None:
+        return self.query_one(RevisionTable).record if self.is_mounted else None
+
+    def _show_state(self) -> None:
+        if self._data is None:
+            return
+        text = _state(self._data, self._busy, self._verdict)
+        line = self.query_one("#schema-state", Static)
+        if not (isinstance(line.content, Content) and line.content.is_same(text)):
+            line.update(text)
+
+
+def _state(data: MigrationsData, busy: str, verdict: tuple[str, bool] | None) -> Content:
+    status, info = data.status, data.info
+    at = status.current or "base"
+    pending = len(status.pending)
+    mark = ("✓ ", "bold $success") if not pending and at == status.head else ("! ", "bold $warning")
+    where = "the newest" if not pending else f"{_count(pending, 'step')} to apply, to {status.head}"
+    first = Content.assemble(
+        mark, "Schema at ", (printable(at), "bold"), (f", {where}   ", QUIET),
+        (f"{printable(info.server)} · {shown_bytes(info.bytes)}", QUIET),
+    )  # fmt: skip
+    return Content("\n").join([first, _second_line(data, busy, verdict)])
+
+
+def _second_line(data: MigrationsData, busy: str, verdict: tuple[str, bool] | None) -> Content:
+    if busy:
+        return Content.styled(f"  {busy}", "$accent")
+    if data.holders:
+        holder = data.holders[0]
+        who = printable(f"{holder.application or 'a session'} (process {holder.pid})")
+        return Content.styled(f"! {who} migrates this database now", "$warning")
+    if verdict is not None:
+        return Content.styled(f"{'✓' if verdict[1] else '✗'} {printable(verdict[0])}", f"${_tone(verdict[1])}")
+    if data.backups:
+        return Content.styled(f"  {_count(len(data.backups), 'backup')}, newest {printable(data.backups[0])}", QUIET)
+    return Content.styled("  v checks integrity and drift", QUIET)
+
+
+def _tone(good: bool) -> str:
+    return "success" if good else "error"
+
+
+def _revision_cells(revision: Revision) -> tuple[Cell, ...]:
+    mark, tone, state = ("✓", "good", "applied") if revision.applied else ("○", "warning", "pending")
+    return ((mark, tone), revision.revision, revision.title, (state, "dim" if revision.applied else "warning"))
+
+
+def _size_cells(table: TableSize) -> tuple[Cell, ...]:
+    size = "–" if table.bytes is None else shown_bytes(table.bytes)
+    return (table.name, f"{table.rows:,}", (size, "dim"))
+
+
+def _coloured(text: str) -> Content:
+    lines = []
+    for line in text.splitlines():
+        heading = line.startswith("── ")
+        lines.append(Content.styled(printable(line), "bold $accent") if heading else Content(printable(line)))
+    return Content("\n").join(lines)
+
+
+def _detail(engine: Engine, revision: Revision) -> str:
+    import time
+
+    from musktracker.db import migrate
+
+    time.sleep(DETAIL_SECONDS)
+    up = migrate.sql(engine, revision.revision, "up")
+    down = migrate.sql(engine, revision.revision, "down")
+    return f"{_about(revision)}\n\n── Up ──\n{_dense(up)}\n\n── Down ──\n{_dense(down)}"
+
+
+def _about(revision: Revision) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in revision.docstring.split("\n\n"))
+
+
+def _dense(sql: str) -> str:
+    return "\n".join(line.rstrip() for line in sql.expandtabs(4).splitlines() if line.strip()) or "Nothing to run"
+
+
+def _losses(engine: Engine, target: str) -> list[Loss]:
+    from musktracker.db import migrate
+
+    return migrate.losses(engine, target)
+
+
+def _loss_line(loss: Loss) -> str:
+    what = f"table {loss.table}" if loss.column is None else f"column {loss.table}.{loss.column}"
+    kept = "empty" if not loss.rows else _count(loss.rows, "row" if loss.column is None else "value")
+    return f"– {what}: {kept}"
+
+
+def _move(engine: Engine, direction: str, revision: str) -> UpgradeReport:
+    from musktracker.db import migrate
+
+    go = migrate.upgrade if direction == "upgrade" else migrate.downgrade
+    return go(engine, revision)
+
+
+def _verify(engine: Engine) -> tuple[str, bool]:
+    from musktracker.db import migrate
+    from musktracker.db.queries import schema
+
+    faults, drift = schema.integrity(engine), migrate.check(engine)
+    if not faults and not drift:
+        return "Integrity is sound, and the schema is what this program expects", True
+    return "; ".join([*faults, *drift]), False
+
+
+def _backup(engine: Engine) -> Path:
+    from musktracker.db import migrate
+
+    return migrate.backup(engine)
+
+
+def _backups(engine: Engine) -> tuple[str, ...]:
+    from musktracker.db.engines import is_sqlite, sqlite_path
+
+    if not is_sqlite(engine):
+        return ()
+    path = sqlite_path(engine)
+    return tuple(sorted((found.name for found in path.parent.glob(f"{path.stem}.*.backup.db")), reverse=True))
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
