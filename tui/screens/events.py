@@ -103,6 +103,7 @@ class EventsScreen(ConsoleScreen):
         self._with_removed = False
         self._history = 0  # none, of this event, of all
         self._wanted: int | None = None
+        self._open_to: bool | None = None
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="events-title", markup=False)
@@ -138,7 +139,10 @@ class EventsScreen(ConsoleScreen):
         event = self._event
         detail = "" if event is None else detail_text(event, self.app.format_time)
         self._set_text("#event-detail", detail)
-        self.refresh_bindings()
+        open_to = None if event is None else event.removed
+        if open_to != self._open_to:
+            self._open_to = open_to
+            self.refresh_bindings()  # rebuilds the footer: only where a key changes
         if self._history == 1:
             self._load_history()
 

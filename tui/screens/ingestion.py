@@ -12,6 +12,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 from textual.widgets import Static
 
 from musktracker.timeline import DAY, Span, holes
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 RUNS = 200
 LOSES_WORK = ("train", "demo")  # what other kinds have done stays in the database
 DAYS = 30
+SETTLE_SECONDS = 0.1  # the cursor rests on a run for this long before its log is read
 KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("all runs", ()),
     ("imports", ("import", "demo")),
@@ -86,6 +88,8 @@ class IngestionScreen(ConsoleScreen):
         self._kind = 0
         self._data: IngestionData | None = None
         self._wanted: int | None = None
+        self._cancellable = False
+        self._settling: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         with Vertical(id="ingestion-summary"):
@@ -131,8 +135,16 @@ class IngestionScreen(ConsoleScreen):
     def _show_run(self) -> None:
         info = self.query_one(RunTable).record
         self.query_one(RunProgress).info = info
-        self.query_one(RunLog).follow_run(info)
-        self.refresh_bindings()
+        if self._cancellable != (info is not None and info.active):
+            self._cancellable = not self._cancellable
+            self.refresh_bindings()  # rebuilds the footer: only where a key changes
+        shown = self.query_one(RunLog).run_info
+        if self._settling is not None:
+            self._settling.stop()
+        if shown is None or info is None or shown.id == info.id:
+            self.query_one(RunLog).follow_run(info)
+        else:
+            self._settling = self.set_timer(SETTLE_SECONDS, lambda: self.query_one(RunLog).follow_run(info))
 
     def action_kind(self) -> None:
         """Show runs of the next kind."""
@@ -176,8 +188,7 @@ class IngestionScreen(ConsoleScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What cannot be done now is dimmed."""
         if action == "cancel":
-            info = self.query_one(RunTable).record if self.is_mounted else None
-            return True if info is not None and info.active else None
+            return True if self._cancellable else None
         return super().check_action(action, parameters)
 
     def _cancel(self, run_id: int) -> None:

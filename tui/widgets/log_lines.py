@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from musktracker.config import LOG_LEVELS
@@ -118,7 +119,7 @@ class LogLines:
         if not self.threshold:
             return range(start, end)
         levels = self._levels[start - self._first : end - self._first]
-        return array("q", (start + i for i, level in enumerate(levels) if level >= self.threshold))
+        return array("q", compress(range(start, end), map(self.threshold.__le__, levels)))
 
     def _trim(self) -> None:
         extra = len(self) - self.capacity
