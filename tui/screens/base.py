@@ -99,11 +99,14 @@ class ConsoleScreen(Screen[None]):
         """Ask for a file of posts, and import it."""
         from tui.screens.import_form import import_form
 
-        def start(path: str | None) -> None:
-            if path is not None:
-                self.launch("import", {"paths": [path]})
+        def start(parameters: dict[str, Any] | None) -> None:
+            if parameters is not None:
+                self.launch("import", parameters, then=self.run_started)
 
         self.app.push_screen(import_form(), start)
+
+    def run_started(self, run_id: int) -> None:
+        """A run that was asked for here has begun; a screen that shows runs goes to it."""
 
     def on_mount(self) -> None:
         """Begin to read."""

@@ -68,8 +68,8 @@ class EventTable(RecordTable["Event"]):
             (event.name, plain),
             (event.category or "", "dim"),
             (self.app.format_time(event.event_start), plain),
-            (self.app.format_time(event.event_end), "dim"),
-            (f"{'━' * round(BAR * event.intensity):<{BAR}} {event.intensity:.2f}", plain or "accent"),
+            (self.app.format_time(event.event_end), plain),
+            (f"{'━' * round(BAR * event.intensity):<{BAR}} {event.intensity:.2f}", plain),
             (state, STATES[state]),
         )
 

@@ -1,58 +1,133 @@
-"""Which file to import: its path, and what there is at it before anything is read."""
+"""Which file of posts to import, and what is in it, before anything is stored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from musktracker.errors import UsageError
+from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from tui.sizes import shown_bytes
 from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+SOURCE = "file"
+LONGEST_SOURCE = 32
+LARGEST_PREVIEW = 8_000_000  # bytes; reading more would take the console's time
+SHOWN = 2  # bad rows and warnings
+
 
 def import_form() -> FormScreen:
-    """A form that is dismissed with the path of a file to import, None if it was left."""
+    """A form that is dismissed with the parameters of the import, None if it was left."""
     return FormScreen(
         "Import posts",
-        [Field("path", "File", hint="CSV, JSON, JSONL, gzip or zip of them, tweets.js, or a list of ids; ~ is home")],
-        check=_missing,
-        preview=_preview,
-        save=_checked,
+        [
+            Field(
+                "path", "File", hint="CSV, JSON, JSONL, gzip or zip of them, tweets.js, or a list of ids; ~ is home"
+            ),
+            Field("source", "Source", SOURCE, "the name under which it counts as observed"),
+            Field("strict", "Bad rows", "skip", choices=(("skip", "skip and list"), ("strict", "stop at the first"))),
+        ],
+        check=_problems,
+        preview=_Preview(),
+        save=_parameters,
         submit="import",
     )
 
 
-def _missing(values: Values) -> Mapping[str, str]:
-    return {} if values["path"].strip() else {"path": "Name a file"}
+class _Preview:
+    """Says what a file holds by a dry run; a newer question ends the one before."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._known: dict[tuple[Path, int, str], str] = {}
+
+    def __call__(self, engine: Engine, values: Values) -> str:
+        self._asked += 1
+        path = _path(values)
+        if not values["path"].strip():
+            return f"Relative to {Path.cwd()}"
+        if path.is_dir():
+            return f"{path} is a directory: {_listed(path)}"
+        if not path.is_file():
+            return f"There is no file {path}; beside it: {_listed(path.parent)}"
+        found = path.stat()
+        changed = datetime.fromtimestamp(found.st_mtime, UTC)
+        first = f"{shown_bytes(found.st_size)}, changed {changed:%Y-%m-%d %H:%M} UTC"
+        if found.st_size > LARGEST_PREVIEW:
+            return f"{first}\nToo large to look into here: the import checks it before it stores anything"
+        key = (path, found.st_mtime_ns, values["strict"])
+        if key not in self._known:
+            self._known[key] = self._look(engine, values)
+        return f"{first}\n{self._known[key]}"
+
+    def _look(self, engine: Engine, values: Values) -> str:
+        from musktracker.pipeline.ingest import import_files
+        from musktracker.runs import Run
+
+        preview, mine = self, self._asked
+
+        class Look(Run):
+            def check(self) -> None:
+                if preview._asked != mine:
+                    raise Cancelled("Another file is looked into")
+
+        try:
+            return outcome_text(import_files(engine, Look(), dry_run=True, **_parameters(engine, values)))
+        except Cancelled:
+            raise
+        except MuskTrackerError as error:
+            return str(error)
 
 
-def _preview(engine: Engine, values: Values) -> str:  # noqa: ARG001
-    path = _path(values)
+def outcome_text(result: Mapping[str, Any]) -> str:
+    """What a dry run found, in lines."""
+    [outcome] = result["files"]
+    counts = (("imported", "new"), ("already_there", "known"), ("repeated", "repeated"), ("bad", "bad rows"))
+    found = ", ".join(f"{outcome[name]:,} {word}" for name, word in counts if outcome[name])
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in outcome["kinds"].items() if n)
+    lines = [f"{outcome['form'] or 'File'}: {found or 'no posts'}", f"Kinds: {kinds}" if kinds else ""]
+    if outcome["span"]:
+        first, last = (datetime.fromisoformat(moment) for moment in outcome["span"])
+        lines.append(f"From {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")
+    lines += [f"{row['where']}: {row['reason']}" for row in outcome["bad_rows"][:SHOWN]]
+    lines += outcome["warnings"][:SHOWN]
+    return "\n".join(line for line in lines if line)
+
+
+def _problems(values: Values) -> Mapping[str, str]:
+    problems = {}
     if not values["path"].strip():
-        return f"Relative to {Path.cwd()}"
-    if path.is_dir():
-        names = sorted(
-            child.name + "/" * child.is_dir() for child in path.iterdir() if not child.name.startswith(".")
-        )
-        return f"{path} is a directory: " + ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
-    if not path.exists():
-        return f"There is no {path}"
-    found = path.stat()
-    changed = datetime.fromtimestamp(found.st_mtime, UTC)
-    return f"{path}\n{shown_bytes(found.st_size)}, changed {changed:%Y-%m-%d %H:%M} UTC"
+        problems["path"] = "Name a file"
+    elif not _path(values).is_file():
+        problems["path"] = "There is no such file"
+    source = values["source"].strip()
+    if not (source.isprintable() and 1 <= len(source) <= LONGEST_SOURCE):
+        problems["source"] = f"must have 1 to {LONGEST_SOURCE} printable characters"
+    return problems
 
 
-def _checked(engine: Engine, values: Values) -> str:  # noqa: ARG001
+def _parameters(engine: Engine, values: Values) -> dict[str, Any]:  # noqa: ARG001
     path = _path(values)
-    if not path.is_file():
-        raise UsageError(f"{path} is not a file", "Name a file that holds posts")
-    with path.open("rb"):
-        return str(path)
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    return {"files": [str(path)], "source": values["source"].strip(), "strict": values["strict"] == "strict"}
+
+
+def _listed(directory: Path) -> str:
+    try:
+        names = sorted(
+            child.name + "/" * child.is_dir() for child in directory.iterdir() if not child.name.startswith(".")
+        )
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    return (", ".join(names[:12]) + (" …" if len(names) > 12 else "")) or "nothing"
 
 
 def _path(values: Values) -> Path:

@@ -153,7 +153,12 @@ class IngestionScreen(ConsoleScreen):
 
     def action_refresh_run(self) -> None:
         """Start a refresh."""
-        self.launch("refresh", {}, then=self._select_later)
+        self.launch("refresh", {}, then=self.run_started)
+
+    def run_started(self, run_id: int) -> None:
+        """Put the cursor on a run that was started here, as soon as it is in the table."""
+        self._wanted = run_id
+        self._kind = 0
 
     def action_cancel(self) -> None:
         """Ask the selected run to stop; first the operator, where work would be lost."""
@@ -201,10 +206,6 @@ class IngestionScreen(ConsoleScreen):
             return f"Run {run_id} was asked to stop" if asked else f"Run {run_id} has ended already"
 
         self.act(cancel, done=said)
-
-    def _select_later(self, run_id: int) -> None:
-        self._wanted = run_id
-        self._kind = 0
 
     def _show_summary(self, data: IngestionData) -> None:
         within = Span(data.minute - DAYS * DAY, data.minute)
