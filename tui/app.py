@@ -44,12 +44,12 @@ SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 def run(settings: Settings, *, read_only: bool = False) -> int:
     """Open the console in this terminal; returns the exit code."""
-    while True:
-        console = Console(settings, read_only=read_only)
+    console = Console(settings, read_only=read_only)
+    console.run(mouse=False)
+    while console.next_settings is not None:  # the demo was asked for
+        console = Console(console.next_settings, prepare_demo=True)
         console.run(mouse=False)
-        if console.next_settings is None:
-            return console.return_code or 0
-        settings = console.next_settings
+    return console.return_code or 0
 
 
 def _screen(name: str, title: str) -> Callable[[], Screen[Any]]:
@@ -87,11 +87,17 @@ class Console(App[None], inherit_bindings=False):
     phase: var[str] = var("")
 
     def __init__(
-        self, settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = timeline.now
+        self,
+        settings: Settings,
+        *,
+        read_only: bool = False,
+        prepare_demo: bool = False,
+        clock: Callable[[], datetime] = timeline.now,
     ) -> None:
         super().__init__(driver_class=_driver())
         self.settings = settings
         self.read_only = read_only
+        self._prepare_demo = prepare_demo
         self.engine: Engine | None = None
         self.next_settings: Settings | None = None
         self.now = clock
@@ -136,8 +142,17 @@ class Console(App[None], inherit_bindings=False):
             return None
 
     def open_demo(self) -> None:
-        """Start anew on the demo's database, beside this one."""
-        self.reopen(for_demo(self.settings))
+        """Begin to prepare the demo, and start anew on its database, beside this one."""
+        self.run_worker(self._open_demo(), group="demo", exclusive=True, exit_on_error=False)
+
+    async def _open_demo(self) -> None:
+        settings = for_demo(self.settings)
+        try:
+            await in_thread(_start_demo, settings)
+        except Exception as error:
+            self.complain(self.words(error))
+            return
+        self.reopen(settings)
 
     def reopen(self, settings: Settings) -> None:
         """Start anew with other settings."""
@@ -170,6 +185,8 @@ class Console(App[None], inherit_bindings=False):
             if not self.read_only:
                 self.phase = "Bringing the schema up to date…"
                 await in_thread(_migrate, engine)
+            if self._prepare_demo:
+                await in_thread(_launch_demo, self.settings, engine)
         except Exception as error:
             self.phase = "Not connected"
             await self._show_failure(error)
@@ -288,7 +305,19 @@ def _open(settings: Settings, read_only: bool) -> Engine:
         return engine
 
 
+def _start_demo(settings: Settings) -> None:
+    from musktracker.pipeline import demo
+
+    demo.start(settings)
+
+
 def _migrate(engine: Engine) -> None:
     from musktracker.db import migrate
 
     migrate.ensure_current(engine)
+
+
+def _launch_demo(settings: Settings, engine: Engine) -> None:
+    from musktracker.pipeline import demo
+
+    demo.launch(settings, engine)

@@ -32,15 +32,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     settings = for_demo(settings.with_data_dir_made())
     if arguments.reset:
         reset(settings)
-    engine = open_database(settings)
-    try:
-        if arguments.no_console:
-            return _prepare(settings, engine, arguments.seed)
-        from musktracker.pipeline import demo
+    if arguments.no_console:
+        return _prepare(settings, arguments.seed)
+    from musktracker.pipeline import demo
 
-        demo.launch(settings, engine, seed=arguments.seed)
-    finally:
-        engine.dispose()
+    demo.start(settings, seed=arguments.seed)
     return open_console(settings)
 
 
@@ -73,8 +69,12 @@ def _refuse_while_busy(engine: Engine) -> None:
             )
 
 
-def _prepare(settings: Settings, engine: Engine, seed: int | None) -> int:
-    result = run_stage(settings, engine, "demo", {"artifact_dir": str(settings.artifact_dir), "seed": seed})
+def _prepare(settings: Settings, seed: int | None) -> int:
+    engine = open_database(settings)
+    try:
+        result = run_stage(settings, engine, "demo", {"artifact_dir": str(settings.artifact_dir), "seed": seed})
+    finally:
+        engine.dispose()
     print(
         f"The demo is ready: {result['posts']:,} new posts, {result['events']} new events, until {result['until']}."
     )

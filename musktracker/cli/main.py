@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     from musktracker.cli.command import invoke
 
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small: more threads only spin
     return invoke(name, arguments[1:])
 
 

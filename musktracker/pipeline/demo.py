@@ -15,6 +15,7 @@ from sqlalchemy import Engine, func, insert, select, update
 
 from musktracker import runs
 from musktracker.config import Settings
+from musktracker.db import engines, migrate
 from musktracker.db import settings as database_settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Base, Coverage, ModelMetadata, RawTweet
@@ -82,16 +83,20 @@ def prepare(
     return {"posts": posts, "events": announced, "seed": seed, "until": iso(span.end)}
 
 
-def launch(settings: Settings, engine: Engine, *, seed: int | None = None) -> int | None:
-    """Start preparing the demo in a process of its own; returns the run, None where another is at it already.
+def start(settings: Settings, *, seed: int | None = None) -> int | None:
+    """Make the demo's database where there is none, and begin to prepare it in a process of its own.
 
-    Raises UsageError as `prepare` does.
+    `settings` are the demo's. Returns the run, None where another is at it already. Raises UsageError as `prepare`.
     """
-    parameters = {"artifact_dir": str(settings.artifact_dir), "seed": _seed(engine, seed)}
+    engine = engines.connect(settings.with_data_dir_made().database_url)
     try:
+        migrate.ensure_current(engine)
+        parameters = {"artifact_dir": str(settings.artifact_dir), "seed": _seed(engine, seed)}
         return runs.launch(settings, engine, "demo", parameters, lease=stages.lease("demo", parameters))
     except runs.LeaseHeld:
         return None
+    finally:
+        engine.dispose()
 
 
 def _keep_trained(stage: _Stages, model: str, moment: datetime, artifact_dir: str, end: float) -> None:

@@ -125,7 +125,7 @@ def test_another_seed_needs_a_new_demo(engine: Engine, settings: Settings, tmp_p
     with pytest.raises(UsageError, match="--reset --seed 4"):
         demo.prepare(engine, Run(), artifact_dir=str(tmp_path), seed=4)
     with pytest.raises(UsageError, match="seed 3"):
-        demo.launch(settings, engine, seed=4)
+        demo.start(settings, seed=4)
 
 
 def test_a_cancelled_demo_stops_in_the_stage_it_is_in(engine: Engine, tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ def test_a_cancelled_demo_stops_in_the_stage_it_is_in(engine: Engine, tmp_path: 
     assert all(not info.active for info in runs.recent(engine))
 
 
-def test_a_second_launch_leaves_the_first_alone(engine: Engine, settings: Settings) -> None:
+def test_a_second_start_leaves_the_first_alone(engine: Engine, settings: Settings) -> None:
     runs.create(engine, "demo", {}, lease="ingest")
-    assert demo.launch(settings, engine) is None
+    assert demo.start(settings) is None
 
 
 # The commands
@@ -205,7 +205,7 @@ def test_with_a_terminal_the_demo_starts_its_run_and_opens_the_console_on_it(
         return 143
 
     monkeypatch.setattr(command, "open_console", open_console)
-    monkeypatch.setattr(demo, "launch", lambda settings, engine, *, seed: calls.append(seed))
+    monkeypatch.setattr(demo, "start", lambda settings, *, seed: calls.append(seed))
     assert main(["demo", "--seed", "7"]) == 143
     assert calls == [7, "demo"]
 
@@ -222,9 +222,9 @@ def test_read_only_is_passed_on_to_the_console(home: Settings, monkeypatch: pyte
 
 def test_a_launched_demo_is_a_process_of_its_own_that_can_be_cancelled(home: Settings) -> None:
     mine = for_demo(home.with_data_dir_made())
-    engine = open_database(mine)
-    run_id = demo.launch(mine, engine, seed=1)
+    run_id = demo.start(mine, seed=1)
     assert run_id is not None
+    engine = open_database(mine)
     deadline = time.monotonic() + 60
     while coverage.post_count(engine) == 0 and time.monotonic() < deadline:
         time.sleep(0.02)
