@@ -180,13 +180,14 @@ class Console(App[None], inherit_bindings=False):
 
     async def _connect(self) -> None:
         try:
+            if self._prepare_demo:
+                self.phase = "Starting the demo…"
+                await in_thread(_start_demo, self.settings)
             self.phase = "Opening the database…"
             engine = await in_thread(_open, self.settings, self.read_only)
             if not self.read_only:
                 self.phase = "Bringing the schema up to date…"
                 await in_thread(_migrate, engine)
-            if self._prepare_demo:
-                await in_thread(_launch_demo, self.settings, engine)
         except Exception as error:
             self.phase = "Not connected"
             await self._show_failure(error)
@@ -317,7 +318,7 @@ def _migrate(engine: Engine) -> None:
     migrate.ensure_current(engine)
 
 
-def _launch_demo(settings: Settings, engine: Engine) -> None:
+def _start_demo(settings: Settings) -> None:
     from musktracker.pipeline import demo
 
-    demo.launch(settings, engine)
+    demo.start(settings)

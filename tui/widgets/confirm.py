@@ -35,6 +35,7 @@ class Confirm(ModalScreen[bool]):
     Confirm .line { height: auto; min-height: 1; }
     Confirm #ask { margin-top: 1; color: $warning; }
     Confirm Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    Confirm Input:focus { border: none; background: $block-cursor-blurred-background; }
     Confirm Horizontal { height: 1; margin: 1 0; align-horizontal: right; }
     Confirm Button { margin-left: 2; }
     """
