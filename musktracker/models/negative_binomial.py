@@ -317,8 +317,8 @@ def _doubts(names: tuple[str, ...], found: _Maximum) -> list[str]:
     unknown = [name for name, is_known in zip((*names, "dispersion"), known, strict=True) if not is_known]
     if unknown:
         return [
-            f"no standard error could be computed for {', '.join(unknown)}: features may depend on each other, or the "
-            "counts may not be overdispersed"
+            f"no standard error could be computed for {', '.join(unknown)}: features may depend on each other, or "
+            "the counts may not be overdispersed"
         ]
     return []
 

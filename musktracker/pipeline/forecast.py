@@ -146,7 +146,7 @@ def _freshness(known: Known, moment: datetime, *, allow_stale: bool) -> list[str
     age = moment - known.data_until
     if age <= STALE:
         return []
-    text = f"Data end {iso(known.data_until)}, {_length(age)} before {iso(moment)}"
+    text = f"Data end at {known.data_until:%Y-%m-%d %H:%M} UTC, {_length(age)} before {moment:%Y-%m-%d %H:%M} UTC"
     if age > TOO_STALE and not allow_stale:
         raise DataError(
             text,

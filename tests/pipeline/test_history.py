@@ -1,0 +1,93 @@
+"""What is known at a moment: counts of observed hours, and events as they were."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, insert
+
+from musktracker.db.engines import writing
+from musktracker.db.tables import ExogenousEvent, TimeBucket
+from musktracker.pipeline import events, history
+from musktracker.timeline import HOUR
+
+START = datetime(2025, 3, 1, 5, tzinfo=UTC)
+
+
+def store_hours(engine: Engine, counts: Any, start: datetime = START) -> None:
+    values = [
+        {
+            "bucket_start": start + k * HOUR,
+            "bucket_end": start + (k + 1) * HOUR,
+            "granularity": "hourly",
+            "tweet_count": int(count),
+            "computed_at": START,
+        }
+        for k, count in enumerate(counts)
+    ]
+    with writing(engine) as connection:
+        connection.execute(insert(TimeBucket), values)
+
+
+def test_unobserved_hours_are_missing_not_zero(engine: Engine) -> None:
+    store_hours(engine, [5] * 10)
+    store_hours(engine, [7] * 10, START + 12 * HOUR)
+    known = history.load(engine)
+    assert known.history.counts.tolist()[:10] == [5] * 10
+    assert np.isnan(known.history.counts[10:12]).all()
+    assert known.data_until == START + 22 * HOUR
+    assert known.unobserved(1) == pytest.approx(4 / 24)
+
+
+def test_as_of_gives_what_was_known_then(engine: Engine) -> None:
+    store_hours(engine, range(48))
+    with writing(engine) as connection:
+        connection.execute(
+            insert(ExogenousEvent),
+            [
+                {
+                    "name": name,
+                    "event_start": START + 60 * HOUR,
+                    "event_end": START + 61 * HOUR,
+                    "intensity": 0.5,
+                    "source": "manual",
+                    "created_at": START + hours * HOUR,
+                }
+                for name, hours in (("early", 10), ("late", 30))
+            ],
+        )
+    known = history.load(engine, as_of=START + 20.5 * HOUR).history
+    assert len(known.counts) == 20
+    assert len(known.events.start) == 1
+    assert len(history.load(engine).history.events.start) == 2
+
+
+def test_as_of_sees_an_event_as_it_was_before_later_edits_and_removals(engine: Engine) -> None:
+    store_hours(engine, [1] * 48)
+    added = events.add(engine, events.EventFields("Launch", START, START + HOUR, 0.2))
+    edited = events.edit(engine, added.id, replace(added.fields, intensity=0.8))
+    events.remove(engine, added.id)
+    moments = {change.action: change.changed_at for change in events.history(engine)}
+    assert edited.updated_at == moments["edit"]
+
+    def intensities(as_of: datetime | None) -> list[float]:
+        return history.load(engine, as_of=as_of).history.events.intensity.tolist()
+
+    assert intensities(moments["add"]) == [0.2]
+    assert intensities(moments["edit"]) == [0.8]
+    assert intensities(moments["remove"]) == []
+    assert intensities(None) == []
+
+
+def test_an_edit_counts_as_known_from_its_own_time(engine: Engine) -> None:
+    store_hours(engine, [1] * 48)
+    added = events.add(engine, events.EventFields("Launch", START, START + HOUR, 0.2))
+    edited = events.edit(engine, added.id, replace(added.fields, intensity=0.8))
+    assert edited.updated_at is not None
+    for as_of in (None, edited.updated_at):
+        [known] = history.load(engine, as_of=as_of).history.events.known
+        assert known == int(edited.updated_at.timestamp() * 1_000_000)
