@@ -6,13 +6,28 @@ A time is text on SQLite, in the form that the column type stores, and an aware 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import compress
-from operator import itemgetter, ne
+from itertools import compress, count
+from operator import ne
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Table
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Float,
+    Integer,
+    Table,
+    Text,
+    case,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import TypeEngine
 
 from musktracker.db.engines import is_sqlite
 from musktracker.timeline import EPOCH, HOUR, floor_hour, hour_index, utc
@@ -34,6 +49,17 @@ def rows(connection: Connection, query: Executable) -> list[tuple[Any, ...]]:
     cursor: Any = connection.execute(query).cursor
     found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
+
+
+def columns(
+    connection: Connection, wanted: Sequence[InstrumentedAttribute[Any]], *conditions: ColumnElement[bool]
+) -> list[list[Any]]:
+    """Columns of a table as lists of one length, the rows in no particular order."""
+    if is_sqlite(connection):
+        with suppress(ValueError):  # text where a number should be, or a comma in a time: only by an edit by hand
+            return _split(connection, wanted, conditions)
+    found = rows(connection, select(*wanted).where(*conditions))
+    return [list(column) for column in zip(*found, strict=True)] or [[] for _ in wanted]
 
 
 def hours(connection: Connection, first: int, size: int) -> list[Any]:
@@ -70,16 +96,18 @@ def whole_hour(value: Any) -> int | None:
     return hour_index(found) if floor_hour(found) == found else None
 
 
-def differences(stored: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> Differences:
-    """Compare rows by their first column, which is their key; `expected` is in the order of its keys."""
-    stored = sorted(stored, key=itemgetter(0))
-    unequal = list(compress(range(len(expected)), map(ne, stored, expected)))
-    if len(stored) == len(expected) and all(stored[i][0] == expected[i][0] for i in unequal):
-        return Differences([], unequal, [])
-    there = {row[0]: row for row in stored}
-    new = [i for i, row in enumerate(expected) if row[0] not in there]
-    changed = [i for i, row in enumerate(expected) if there.get(row[0], row) != row]
-    return Differences(new, changed, list(there.keys() - {row[0] for row in expected}))
+def differences(stored: Sequence[list[Any]], expected: Sequence[list[Any]]) -> Differences:
+    """Compare rows, given as columns of which the first is their key."""
+    size = len(stored[0])
+    if stored[0] == expected[0][:size]:  # as ever but after a change of the past: the same rows, or some more
+        pairs = [(theirs, ours) for theirs, ours in zip(stored, expected, strict=True) if theirs != ours]
+        unequal = {i for theirs, ours in pairs for i in compress(count(), map(ne, theirs, ours))}
+        return Differences(list(range(size, len(expected[0]))), sorted(unequal), [])
+    there = {row[0]: row for row in zip(*stored, strict=True)}
+    new = [i for i, key in enumerate(expected[0]) if key not in there]
+    rows = zip(*expected, strict=True)
+    changed = [i for i, row in enumerate(rows) if there.get(row[0], row) != row]
+    return Differences(new, changed, list(there.keys() - set(expected[0])))
 
 
 def delete(connection: Connection, table: Table, columns: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> int:
@@ -89,3 +117,36 @@ def delete(connection: Connection, table: Table, columns: Sequence[str], keys: S
     mark = "?" if is_sqlite(connection) else "%s"
     condition = " AND ".join(f"{name} = {mark}" for name in columns)
     return int(connection.exec_driver_sql(f"DELETE FROM {table.name} WHERE {condition}", list(keys)).rowcount)
+
+
+def _split(
+    connection: Connection, wanted: Sequence[InstrumentedAttribute[Any]], conditions: Sequence[ColumnElement[bool]]
+) -> list[list[Any]]:
+    """Each column as one text, split here: half the time that the driver takes to make rows."""
+    joined = [func.group_concat(_joinable(column), type_=Text) for column in wanted]
+    texts = connection.execute(select(*joined).where(*conditions)).one()
+    if texts[0] is None:
+        return [[] for _ in wanted]
+    found = [_parsed(text.split(","), column.type) for text, column in zip(texts, wanted, strict=True)]
+    if len({len(column) for column in found}) > 1:
+        raise ValueError("a stored time has a comma")
+    return found
+
+
+def _joinable(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """A column without NULL, which group_concat would skip, and with every digit of its floats."""
+    if isinstance(column.type, Float):
+        return case((column == 0, literal_column("'0'")), else_=func.quote(column))
+    return func.coalesce(column, literal_column("''")) if column.nullable else column.expression
+
+
+def _parsed(texts: list[str], stored: TypeEngine[Any]) -> list[Any]:
+    number: type[float] | type[int]
+    if isinstance(stored, Float):
+        number = float
+    elif isinstance(stored, Integer):
+        number = int
+    else:
+        return texts
+    values = {text: number(text) if text else None for text in set(texts)}  # far fewer than rows
+    return list(map(values.__getitem__, texts))

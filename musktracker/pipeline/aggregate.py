@@ -31,6 +31,7 @@ from musktracker.timeline import HOUR, Span, floor_hour, from_hour_index, hour_i
 
 TABLE = Base.metadata.tables[TimeBucket.__tablename__]
 KEY = ("bucket_start", "granularity")
+Buckets = tuple[list[Any], list[Any], list[int]]  # starts, ends, counts
 TIME_WIDTH = len("2025-12-31 23:59:59.999999")
 
 
@@ -48,10 +49,11 @@ def refresh(engine: Engine, run: Run, *, full: bool = False) -> dict[str, Any]:
         run.progress(0.0, stage="count", message="Counting posts by hour")
         history = _history(connection, moment, counting)
         run.progress(0.3, message="Storing hours and days")
-        hours = _store_buckets(connection, history, "hourly", 1, moment, full=full)
-        days = _store_buckets(connection, history, "daily", 24, moment, full=full)
+        edges = verbatim.hours(connection, history.start, len(history.counts) + 1)
+        hours = _store_buckets(connection, "hourly", _buckets(history, edges, 1), moment, full=full)
+        days = _store_buckets(connection, "daily", _buckets(history, edges, 24), moment, full=full)
         run.progress(0.5, stage="features", message="Computing and storing features")
-        rows = features.store(connection, history, moment, full=full)
+        rows = features.store(connection, history, edges, moment, full=full)
         run.check()
     span = Span(from_hour_index(history.start), from_hour_index(history.origin)) if len(history.counts) else None
     result = {"hours": asdict(hours), "days": asdict(days), "features": asdict(rows)}
@@ -144,39 +146,40 @@ def _tally_postgres(connection: Connection, condition: Sequence[ColumnElement[bo
     return table[:, 0], table[:, 1]
 
 
+def _buckets(history: History, edges: list[Any], width: int) -> Buckets:
+    """The buckets of `width` hours, aligned to midnight, that were observed in full; `edges` bound the hours."""
+    skipped = -history.start % width
+    size = max(len(history.counts) - skipped, 0) // width
+    counts = history.counts[skipped : skipped + size * width].reshape(size, width).sum(axis=1)
+    bounds = edges[skipped::width]
+    observed = ~np.isnan(counts)
+    chosen = observed.tolist()
+    totals: list[int] = counts[observed].astype(np.int64).tolist()
+    return list(compress(bounds, chosen)), list(compress(bounds[1:], chosen)), totals
+
+
 def _store_buckets(
-    connection: Connection, history: History, granularity: str, width: int, computed_at: datetime, *, full: bool
+    connection: Connection, granularity: str, expected: Buckets, computed_at: datetime, *, full: bool
 ) -> Stored:
-    """Make the stored buckets of `width` hours those of a history."""
+    """Make the stored buckets of a granularity the expected ones."""
     columns = (TimeBucket.bucket_start, TimeBucket.bucket_end, TimeBucket.tweet_count)
-    stored = verbatim.rows(connection, select(*columns).where(TimeBucket.granularity == granularity))
-    expected = _buckets(connection, history, width)
-    found = verbatim.differences([] if full else stored, expected)
-    needless = [row[0] for row in stored] if full else found.gone
+    stored = verbatim.columns(connection, columns, TimeBucket.granularity == granularity)
+    found = verbatim.differences([[] for _ in columns] if full else stored, expected)
+    needless = stored[0] if full else found.gone
     removed = verbatim.delete(connection, TABLE, KEY, [(start, granularity) for start in needless])
     moment = verbatim.time(connection, computed_at)
+    starts, ends, counts = expected
     written = upsert(
         connection,
         TABLE,
-        (*(column.name for column in columns), "granularity", "computed_at"),
-        [(*expected[i], granularity, moment) for i in (*found.new, *found.changed)],
+        ("bucket_start", "bucket_end", "tweet_count", "granularity", "computed_at"),
+        [(starts[i], ends[i], counts[i], granularity, moment) for i in (*found.new, *found.changed)],
         conflict=KEY,
         update=("bucket_end", "tweet_count"),
         along=("computed_at",),
         verbatim=True,
     )
-    return Stored(len(expected), len(found.new), written - len(found.new), removed)
-
-
-def _buckets(connection: Connection, history: History, width: int) -> list[tuple[Any, Any, int]]:
-    """Start, end and count of each bucket of `width` hours, aligned to midnight, that was observed in full."""
-    skipped = -history.start % width
-    size = max(len(history.counts) - skipped, 0) // width
-    counts = history.counts[skipped : skipped + size * width].reshape(size, width).sum(axis=1)
-    edges = verbatim.hours(connection, history.start + skipped, size * width + 1)[::width]
-    observed = ~np.isnan(counts)
-    totals = np.where(observed, counts, 0).astype(np.int64).tolist()
-    return list(compress(zip(edges, edges[1:], totals, strict=False), observed.tolist()))
+    return Stored(len(starts), len(found.new), written - len(found.new), removed)
 
 
 def _report(run: Run, result: dict[str, dict[str, int]], span: Span | None) -> None:

@@ -26,6 +26,7 @@ from musktracker.timeline import EPOCH
 
 TABLE = Base.metadata.tables[Feature.__tablename__]
 KEY = "reference_time"
+BASIS = (Feature.reference_time, Feature.lag_1h, Feature.event_intensity, Feature.events_in_window)
 WHOLE = (*features.LAGS, "hour_of_day", "day_of_week", "is_weekend", "events_in_window")
 
 
@@ -39,33 +40,22 @@ class Stored:
     removed: int
 
 
-def store(connection: Connection, history: History, computed_at: datetime, *, full: bool = False) -> Stored:
+def store(
+    connection: Connection, history: History, edges: list[Any], computed_at: datetime, *, full: bool = False
+) -> Stored:
     """Make the stored features those of a history: compute and write what its counts or events have changed.
 
-    With `full`, compute and write all of them.
+    `edges` are the bounds of the history's hours, from db.verbatim. With `full`, compute and write all rows.
     """
     wanted = _starts_and_ends(~np.isnan(history.counts))
     positions = np.flatnonzero(wanted)
-    keys = verbatim.hours(connection, history.start, len(wanted))
-    stored = verbatim.rows(connection, _BASIS)
-    expected = _expected(history, positions, list(compress(keys, wanted.tolist())))
-    found = verbatim.differences([] if full else stored, expected)
+    stored = verbatim.columns(connection, BASIS)
+    expected = _expected(history, positions, list(compress(edges, wanted.tolist())))
+    found = verbatim.differences([[] for _ in BASIS] if full else stored, expected)
     affected = _affected(history.start, len(wanted), positions, found) & wanted
-    references = np.flatnonzero(affected)
-    computed = features.compute(history.start, history.counts, history.events, references + history.start)
-    needless = [row[0] for row in stored] if full else found.gone
+    needless = stored[0] if full else found.gone
     removed = verbatim.delete(connection, TABLE, (KEY,), [(key,) for key in needless])
-    moment = verbatim.time(connection, computed_at)
-    written = upsert(
-        connection,
-        TABLE,
-        (KEY, *features.FEATURES, "computed_at"),
-        _rows(list(compress(keys, affected.tolist())), computed, moment),
-        conflict=(KEY,),
-        update=features.FEATURES,
-        along=("computed_at",),
-        verbatim=True,
-    )
+    written = _write(connection, history, edges, affected, computed_at)
     return Stored(len(positions), len(found.new), written - len(found.new), removed)
 
 
@@ -85,19 +75,16 @@ def events(connection: Connection) -> Events:
     return Events(_microseconds(start), _microseconds(end), np.array(intensity, dtype=float), _microseconds(known))
 
 
-_BASIS = select(Feature.reference_time, Feature.lag_1h, Feature.event_intensity, Feature.events_in_window)
-
-
 def _starts_and_ends(observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.append(observed, False) | np.append(False, observed)
+    either: NDArray[np.bool_] = np.append(observed, False) | np.append(False, observed)
+    return either
 
 
-def _expected(history: History, positions: IntArray, keys: list[Any]) -> list[tuple[Any, ...]]:
-    """What `_BASIS` gives of up-to-date rows."""
+def _expected(history: History, positions: IntArray, keys: list[Any]) -> list[list[Any]]:
+    """What the columns of `BASIS` are in up-to-date rows."""
     previous = np.append(np.nan, history.counts)[positions]
     intensity, in_window = features.event_columns(positions + history.start, history.events)
-    columns = _plain(previous, whole=True), intensity.tolist(), in_window.tolist()
-    return list(zip(keys, *columns, strict=True))
+    return [keys, _plain(previous, whole=True), intensity.tolist(), in_window.tolist()]
 
 
 def _affected(start: int, size: int, positions: IntArray, found: verbatim.Differences) -> NDArray[np.bool_]:
@@ -110,7 +97,27 @@ def _affected(start: int, size: int, positions: IntArray, found: verbatim.Differ
     first = np.clip(differing, 0, size)
     after = np.clip(differing + features.LONGEST, 0, size)
     steps = np.bincount(first, minlength=size + 1) - np.bincount(after, minlength=size + 1)
-    return np.asarray(np.cumsum(steps)[:size] > 0, dtype=np.bool_)
+    affected: NDArray[np.bool_] = np.cumsum(steps)[:size] > 0
+    return affected
+
+
+def _write(
+    connection: Connection, history: History, edges: list[Any], chosen: NDArray[np.bool_], computed_at: datetime
+) -> int:
+    """Compute the features at the chosen edges, and write those that differ from what is stored; returns how many."""
+    references = np.flatnonzero(chosen) + history.start
+    computed = features.compute(history.start, history.counts, history.events, references)
+    keys = list(compress(edges, chosen.tolist()))
+    return upsert(
+        connection,
+        TABLE,
+        (KEY, *features.FEATURES, "computed_at"),
+        _rows(keys, computed, verbatim.time(connection, computed_at)),
+        conflict=(KEY,),
+        update=features.FEATURES,
+        along=("computed_at",),
+        verbatim=True,
+    )
 
 
 def _rows(keys: list[Any], computed: features.Features, moment: Any) -> list[tuple[Any, ...]]:
