@@ -11,11 +11,11 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from musktracker.sources.file_posts import Unreadable
 
@@ -40,7 +40,7 @@ class Member(NamedTuple):
     text: Iterator[str]
 
 
-def members(path: Path, limits: Limits, progress: Callable[[float], None]) -> Iterator[Member]:
+def members(path: Path, limits: Limits, progress: Callable[[float], None]) -> Generator[Member, None, None]:
     """The texts in a file, each to be read before the next is asked for. `progress` hears 0..1.
 
     Raises Unreadable, in words, for what is no regular file, is damaged, no text, or unpacks to too much.
@@ -94,24 +94,23 @@ def _wanted(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[io.BufferedReader[Any]]:
+def _opened(path: Path) -> Iterator[io.BufferedReader]:
     try:
         # A FIFO without a writer would otherwise block for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise Unreadable("is not there", "Check the path") from None
-    except IsADirectoryError:
-        raise Unreadable("is a directory", "Name the files in it") from None
     except PermissionError:
         raise Unreadable("may not be read by this user") from None
     except (OSError, ValueError) as error:
         raise Unreadable(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from None
-    with os.fdopen(descriptor, "rb", CHUNK) as file:
-        mode = os.fstat(descriptor).st_mode
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
         if stat.S_ISDIR(mode):
             raise Unreadable("is a directory", "Name the files in it")
-        if not stat.S_ISREG(mode):
-            raise Unreadable("is not a regular file (a pipe or a device)", "Write it to a file first")
+        raise Unreadable("is not a regular file (a pipe or a device)", "Write it to a file first")
+    with os.fdopen(descriptor, "rb") as file:
         yield file
 
 

@@ -209,19 +209,22 @@ class _TableReader:
             self._posts.reject(number, "it holds NUL bytes")
         elif row == self._header:
             self._end_broken()
-        elif self._broken and self._id_cell(row) is None:
+        elif self._broken and self._id_cell(row) is None and (len(row) != self._table.width or self._has_time(row)):
             self._broken += row
-            self._take_broken()
+            self._go_on(row)
         else:
             self._end_broken()
             self._broken, self._broken_at = row, number
-            self._take_broken()
+            self._go_on(row)
 
-    def _take_broken(self) -> None:
-        if not self._taken and (len(self._broken) >= self._table.width or self._id_cell(self._broken) is not None):
+    def _go_on(self, latest: list[str]) -> None:
+        """Take the row that is being put together once it has its id; be done with it once it has its end."""
+        width = self._table.width
+        if not self._taken and (len(self._broken) >= width or self._id_cell(self._broken) is not None):
             self._take(self._broken_at, self._broken)
             self._taken = True
-        if len(self._broken) >= self._table.width:
+        ends = self._table.fields.time is None or len(self._broken) == len(latest) == width or self._has_time(latest)
+        if len(self._broken) >= width and ends:
             self._broken, self._taken = [], False
 
     def _end_broken(self) -> None:
@@ -247,12 +250,19 @@ class _TableReader:
         return next((cell for cell in cells if _is_id(cell) or ADDRESS.search(cell)), None)
 
     def _time_cell(self, row: list[str]) -> str:
-        if self._table.fields.time is None:
+        column = self._table.fields.time
+        if column is None:
             return ""
-        cells = [row[i] for i in self._places(row, self._table.fields.time)]
-        if len(row) != self._table.width:
-            cells = [cell for cell in (*cells, ",".join(row[-2:])) if _is_time(cell)]
-        return cells[0] if cells else ""
+        if len(row) == self._table.width:
+            return str(row[column])
+        return next(filter(_is_time, self._time_cells(row)), "")
+
+    def _has_time(self, row: list[str]) -> bool:
+        return self._table.fields.time is not None and any(map(_is_time, self._time_cells(row)))
+
+    def _time_cells(self, row: list[str]) -> list[str]:
+        """Where the time of a broken row may be: its place from either side, or over two fields."""
+        return [*(row[i] for i in self._places(row, self._table.fields.time)), ",".join(row[-2:])]
 
     def _cell(self, row: list[str], column: int) -> str:
         return next((row[i] for i in self._places(row, column)), "")

@@ -14,6 +14,7 @@ from musktracker.errors import MuskTrackerError
 from musktracker.sources import post_times
 from musktracker.sources.rows import KINDS, ORIGINAL, UNKNOWN, UNSAID, post_id
 from musktracker.timeline import (
+    EPOCH,
     FIRST_SNOWFLAKE,
     LAST_SNOWFLAKE,
     SNOWFLAKE_EPOCH_MS,
@@ -69,8 +70,7 @@ class Posts:
         """Take a row's post: the field with its id, the time that the file states, the code of its kind."""
         self.rows += 1
         try:
-            plain = type(cell) is str and len(cell) < 20 and cell.isdecimal() and cell.isascii()
-            number = int(cell) if plain else post_id(cell)
+            number = int(cell) if type(cell) is str and cell.isdecimal() and len(cell) < 20 else post_id(cell)
             if FIRST_SNOWFLAKE <= number < self._end:
                 if stated:
                     self._compare(line, number, stated)
@@ -125,15 +125,18 @@ class Posts:
         for number, same in groupby(merge(*streams) if len(streams) > 1 else chain(*streams), itemgetter(0)):
             yield number, KINDS[next(same)[1]]
 
-    def time(self, number: int) -> datetime:
-        """When one of these posts was made."""
-        return snowflake_time(number) if number >= FIRST_SNOWFLAKE else self._stated[number]
+    def moment(self, number: int) -> int:
+        """When one of these posts was made, in microseconds since the epoch."""
+        if number >= FIRST_SNOWFLAKE:
+            return ((number >> 22) + SNOWFLAKE_EPOCH_MS) * 1000
+        return (self._stated[number] - EPOCH) // timedelta(microseconds=1)
 
     def span(self) -> Span:
         """From the first post to just after the last. Raises ValueError where there is none."""
-        times = [self.time(pick(ids)) for ids in self._ids if ids for pick in (min, max)]
-        times += self._stated.values()
-        return Span(min(times), max(times) + MILLISECOND)
+        moments = [self.moment(pick(ids)) for ids in self._ids if ids for pick in (min, max)]
+        moments += map(self.moment, self._stated)
+        first, last = (EPOCH + timedelta(microseconds=pick(moments)) for pick in (min, max))
+        return Span(first, last + MILLISECOND)
 
     def __len__(self) -> int:
         return sum(map(len, self._ids))

@@ -6,6 +6,7 @@ Only ids, times and kinds leave this package: no text of a row is kept, shown or
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -17,7 +18,7 @@ from musktracker.sources.containers import Limits, members
 from musktracker.sources.file_posts import Posts, StrictStop, Unknown, Unreadable
 from musktracker.sources.rows import MAPPED
 
-START = 1 << 22  # characters within which the form shows
+START = 1 << 21  # characters within which the form shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,17 @@ def read(
     posts = Posts(author=author, strict=strict, moment=moment)
     forms: dict[str, None] = {}
     left_out = []
-    for member in members(path, limits, progress):
-        posts.member = member.name
-        try:
-            form = _read_text(member.text, posts, mapping or {})
-        except Unknown as unknown:
-            if not member.name:
-                raise
-            left_out.append(f"{member.name} {unknown.message}")
-        else:
-            forms[f"{form} {member.packing}".strip()] = None
+    with closing(members(path, limits, progress)) as found:
+        for member in found:
+            posts.member = member.name
+            try:
+                form = _read_text(member.text, posts, mapping or {})
+            except Unknown as unknown:
+                if not member.name:
+                    raise
+                left_out.append(f"{member.name} {unknown.message}")
+            else:
+                forms[f"{form} {member.packing}".strip()] = None
     posts.check()
     if not len(posts):
         raise _empty(posts, left_out)

@@ -1,0 +1,304 @@
+"""Every form in which users have posts gives their ids and kinds, whatever the file is called."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from musktracker.errors import UsageError
+from musktracker.sources.files import FileRead, Unreadable, parse_mapping, read
+from musktracker.timeline import snowflake_time
+
+A, B, C = 1587442891894538240, 1587446533724803072, 2045619230131454407
+TIME_A, TIME_B, TIME_C = (snowflake_time(number) for number in (A, B, C))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file whose name says nothing."""
+    return tmp_path / "download"
+
+
+def kinds(found: FileRead) -> dict[int, str | None]:
+    return dict(found.posts.distinct())
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, "utf-8")
+    return path
+
+
+def stamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|", "~", " "])
+@pytest.mark.parametrize("name", ["tweet_id", "id_str", "Tweet ID", "platformId", "id", "status_id"])
+def test_a_table_is_read_by_its_header(file: Path, delimiter: str, name: str) -> None:
+    if delimiter == " " and " " in name:
+        name = f'"{name}"'
+    rows = [("created_at", name), (stamp(TIME_A), str(A)), (stamp(TIME_B), str(B))]
+    found = read(written(file, "".join(f"{delimiter.join(row)}\n" for row in rows)))
+    assert kinds(found) == {A: None, B: None}
+    assert (found.form, found.posts.rows, found.posts.contradicted, found.posts.unread_times) == ("csv", 2, 0, 0)
+
+
+def test_a_table_without_a_header_is_read_by_its_cells(file: Path) -> None:
+    found = read(written(file, f"44196397,{stamp(TIME_A)},{A}\n44196397,{stamp(TIME_B)},{B}\n"))
+    assert kinds(found) == {A: None, B: None}
+    assert found.posts.contradicted == 0
+
+
+def test_the_id_is_taken_from_an_address_where_the_id_column_holds_something_else(file: Path) -> None:
+    text = f"id,twitterUrl\n1,https://x.com/elonmusk/status/{A}\n2,https://twitter.com/elonmusk/status/{B}?s=20\n"
+    assert set(kinds(read(written(file, text)))) == {A, B}
+
+
+def test_the_post_id_of_a_tracker_is_its_platform_id(file: Path) -> None:
+    posts = [
+        {"id": "cmp1", "platformId": str(A), "createdAt": stamp(TIME_A), "importedAt": "2026-05-22T08:00:00.000Z"},
+        {"id": "cmp2", "platformId": str(B), "createdAt": stamp(TIME_B), "importedAt": "2026-05-22T08:00:00.000Z"},
+    ]
+    found = read(written(file, json.dumps({"success": True, "data": posts})))
+    assert set(kinds(found)) == {A, B}
+    assert found.posts.contradicted == 0
+
+
+def test_rows_that_unescaped_quotes_break_are_mended(file: Path) -> None:
+    text = "\n".join(
+        [
+            "id,text,created_at",
+            f'{A},"plain","Nov 1, 9:54:13 AM EDT"',
+            f'{B},"he said "yes, it is", or so","Nov 1, 10:08:41 AM EDT"',
+            f'{C},""quoted" first","Apr 18, 7:00:00 PM EDT"',
+        ]
+    )
+    posts = read(written(file, text)).posts
+    assert set(dict(posts.distinct())) == {A, B, C}
+    assert (posts.rows, posts.bad, posts.unread_times) == (3, 0, 0)
+
+
+def test_a_stray_quote_swallows_no_rows_after_it(file: Path) -> None:
+    text = f'id,text,created_at\n{A},"open ,"",{stamp(TIME_A)}\n{B},fine,{stamp(TIME_B)}\n{C},"x",{stamp(TIME_C)}\n'
+    posts = read(written(file, text)).posts
+    assert set(dict(posts.distinct())) == {A, B, C}
+    assert posts.bad == 0
+
+
+def test_a_text_over_several_lines_is_one_row_even_where_a_line_of_it_looks_like_a_post(file: Path) -> None:
+    text = f'id,text,created_at\n{A},"one\n{C},two\n\nthree",{stamp(TIME_A)}\n{B},"x",{stamp(TIME_B)}\n'
+    posts = read(written(file, text)).posts
+    assert set(dict(posts.distinct())) == {A, B}
+    assert (posts.rows, posts.bad) == (2, 0)
+
+
+def test_a_row_whose_text_breaks_off_goes_on_in_the_next_line(file: Path) -> None:
+    text = f'id,text,created_at\n{A},"a "b\nc, d\ne",{stamp(TIME_A)}\n{B},"x",{stamp(TIME_B)}\n'
+    posts = read(written(file, text)).posts
+    assert set(dict(posts.distinct())) == {A, B}
+    assert (posts.rows, posts.bad) == (2, 0)
+
+
+@pytest.mark.parametrize("header", ["", "tweet_id\n", "id\n"])
+def test_a_list_of_ids_may_repeat_them_in_any_order(file: Path, header: str) -> None:
+    found = read(written(file, f"{header}{B}\n{A}\n\n{B}\n"))
+    assert kinds(found) == {A: None, B: None}
+    assert (found.form, found.posts.rows) == ("list", 3)
+
+
+def test_a_log_gives_the_posts_whose_addresses_it_holds(file: Path) -> None:
+    text = f"[22/01/20 09:10:04] started\n[22/01/20 09:10:05] saw https://x.com/elonmusk/status/{A}/photo/1 now\n"
+    found = read(written(file, text))
+    assert (kinds(found), found.form) == ({A: None}, "log")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("wrap", [lambda posts: posts, lambda posts: {"meta": {"n": 2}, "data": posts, "x": [1]}])
+def test_a_json_document_may_be_a_list_or_a_page(file: Path, indent: int | None, wrap: object) -> None:
+    posts = [{"id": str(A), "created_at": stamp(TIME_A)}, {"id": str(B), "created_at": stamp(TIME_B)}]
+    found = read(written(file, json.dumps(wrap(posts), indent=indent)))  # type: ignore[operator]
+    assert (set(kinds(found)), found.form) == ({A, B}, "json")
+
+
+def test_a_json_list_may_hold_bare_ids(file: Path) -> None:
+    assert set(kinds(read(written(file, f'[{A}, "{B}"]')))) == {A, B}
+
+
+def test_twarc_pages_and_flattened_lines_are_read_alike(file: Path) -> None:
+    page = {
+        "data": [{"id": str(A)}, {"id": str(B)}],
+        "includes": {"tweets": [{"id": "7"}]},
+        "meta": {"result_count": 2},
+    }
+    empty = {"meta": {"result_count": 0}}
+    text = "\n".join(json.dumps(each) for each in (page, empty, {"id": str(C), "created_at": stamp(TIME_C)}))
+    found = read(written(file, text))
+    assert (set(kinds(found)), found.form, found.posts.bad) == ({A, B, C}, "jsonl", 0)
+
+
+def test_references_say_the_kind_and_their_absence_does_once_the_file_has_any(file: Path) -> None:
+    posts = [
+        {"id": str(A)},
+        {"id": str(B), "referenced_tweets": [{"type": "quoted", "id": "1"}, {"type": "replied_to", "id": "2"}]},
+        {"id": str(C), "referenced_posts": [{"type": "retweeted", "id": "3"}]},
+    ]
+    assert kinds(read(written(file, json.dumps({"data": posts})))) == {A: "original", B: "reply", C: "repost"}
+    assert kinds(read(written(file, json.dumps({"data": posts[:1]})))) == {A: None}
+
+
+def test_the_first_api_says_the_kind_in_its_own_way(file: Path) -> None:
+    plain = {
+        "created_at": "Tue Nov 01 13:54:13 +0000 2022",
+        "in_reply_to_status_id_str": None,
+        "is_quote_status": False,
+    }
+    posts = [
+        {"id": A, "id_str": str(A), **plain},
+        {"id": B, "id_str": str(B), **plain, "created_at": None, "retweeted_status": {"id": 1}},
+        {"id": C, "id_str": str(C), **plain, "created_at": None, "is_quote_status": True},
+    ]
+    found = read(written(file, "\n".join(map(json.dumps, posts))))
+    assert kinds(found) == {A: "original", B: "repost", C: "quote"}
+    assert found.posts.contradicted == 0
+
+
+def test_marks_in_columns_say_the_kind_only_where_they_leave_no_doubt(file: Path) -> None:
+    full = f"id,isReply,isRetweet,isQuote\n{A},False,false,0\n{B},True,false,true\n{C},false,1,false\n"
+    assert kinds(read(written(file, full))) == {A: "original", B: "reply", C: "repost"}
+    partial = f"id,isReply\n{A},false\n{B},true\n"
+    assert kinds(read(written(file, partial))) == {A: None, B: "reply"}
+
+
+def test_text_that_looks_like_a_repost_says_nothing(file: Path) -> None:
+    assert kinds(read(written(file, f"id,text\n{A},RT @x: y\n"))) == {A: None}
+
+
+@pytest.mark.parametrize("part", ["tweets.part0", "tweet.part0", "tweets.part1"])
+def test_an_account_archives_script_is_read(file: Path, part: str) -> None:
+    tweets = [
+        {"tweet": {"id_str": str(A), "id": str(A), "created_at": "Tue Nov 01 13:54:13 +0000 2022"}},
+        {"tweet": {"id_str": str(B), "in_reply_to_status_id_str": str(A)}},
+    ]
+    found = read(written(file, f"window.YTD.{part} = {json.dumps(tweets, indent=2)}"))
+    assert (kinds(found), found.form) == ({A: None, B: "reply"}, "archive")
+
+
+def test_an_archives_other_scripts_are_refused(file: Path) -> None:
+    with pytest.raises(Unreadable, match="deleted_tweets"):
+        read(written(file, f'window.YTD.deleted_tweets.part0 = [{{"tweet":{{"id_str":"{A}"}}}}]'))
+
+
+def test_of_a_whole_archive_only_the_tweets_are_read(file: Path) -> None:
+    def script(name: str, number: int) -> str:
+        return f'window.YTD.{name}.part0 = [{{"tweet":{{"id_str":"{number}"}}}}]'
+
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data/account.js", "window.YTD.account.part0 = []")
+        archive.writestr("data/tweets.js", script("tweets", A))
+        archive.writestr("data/tweets-part1.js", script("tweets", B))
+        archive.writestr("data/deleted-tweets.js", script("deleted_tweets", C))
+        archive.writestr("data/tweet-headers.js", script("tweet_headers", C))
+    found = read(file)
+    assert (set(kinds(found)), found.form) == ({A, B}, "archive zip")
+
+
+def test_gzip_and_zip_and_both_are_unpacked(file: Path) -> None:
+    file.write_bytes(gzip.compress(f"id\n{A}\n".encode()))
+    assert read(file).form == "list gzip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", f"id\n{A}\n")
+        archive.writestr("b.csv.gz", gzip.compress(f"id\n{B}\nx\n".encode()))
+        archive.writestr("readme.txt", "hello\n")
+        archive.writestr("__MACOSX/._a.csv", "\0\0")
+    found = read(file)
+    assert set(kinds(found)) == {A, B}
+    assert [bad.where for bad in found.posts.bad_rows] == ["b.csv.gz, line 3"]
+    assert [text.split()[0] for text in found.left_out] == ["readme.txt"]
+
+
+def test_several_authors_are_refused_unless_one_is_named(file: Path) -> None:
+    text = f"tweet_id,author_id,username\n{A},44196397,elonmusk\n{B},7,other\n"
+    with pytest.raises(Unreadable, match="several authors"):
+        read(written(file, text))
+    for author in ("44196397", "@ElonMusk"):
+        found = read(file, author=author)
+        assert set(kinds(found)) == {A}
+        assert found.posts.other_authors == 1
+
+
+def test_an_author_who_wrote_nothing_is_an_error(file: Path) -> None:
+    with pytest.raises(Unreadable, match="2 of others"):
+        read(written(file, f"tweet_id,author_id\n{A},7\n{B},8\n"), author="9")
+
+
+def test_authors_in_json_may_be_objects(file: Path) -> None:
+    text = json.dumps(
+        [{"id": str(A), "author": {"id": "1", "userName": "a"}}, {"id": str(B), "user": {"id_str": "2"}}]
+    )
+    assert set(kinds(read(written(file, text), author="1"))) == {A}
+
+
+def test_counts_are_refused_in_words(file: Path) -> None:
+    with pytest.raises(Unreadable, match="counts, not posts"):
+        read(written(file, "date,posts,cumulative_posts\n2025-01-01,12,100\n2025-01-02,15,115\n"))
+
+
+def test_columns_can_be_named_by_the_user(file: Path) -> None:
+    mapping = parse_mapping("id=second, kind=1, created_at=When")
+    found = read(
+        written(file, f"first,second,when\nreply,{A},{stamp(TIME_A)}\npost,{B},2020-01-01\n"), mapping=mapping
+    )
+    assert kinds(found) == {A: "reply", B: "original"}
+    assert found.posts.contradicted == 1
+
+
+def test_a_column_that_is_not_there_is_named(file: Path) -> None:
+    with pytest.raises(Unreadable, match="id=nowhere"):
+        read(written(file, f"id\n{A}\n"), mapping={"id": "nowhere"})
+
+
+@pytest.mark.parametrize("text", ["id", "id=", "text=body", ""])
+def test_a_wrong_mapping_is_wrong_use(text: str) -> None:
+    with pytest.raises(UsageError, match="--map"):
+        parse_mapping(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "latin-1"])
+def test_encodings_are_found_out(file: Path, encoding: str) -> None:
+    file.write_bytes(f"tweet_id,text\r\n{A},né à Zürich\r\n{B},x\r\n".encode(encoding))
+    posts = read(file).posts
+    assert set(dict(posts.distinct())) == {A, B}
+    assert posts.bad == 0
+
+
+def test_a_time_that_contradicts_the_id_is_counted_and_the_ids_is_taken(file: Path) -> None:
+    posts = read(written(file, f"id,created_at\n{A},2022-11-01T13:54:18Z\n{B},{stamp(TIME_B)}\n")).posts
+    assert (posts.contradicted, posts.contradicted_at) == (1, ["line 2"])
+    assert posts.span().start == TIME_A
+
+
+def test_a_post_older_than_snowflakes_takes_the_files_time(file: Path) -> None:
+    posts = read(written(file, f"id,created_at\n15434727182,2010-06-04T18:31:57Z\n20,\n{A},{stamp(TIME_A)}\n")).posts
+    assert posts.span().start == datetime(2010, 6, 4, 18, 31, 57, tzinfo=UTC)
+    assert [bad.reason for bad in posts.bad_rows] == ["its id is too old to hold its time, and the file states none"]
+
+
+def test_an_id_of_the_future_is_bad(file: Path) -> None:
+    posts = read(written(file, f"id\n{A}\n{C}\n"), moment=TIME_B).posts
+    assert [bad.reason for bad in posts.bad_rows] == ["its id lies in the future"]
+
+
+def test_a_rounded_id_is_bad_and_the_reason_says_so(file: Path) -> None:
+    posts = read(written(file, f"id,created_at\n{A},x\n1.58744E+18,x\n")).posts
+    assert [(bad.where, "rounded" in bad.reason) for bad in posts.bad_rows] == [("line 3", True)]
+    assert read(written(file, f'[{{"id": {A}}}, {{"id": 1.587e18}}]')).posts.bad == 1
+
+
+def test_ids_that_a_script_rounded_are_refused_as_a_whole(file: Path) -> None:
+    with pytest.raises(Unreadable, match="rounded"):
+        read(written(file, "".join(f"{(A >> 22) + i << 22}"[:-2] + "00\n" for i in range(30))))
