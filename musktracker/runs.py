@@ -119,6 +119,7 @@ class Run:
         self.fraction: float | None = None
         self.message: str | None = None
         self.lines: list[LogLine] = []
+        self.result: Mapping[str, Any] = {}
 
     def log(self, level: str, message: str, **fields: Any) -> None:
         """Add a line to the log; `level` is one of debug, info, warning, error; `fields` are JSON values."""
@@ -176,14 +177,22 @@ class RecordedRun(Run):
 
     def log(self, level: str, message: str, **fields: Any) -> None:
         """Queue a line for the recorder; secrets are removed first."""
+        line = self._queue(level, message, fields)
+        if line and self._listener:
+            self._listener.logged(line)
+
+    def end_with(self, level: str, message: str) -> None:
+        """The last line; the listener meets what it tells as an exception."""
+        self._queue(level, message, {})
+
+    def _queue(self, level: str, message: str, fields: Mapping[str, Any]) -> LogLine | None:
         if LOG_LEVELS.index(level) < self._threshold:
-            return
+            return None
         safe = {name: self._scrub(value) if isinstance(value, str) else value for name, value in fields.items()}
         line = LogLine(0, now(), level, self._scrub(message), safe)
         with self._lock:
             self._pending.append(line)
-        if self._listener:
-            self._listener.logged(line)
+        return line
 
     def progress(
         self, fraction: float | None = None, *, stage: str | None = None, message: str | None = None
@@ -293,23 +302,24 @@ def recording(
     SIGTERM and SIGHUP end the run as cancelled where this is the main thread.
     """
     run = RecordedRun(engine, run_id, listener, scrub, level)
-    _mark_started(engine, run_id)
-    run.start()
-    try:
-        with _ending_on_signals():
+    with _ending_on_signals():  # from before the row says that it runs, until the row says how it ended
+        _mark_started(engine, run_id)
+        run.start()
+        try:
             yield run
-    except (Cancelled, KeyboardInterrupt) as reason:
-        run.log("warning", str(reason) or "Interrupted")
+        except (Cancelled, KeyboardInterrupt) as reason:
+            run.end_with("warning", str(reason) or "Interrupted")
+            run.stop()
+            _finish(engine, run_id, "cancelled", error=str(reason) or "Interrupted")
+            raise
+        except BaseException as failure:
+            text = scrub(describe(failure))
+            run.end_with("error", text)
+            run.stop()
+            _finish(engine, run_id, "failed", error=text)
+            raise
         run.stop()
-        _finish(engine, run_id, "cancelled", error=str(reason) or "Interrupted")
-        raise
-    except BaseException as failure:
-        text = scrub(describe(failure))
-        run.log("error", text)
-        run.stop()
-        _finish(engine, run_id, "failed", error=text)
-        raise
-    run.stop()
+        _finish(engine, run_id, "succeeded", result=run.result)
 
 
 def execute(
@@ -328,9 +338,8 @@ def execute(
     if run_id is None:
         run_id = create(engine, kind, parameters, lease=lease)
     with recording(engine, run_id, listener=listener, scrub=scrub, level=level) as run:
-        result = stage(engine, run, **parameters)
-    _finish(engine, run_id, "succeeded", result=result)
-    return result
+        run.result = stage(engine, run, **parameters)
+    return run.result
 
 
 def launch(
@@ -411,9 +420,7 @@ def log_lines(
         return [_line(row) for row in connection.execute(query.order_by(RunLogLine.id).limit(limit))]
 
 
-def last_log_lines(
-    engine: Engine, run_id: int, *, before: int | None = None, limit: int = 1000
-) -> list[LogLine]:
+def last_log_lines(engine: Engine, run_id: int, *, before: int | None = None, limit: int = 1000) -> list[LogLine]:
     """A run's newest lines (of those before line id `before`, where given), oldest of them first."""
     query = select(RunLogLine.__table__).where(RunLogLine.run_id == run_id)
     if before is not None:

@@ -157,10 +157,9 @@ def test_sigterm_ends_a_run_as_cancelled(stubborn: subprocess.Popen[bytes], engi
     assert (info.status, info.error, info.lease) == ("cancelled", "Ended by SIGTERM", None)
 
 
-def test_a_launched_run_lives_in_a_session_of_its_own(settings: Settings, engine: Engine) -> None:
+def test_a_launched_run_lives_in_a_process_of_its_own(settings: Settings, engine: Engine) -> None:
     run_id = runs.launch(settings, engine, "refresh", {})
     until(lambda: not runs.get(engine, run_id).active)
     info = runs.get(engine, run_id)
-    assert info.status == "failed"
+    assert (info.status, info.error) == ("succeeded", None)
     assert info.pid not in (None, os.getpid())
-    assert "no coverage" in (info.error or "").lower() or "import" in (info.error or "").lower()
