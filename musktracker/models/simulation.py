@@ -154,8 +154,8 @@ def _block_events(block: int, seed: int) -> SimulatedEvents:
     rng = np.random.default_rng([seed, block, _EVENTS])
     n = int(rng.random() < 0.7)
     hour = MICROSECONDS_PER_HOUR
-    start = block * BLOCK_HOURS * hour + rng.integers(0, BLOCK_HOURS, n) * hour
-    end = start + rng.integers(2, 25, n) * hour
+    start = block * BLOCK_HOURS * hour + (rng.integers(0, BLOCK_DAYS, n) * 24 + rng.integers(13, 24, n)) * hour
+    end = start + rng.integers(2, 13, n) * hour
     known = start - rng.integers(45, 120, n) * 24 * hour
     return SimulatedEvents(start, end, known, rng.integers(4, 11, n) / 10, rng.integers(0, 1 << 16, n))
 

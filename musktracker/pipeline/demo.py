@@ -226,9 +226,10 @@ def _store_events(engine: Engine, span: Span, seed: int) -> int:
         announced = _moment(known)
         if announced < span.end and (is_new or announced >= span.start):
             name, category = THEMES[theme % len(THEMES)]
+            begin = _moment(start)
             fields = events.EventFields(
-                name=f"{name} {_moment(start):%B %Y}",
-                event_start=_moment(start),
+                name=f"{name}, {begin.day} {begin:%B %Y}",
+                event_start=begin,
                 event_end=_moment(end),
                 intensity=intensity,
                 category=category,
