@@ -13,11 +13,14 @@ import shutil
 import sys
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
 from musktracker.config import Settings
 from musktracker.timeline import iso, parse_time
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +41,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Forecast, and print it."""
     engine = open_database(settings)
+    try:
+        return _forecast(engine, settings, arguments)
+    finally:
+        engine.dispose()
+
+
+def _forecast(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
     parameters = {
         "horizon": arguments.horizon,
         "model": arguments.model,
@@ -69,7 +79,7 @@ def _hours(text: str) -> int:
     return int(found[1]) * (24 if found[2] == "d" else 1)
 
 
-def _stored_hours(engine: Any, result: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _stored_hours(engine: Engine, result: Mapping[str, Any]) -> list[dict[str, Any]]:
     from musktracker.pipeline.forecast import stored_hours
 
     origin = parse_time(result["forecast_time"])

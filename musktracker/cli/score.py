@@ -25,9 +25,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Score, and print it."""
-    engine = open_database(settings)
     since = iso(parse_time(arguments.since, settings.zone)) if arguments.since else None
-    result = run_stage(settings, engine, "score", {"since": since}, quiet=arguments.json)
+    engine = open_database(settings)
+    try:
+        result = run_stage(settings, engine, "score", {"since": since}, quiet=arguments.json)
+    finally:
+        engine.dispose()
     if arguments.json:
         print_json(result)
     else:

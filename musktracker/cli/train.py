@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
 from musktracker.config import Settings
 from musktracker.errors import UsageError
+from musktracker.timeline import iso, parse_time
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 DEFAULT = "negative_binomial"
 
@@ -36,12 +40,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Train, or list."""
     engine = open_database(settings)
-    if arguments.list:
-        return _list(engine, settings, as_json=arguments.json)
+    try:
+        return (
+            _list(engine, settings, as_json=arguments.json) if arguments.list else _train(engine, settings, arguments)
+        )
+    finally:
+        engine.dispose()
+
+
+def _train(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
     parameters = {
         "model": arguments.model,
         "hyperparameters": _pairs(arguments.set),
-        "until": _moment(arguments.until, settings),
+        "until": iso(parse_time(arguments.until, settings.zone)) if arguments.until else None,
         "backtest_origins": arguments.backtest_origins,
         "seed": arguments.seed,
         "artifact_dir": str(settings.artifact_dir),
@@ -64,12 +75,6 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _moment(text: str | None, settings: Settings) -> str | None:
-    from musktracker.timeline import iso, parse_time
-
-    return iso(parse_time(text, settings.zone)) if text else None
-
-
 def _print(result: Mapping[str, Any]) -> None:
     print(f"{result['model']} {result['version']}, fitted in {result['seconds']} s")
     print(f"trained on   {result['training_start']} to {result['training_end']}, counting {result['counting']}")
@@ -85,7 +90,7 @@ def _print(result: Mapping[str, Any]) -> None:
     print("next         musktracker forecast")
 
 
-def _list(engine: Any, settings: Settings, *, as_json: bool) -> int:
+def _list(engine: Engine, settings: Settings, *, as_json: bool) -> int:
     from musktracker.models import registry
     from musktracker.pipeline import train
 

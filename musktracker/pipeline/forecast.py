@@ -67,7 +67,7 @@ def forecast(
     than 24 h old (unless `allow_stale`), too gappy for the model, or where no version fits, UsageError for what
     cannot be.
     """
-    _check_request(horizon, n_paths, seed)
+    _check_request(model, horizon, n_paths, seed)
     run.progress(0.0, stage="load", message="reading the counts")
     moment = _moment(as_of)
     known = histories.load(engine, as_of=moment if as_of else None)
@@ -125,7 +125,9 @@ def stored_hours(
         return [dict(row) for row in connection.execute(query.order_by(Forecast.target_time)).mappings()]
 
 
-def _check_request(horizon: int, n_paths: int, seed: int) -> None:
+def _check_request(model: str | None, horizon: int, n_paths: int, seed: int) -> None:
+    if model is not None:
+        registry.create(model)  # an unknown name is wrong use, whatever the data
     if not 1 <= horizon <= LONGEST_HORIZON:
         raise UsageError(f"The horizon must be 1 to {LONGEST_HORIZON} hours, not {horizon}")
     if not 100 <= n_paths <= MOST_VALUES // horizon:
@@ -191,7 +193,6 @@ def _trained(connection: Connection, model: str | None, version: str | None) -> 
     """The versions with these names, newest first."""
     query = select(ModelMetadata.__table__).order_by(ModelMetadata.trained_at.desc(), ModelMetadata.id.desc())
     if model is not None:
-        registry.create(model)  # an unknown name is wrong use, not missing data
         query = query.where(ModelMetadata.model_name == model)
     if version is not None:
         query = query.where(ModelMetadata.model_version == version)

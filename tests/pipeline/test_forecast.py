@@ -158,9 +158,8 @@ def test_the_newest_version_of_the_model_asked_for_is_used(counted: Engine, tmp_
         make(counted, version="v1")
 
 
-@pytest.mark.parametrize(
-    ("parameters", "said"),
-    [
+def test_what_cannot_be_is_wrong_use(counted: Engine) -> None:
+    for parameters, said in (
         ({"model": "other"}, "no model 'other'"),
         ({"horizon": 0}, "horizon"),
         ({"horizon": 2000}, "horizon"),
@@ -169,11 +168,9 @@ def test_the_newest_version_of_the_model_asked_for_is_used(counted: Engine, tmp_
         ({"seed": -1}, "seed"),
         ({"as_of": "2025-04-12T00:00Z"}, "not come yet"),
         ({"as_of": "yesterday"}, "not a time"),
-    ],
-)
-def test_what_cannot_be_is_wrong_use(counted: Engine, parameters: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        make(counted, **parameters)
+    ):
+        with pytest.raises(UsageError, match=said):
+            make(counted, **parameters)
 
 
 def test_without_data_or_model_it_is_refused_with_what_to_do(engine: Engine) -> None:
