@@ -316,9 +316,3 @@ def _migrate(engine: Engine) -> None:
     from musktracker.db import migrate
 
     migrate.ensure_current(engine)
-
-
-def _start_demo(settings: Settings) -> None:
-    from musktracker.pipeline import demo
-
-    demo.start(settings)

@@ -1,20 +1,249 @@
-"""The shell: it opens, and brings the database to the screen."""
+"""The shell: it opens, moves between screens, explains itself, remembers, and says what goes wrong."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy import Engine, update
+from textual.widgets import Static
+
 from musktracker.config import Settings
-from tui.app import Console
+from musktracker.db import engines, tables
+from tui import state
+from tui.app import SCREENS, Console
+from tui.screens.base import ConsoleScreen
+from tui.screens.error import ErrorScreen
+from tui.screens.help import HelpScreen
+from tui.theme import DARK, LIGHT
+from tui.widgets.header import Header
+from tui.widgets.palette import Palette
+
+MakeConsole = Callable[..., Console]
 
 
-async def test_the_console_opens_on_the_overview(
-    populated: Settings, console: Callable[..., Console], settled: Any
+def shown(app: Console) -> str:
+    """The screen as text."""
+    return "\n".join(
+        "".join(segment.text for segment in line) for line in app.screen._compositor.render_strips(app.size)
+    )
+
+
+async def test_the_header_says_whose_posts_where_and_how_fresh(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        first, second = shown(app).splitlines()[:2]
+    assert "@elonmusk" in first
+    assert "populated.db" in first
+    assert "train 62%" in first
+    assert "post 4 min ago" in first
+    assert first.rstrip().endswith("18:07 UTC")
+    assert re.findall(r"\d \w+", second) == [f"{i} {title}" for i, title in enumerate(SCREENS.values(), 1)]
+
+
+async def test_the_password_is_never_on_the_screen(settings: Settings, console: MakeConsole, settled: Any) -> None:
+    secret = replace(settings, database_url="postgresql+psycopg://ada:s3cret@127.0.0.1:1/posts?connect_timeout=2")
+    app = console(secret)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert isinstance(app.screen, ErrorScreen)
+        text = shown(app)
+    assert "127.0.0.1" in text
+    assert "s3cret" not in text
+
+
+async def test_a_failed_connection_is_tried_again_on_request(
+    settings: Settings, tmp_path: Path, console: MakeConsole, settled: Any
+) -> None:
+    blocked = tmp_path / "not-a-directory"
+    blocked.write_text("")
+    app = console(replace(settings, data_dir=tmp_path, database_url=f"sqlite:///{blocked / 'posts.db'}"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert isinstance(app.screen, ErrorScreen)
+        assert app.engine is None
+        blocked.unlink()
+        blocked.mkdir()
+        await pilot.press("r")
+        await settled(pilot)
+        assert not isinstance(app.screen, ErrorScreen)
+        assert app.engine is not None
+
+
+async def test_number_keys_reach_every_screen_and_dash_goes_back(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(100, 30)) as pilot:
+        for key, name in enumerate(SCREENS, 1):
+            await pilot.press(str(key))
+            await settled(pilot)
+            assert app.current_mode == name
+            assert app.screen.query_one("#banner", Static).display is False
+        await pilot.press("2", "minus")
+        assert app.current_mode == "forecasts"
+
+
+async def test_help_explains_the_keys_of_where_you_stand(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(100, 60)) as pilot:
+        await settled(pilot)
+        await pilot.press("question_mark")
+        await settled(pilot)
+        assert isinstance(app.screen, HelpScreen)
+        text = shown(app)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, HelpScreen)
+    for words in ("Move the cursor down", "Do what is to be done next", "Go to Forecasts", "Quit"):
+        assert words in text
+
+
+async def test_the_palette_offers_screens_actions_and_runs(
+    populated: Settings, console: MakeConsole, settled: Any
 ) -> None:
     app = console(populated)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        assert app.engine is not None
-        assert app.current_mode == "overview"
-        assert app.status.last_post is not None
+        titles = {command.title for command in app.get_system_commands(app.screen)}
+        assert {*SCREENS.values(), "Quit", "Refresh counts and features", "Import posts…"} <= titles
+        await pilot.press("colon")
+        assert isinstance(app.screen, Palette)
+        await pilot.press(*"migrations")
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        await pilot.press("enter") if isinstance(app.screen, Palette) else None
+        await settled(pilot)
+        assert app.current_mode == "migrations"
+
+
+async def test_the_theme_is_remembered(populated: Settings, console: MakeConsole, settled: Any) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert app.theme == DARK.name
+        await pilot.press("ctrl+t")
+        await settled(pilot)
+        assert app.theme == LIGHT.name
+    assert console(populated).theme == LIGHT.name
+    (populated.data_dir / state.NAME).write_text("[not json")
+    assert console(populated).theme == DARK.name
+
+
+@pytest.mark.parametrize("size", [(59, 20), (80, 15), (20, 5), (5, 2)])
+async def test_a_terminal_that_is_too_small_says_so(
+    size: tuple[int, int], populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.resize_terminal(*size)
+        await settled(pilot)
+        assert app.screen.query_one("#too-small").display
+        assert not app.screen.query_one(Header).display
+        if size[0] >= 20:
+            assert "Too small" in shown(app)
+        await pilot.press("j", "question_mark", "escape")
+        await pilot.resize_terminal(80, 24)
+        await settled(pilot)
+        assert app.screen.query_one(Header).display
+
+
+async def test_equal_data_are_not_painted_again(
+    populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        screen = app.screen
+        assert isinstance(screen, ConsoleScreen)
+        painted: list[Any] = []
+        monkeypatch.setattr(screen, "show", painted.append)
+        await pilot.press("r")
+        await settled(pilot)
+        assert painted == []
+
+
+async def test_a_change_by_another_process_is_shown(
+    populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        with engines.writing(populated_engine) as connection:
+            connection.execute(update(tables.RunRow).where(tables.RunRow.id == 7).values(progress=0.77))
+        assert isinstance(app.screen, ConsoleScreen)
+        app.screen._fetch_soon()
+        await settled(pilot)
+        assert "train 77%" in shown(app).splitlines()[0]
+
+
+async def test_without_a_change_nothing_is_read(
+    populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        screen = app.screen
+        assert isinstance(screen, ConsoleScreen)
+        await pilot.press("r")
+        await settled(pilot)
+        reads: list[Engine] = []
+        monkeypatch.setattr(screen, "fetch", reads.append)
+        screen._fetch_soon()
+        await settled(pilot)
+        assert reads == []
+
+
+async def test_an_error_while_reading_is_a_banner_that_goes_away(
+    populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        screen = app.screen
+        banner = screen.query_one("#banner", Static)
+
+        def fail(engine: Engine) -> Any:
+            raise OSError("disk [red]on[/red] fire")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(screen, "fetch", fail)
+            await pilot.press("r")
+            await settled(pilot)
+            assert banner.display
+            assert "OSError: disk [red]on[/red] fire" in shown(app)
+        await pilot.press("r")
+        await settled(pilot)
+        assert not banner.display
+
+
+async def test_an_unforeseen_error_leaves_its_trace_in_a_file_without_secrets(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(replace(populated, x_bearer_token="hush-hush"))
+
+    def fail() -> None:
+        raise RuntimeError("broken by hush-hush")
+
+    async def use() -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settled(pilot)
+            app.call_later(fail)
+            await settled(pilot)
+
+    with pytest.raises(RuntimeError):
+        await use()
+    trace = (populated.log_dir / "console.log").read_text("utf-8")
+    assert "RuntimeError: broken by" in trace
+    assert "hush-hush" not in trace
+    assert app.return_code == 1
