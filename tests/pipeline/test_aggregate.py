@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -216,6 +217,14 @@ def test_a_cancelled_refresh_leaves_everything_as_it_was(engine: Engine) -> None
     assert stored(engine) == [[], []]
 
 
+def test_refreshes_at_the_same_time_take_turns(engine: Engine) -> None:
+    cover(engine, 0, HOURS)
+    post(engine, 1, 2, 3)
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: refresh(engine, Run()), range(3)))
+    assert sorted(written(result) for result in results) == [0, 0, 2 * HOURS + 1 + HOURS // 24]
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_time_written_by_other_hands_counts_in_its_hour(engine: Engine) -> None:
     cover(engine, 0, 3)
@@ -317,7 +326,7 @@ def check_that_incremental_equals_full(engine: Engine, steps: list[tuple[str, An
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@hypothesis_settings(deadline=None, max_examples=60, suppress_health_check=ON_ONE_DATABASE)
+@hypothesis_settings(deadline=None, max_examples=40, suppress_health_check=ON_ONE_DATABASE)
 @given(STEPS)
 def test_incremental_equals_full_after_any_changes(engine: Engine, steps: list[tuple[str, Any, Any]]) -> None:
     check_that_incremental_equals_full(engine, steps)
