@@ -276,15 +276,15 @@ class _TableReader:
         """Whether a line inside a quoted field is in truth a row of its own, which a stray quote has swallowed."""
         if not _ID_INSIDE.search(line):
             return False
-        row = _split(line, self._table.delimiter)
-        cell = self._id_cell(row) if row else None
-        if row is None or cell is None or not _is_snowflake(cell):
+        row = [cell.strip(_QUOTES) for cell in line.split(self._table.delimiter)]  # quotes are what cannot be trusted
+        cell = self._id_cell(row)
+        if cell is None or not _is_snowflake(cell):
             return False
-        stated = self._time_cell(row)
-        if not stated:
-            return self._table.fields.time is None and len(row) == self._table.width
-        apart = difference(stated, snowflake_time(post_id(cell)))
-        return apart is not None and apart <= TOLERANCE
+        if self._table.fields.time is None:
+            return len(row) >= self._table.width
+        made = snowflake_time(post_id(cell))
+        stated = (difference(time, made) for time in self._time_cells(row) if time)
+        return any(apart is not None and apart <= TOLERANCE for apart in stated)
 
 
 def records(lines: Iterator[Line], delimiter: str, starts_row: Callable[[str], bool]) -> Iterator[tuple[int, Row]]:
@@ -349,10 +349,6 @@ def _next_row(lines: Iterator[str], delimiter: str) -> Row:
         return None
 
 
-def _split(line: str, delimiter: str) -> Row:
-    return _next_row(iter([line]), delimiter) if delimiter else [line.strip()]
-
-
 def _read_log(lines: Iterator[Line], posts: Posts) -> None:
     for number, line in enumerate(lines, 1):
         if line is None:
@@ -380,6 +376,7 @@ def _why_unknown(sample: Sequence[str], mapping: Mapping[str, str]) -> Unknown:
     return Unknown("is in no form that is known: no post ids were found", "Say where they are: --map id=COLUMN")
 
 
+_QUOTES = "\"' "
 _END: Line = "\0end"
 _TOO_LONG = f"a field is longer than {csv.field_size_limit():,} characters, or the line than {LONGEST_LINE:,}"
 _ID = re.compile(r"""\s*[="']*(?:[0-9]{1,19}|https?://\S+/status(?:es)?/[0-9]{1,19}(?:[/?#]\S*)?)["']*\s*""")
