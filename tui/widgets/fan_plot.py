@@ -122,11 +122,13 @@ def _draw_moments(scene: Scene, over: list[Cells]) -> None:
         upright.append((scene.column(fan.position(fan.origin)), scene.marks.vertical, colours.origin, "forecast"))
     if scene.cursor is not None:
         upright.append((scene.column(scene.cursor + scene.at), scene.marks.vertical, colours.cursor, ""))
-    for x, char, colour, words in upright:
+    for x, char, colour, _ in upright:
         if 0 <= x < width:
             for row in over:
                 row[x] = (char, colour)
-            place_text(over[0], x + 2, words, colour, width)
+    for line, (x, _, colour, words) in enumerate(reversed(upright[:2])):
+        if 0 <= x < width and line < len(over):
+            place_text(over[line], x + 2, words, colour, width)
 
 
 def _draw_lines(scene: Scene, over: list[Cells]) -> None:

@@ -21,7 +21,7 @@ from tui.widgets.plot_palette import Mode, Palette
 
 HEADROOM = 1.08
 TOTAL_WIDTH = 10  # the gutter of the horizon's total: three cells of band, and its figures
-ROWS_A_TICK = 4
+ROWS_A_TICK = 3
 CELLS_A_TICK = 8
 CODES = 128
 SHADES = {False: " ░▒▓", True: " .:="}
@@ -157,15 +157,15 @@ def compose(
     top = _highest(fan, view) * HEADROOM
     if cursor is not None and not 0 <= cursor < fan.steps:
         cursor = None
-    return Scene(fan, view, share_out(fan, width, height, top), top, mode, colours, zone, cursor)
+    return Scene(fan, view, share_out(fan, view, width, height, top), top, mode, colours, zone, cursor)
 
 
-def share_out(fan: Fan, width: int, height: int, top: float) -> Layout:
+def share_out(fan: Fan, view: View, width: int, height: int, top: float) -> Layout:
     """The layout of `width` by `height` cells; small charts go without axes, legend and events."""
     labels = max(len(format_count(tick)) for tick in value_ticks(top, max(height // ROWS_A_TICK, 1)))
     left = labels + 2 if width >= 4 * (labels + 2) else 0
     right = TOTAL_WIDTH if fan.total is not None and width >= 5 * TOTAL_WIDTH else 0
-    legend, times, events = height >= 5, height >= 6, bool(fan.events) and height >= 10
+    legend, times, events = height >= 5, height >= 6, height >= 10 and _any_event(fan, view)
     return Layout(left, width - left - right, right, height - legend - 2 * times - events, legend, times, events)
 
 
@@ -215,6 +215,12 @@ def style(foreground: str | None, background: str | None) -> Style:
     """Two colours as a style; None leaves the terminal's own."""
     return Style(
         color=Color.parse(foreground) if foreground else None, bgcolor=Color.parse(background) if background else None
+    )
+
+
+def _any_event(fan: Fan, view: View) -> bool:
+    return any(
+        fan.position(event.end) >= view.first and fan.position(event.start) < view.last for event in fan.events
     )
 
 

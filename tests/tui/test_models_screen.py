@@ -1,0 +1,185 @@
+"""The models screen: versions and what their fit told, and a training from the form to its log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Engine, delete
+from textual.widgets import Static
+
+from musktracker import runs
+from musktracker.config import Settings
+from musktracker.db.engines import writing
+from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, RunRow
+from musktracker.models import registry
+from tui.app import Console
+from tui.screens import train_form as form
+from tui.screens.models import ModelsScreen, VersionTable
+from tui.widgets.confirm import Confirm
+from tui.widgets.form import FormScreen
+from tui.widgets.run_log import RunLog
+from tui.widgets.run_progress import RunProgress
+from tui.widgets.text_page import TextPage
+
+EASTERN = ZoneInfo("America/New_York")
+Opened = Callable[..., Console]
+
+
+async def go(app: Console, pilot: Any, settled: Any) -> ModelsScreen:
+    await settled(pilot)
+    await pilot.press("5")
+    await settled(pilot)
+    assert isinstance(app.screen, ModelsScreen)
+    return app.screen
+
+
+async def test_versions_are_listed_with_what_their_fit_told(
+    populated: Settings, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        table = screen.query_one(VersionTable)
+        assert [found.model for found in table.records] == ["negative_binomial", "seasonal_naive"]
+        detail = str(screen.query_one("#model-text", Static).content)
+        assert "dispersion     0.42" in detail
+        assert "RMSE 2.04   MAE 1.44" in detail
+        await pilot.press("j")
+        await pilot.pause()
+        assert "seasonal_naive 1" in str(screen.query_one("#model-text", Static).content)
+
+
+async def test_a_narrow_terminal_shows_the_detail_as_a_page(
+    populated: Settings, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await go(app, pilot, settled)
+        assert not screen.query_one("#model-detail").display
+        await pilot.press("enter")
+        await settled(pilot)
+        assert isinstance(app.screen, TextPage)
+
+
+async def test_the_training_that_goes_on_is_followed(populated: Settings, console: Opened, settled: Any) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        info = screen.query_one(RunProgress).info
+        assert info is not None
+        assert (info.id, info.message) == (7, "origin 31 of 50")
+        assert screen.query_one(RunLog).view.count == 21
+
+
+async def test_cancelling_asks_first_and_leaves_it_going_by_default(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(app, pilot, settled)
+        await pilot.press("x")
+        await settled(pilot)
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert runs.get(populated_engine, 7).cancel_requested_at is None
+        await pilot.press("x")
+        await settled(pilot)
+        await pilot.press("right", "enter")
+        while isinstance(app.screen, Confirm):
+            await pilot.pause()
+        await settled(pilot)
+        assert runs.get(populated_engine, 7).cancel_requested_at is not None
+
+
+async def test_t_asks_and_starts_a_training(
+    populated: Settings, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = console(populated)
+    started: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(ModelsScreen, "launch", lambda self, kind, parameters: started.append((kind, parameters)))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(app, pilot, settled)
+        await pilot.press("t")
+        await settled(pilot)
+        assert isinstance(app.screen, FormScreen)
+        await pilot.press("tab", *"180", "tab", *"harmonics=3", "enter")
+        await settled(pilot)
+    [(kind, asked)] = started
+    assert (kind, asked["model"]) == ("train", "negative_binomial")
+    assert asked["hyperparameters"] == {"window_days": "180", "harmonics": "3"}
+    assert asked["artifact_dir"] == str(populated.artifact_dir)
+
+
+async def test_without_versions_it_says_which_key_trains_one(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    with writing(populated_engine) as connection:
+        for table in (Forecast, ForecastTotal, ModelMetadata):
+            connection.execute(delete(table))
+        connection.execute(delete(RunRow))
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        assert "t trains one" in str(screen.query_one("#model-text", Static).content)
+        assert "t trains one" in screen.query_one(VersionTable).render_line(1).text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_screen_looks_as_it_did(
+    populated: Settings, console: Opened, settled: Any, snapshot: Any, size: tuple[int, int]
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=size) as pilot:
+        await go(app, pilot, settled)
+        snapshot(app, f"models-{size[0]}x{size[1]}")
+
+
+def asked(**more: str) -> dict[str, str]:
+    values = {
+        "model": "negative_binomial",
+        "window_days": "",
+        "others": "",
+        "until": "",
+        "origins": "20",
+        "seed": "1",
+    }
+    return values | more
+
+
+def test_the_form_knows_the_models_and_hyperparameters_that_there_are() -> None:
+    there = {name: {field.name for field in fields(cast(Any, kind))} for name, kind in registry.models().items()}
+    assert {name: set(takes) for name, takes in form.MODELS.items()} == there
+    for name, kind in registry.models().items():
+        assert form.MODELS[name]["window_days"] == str(registry.hyperparameters(kind())["window_days"])
+
+
+def test_what_is_typed_is_what_the_models_read(tmp_path: Any) -> None:
+    values = asked(window_days="90", others="harmonics=2 features=lag_1h,hour_of_day", until="2026-01-01")
+    found = form.parameters(values, EASTERN, tmp_path)
+    model = registry.create(found["model"], found["hyperparameters"])
+    assert registry.hyperparameters(model) == {
+        "window_days": 90,
+        "harmonics": 2,
+        "features": ["lag_1h", "hour_of_day"],
+    }
+    assert found["until"] == "2026-01-01T05:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("window_days", {"window_days": "long"}),
+        ("others", {"others": "harmonics"}),
+        ("others", {"model": "seasonal_naive", "others": "harmonics=3"}),
+        ("until", {"until": "soon"}),
+        ("origins", {"origins": "5000"}),
+        ("seed", {"seed": "x"}),
+    ],
+)
+def test_what_cannot_be_is_said_at_its_field(field: str, values: dict[str, str]) -> None:
+    assert list(form.problems(asked(**values), EASTERN)) == [field]

@@ -1,0 +1,129 @@
+"""A version of a model in words, as lines beside the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tui.widgets.plot_axes import format_count
+
+if TYPE_CHECKING:
+    from musktracker.db.queries.forecasts import Accuracy
+    from musktracker.db.queries.models import ModelVersion, Parameter
+
+Line = tuple[str, str]  # a text, and its tone
+LEVELS = (50, 80, 95)
+DASH = "–"
+SCORES = {  # what a backtest leaves, by its horizon, and in words
+    "bias": "Hourly bias",
+    "crps_hourly_{}": "Hourly CRPS",
+    "error_{}": "Mean error of total",
+    "crps_total_{}": "CRPS of total",
+    "log_score_{}": "Log score of brackets",
+    "covered_50_{}": "50% of totals held",
+    "covered_80_{}": "80% of totals held",
+    "covered_95_{}": "95% of totals held",
+    "width_95_{}": "Mean width of 95%",
+}
+
+
+def detail(found: ModelVersion, accuracy: Accuracy | None, format_time: Callable[..., str]) -> list[Line]:
+    """All that is known of a version, most wanted first."""
+    span = found.training_end - found.training_start
+    lines: list[Line] = [
+        (f"{found.model} {found.version}", "accent"),
+        *_warnings(found),
+        ("", ""),
+        ("Fit", "dim"),
+        _row("Trained", f"{format_time(found.trained_at)}" + (f" in {found.seconds:.1f} s" if found.seconds else "")),
+        _row("On", f"{format_time(found.training_start, '%Y-%m-%d')} to {format_time(found.training_end)}"),
+        _row("", f"{span / timedelta(days=1):,.0f} days, counting {found.counting or 'as the database did'}"),
+        _row("Likelihood", number(found.log_likelihood)),
+        *(_row(name, _short(value)) for name, value in found.hyperparameters.items()),
+        *(_row(name.replace("_", " "), _short(value)) for name, value in found.values.items() if name != "seconds"),
+    ]
+    if found.backtest or found.rmse is not None:
+        lines += [("", ""), (_backtest_title(found.backtest, format_time), "dim"), *_scores(found)]
+    lines += [("", ""), ("Forecasts since", "dim"), *_since(found, accuracy)]
+    if found.parameters:
+        lines += [("", ""), (f"{'Parameter':<19}{'estimate':>9}{'± error':>9}{'z':>6}", "dim")]
+        lines += [(_parameter(one), "") for one in found.parameters]
+    lines += [(f"· {note}", "dim") for note in found.notes]
+    if found.artifact_path:
+        lines += [("", ""), (found.artifact_path, "dim")]
+    return lines
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A measure with thousands apart; a dash where there is none."""
+    return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def _warnings(found: ModelVersion) -> list[Line]:
+    lines: list[Line] = []
+    if found.converged is False:
+        lines.append(("The fit did not converge: its parameters are not the best ones", "bad"))
+    return lines + [(f"! {warning}", "warning") for warning in found.warnings]
+
+
+def _backtest_title(backtest: Mapping[str, Any], format_time: Callable[..., str]) -> str:
+    from musktracker.timeline import parse_time
+
+    if not backtest:
+        return "Backtest"
+    title = f"Backtest, {backtest.get('origins', 0)} origins, {backtest.get('horizon_hours', '?')} h each"
+    first, last = backtest.get("first_origin"), backtest.get("last_origin")
+    if first and last:
+        title += ", " + " to ".join(format_time(parse_time(text), "%m-%d") for text in (first, last))
+    return title
+
+
+def _scores(found: ModelVersion) -> list[Line]:
+    mape = DASH if found.mape is None else f"{found.mape:.0f}%"
+    lines = [_row("Hourly", f"RMSE {number(found.rmse, 2)}   MAE {number(found.mae, 2)}   MAPE {mape}")]
+    horizon = found.backtest.get("horizon_hours")
+    for name, label in SCORES.items():
+        value = found.backtest.get(name.format(horizon))
+        if value is not None:
+            lines.append(_row(label, f"{value:.0%}" if "held" in label else f"{value:.2f}", 22))
+    return lines
+
+
+def _since(found: ModelVersion, accuracy: Accuracy | None) -> list[Line]:
+    lines = [_row("Made", str(found.forecasts) if found.forecasts else "none yet: 6, then n, makes one")]
+    if accuracy is not None:
+        bias = "too low" if accuracy.bias < 0 else "too high"
+        lines.append(_row("Hours scored", f"{accuracy.n:,}"))
+        lines.append(_row("Off by", f"{accuracy.mae:.2f} an hour; {abs(accuracy.bias):.2f} {bias} on average"))
+        for level, share in zip(LEVELS, accuracy.coverages, strict=True):
+            if share is not None:
+                lines.append(_row(f"{level}% held", f"{share:.0%}"))
+    return lines
+
+
+def _row(name: str, value: str, width: int = 14) -> Line:
+    return (f"{name:<{width}} {value}", "")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return DASH if value is None else str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if abs(value) < 10 else format_count(value)
+    return (
+        ", ".join(map(str, value))
+        if isinstance(value, list)
+        else str(value)
+        if isinstance(value, str)
+        else json.dumps(value)
+    )
+
+
+def _parameter(one: Parameter) -> str:
+    if one.estimate is None:
+        return f"{one.name:<19.19}{DASH:>9}"
+    error = DASH if one.standard_error is None else f"{one.standard_error:.3f}"
+    z = f"{one.estimate / one.standard_error:.1f}" if one.standard_error else DASH
+    return f"{one.name:<19.19}{one.estimate:>9.3f}{error:>9}{z:>6}"

@@ -1,0 +1,215 @@
+"""Models: every trained version with its measures, what its fit told, and training with its progress and log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Static
+
+from musktracker.text import printable
+from tui.screens import model_text as words
+from tui.screens.base import ConsoleScreen
+from tui.screens.train_form import parameters, train_form
+from tui.widgets.confirm import Confirm
+from tui.widgets.lines import LineList
+from tui.widgets.record_table import Cell, Column, RecordTable
+from tui.widgets.run_log import RunLog
+from tui.widgets.run_progress import RunProgress, took
+from tui.widgets.text_page import TextPage
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from musktracker.db.queries.forecasts import Accuracy
+    from musktracker.db.queries.models import ModelVersion
+    from musktracker.runs import RunInfo
+    from tui.app import Console
+
+COLUMNS = (
+    Column("Model", 17, grow=1),
+    Column("Version", 7),
+    Column("Trained", 11),
+    Column("Days", 5, right=True, rank=3),
+    Column("RMSE", 5, right=True),
+    Column("MAE", 5, right=True),
+    Column("MAPE", 5, right=True, rank=2),
+    Column("Log-lik.", 9, right=True, rank=3),
+    Column("95% held", 8, right=True, rank=1),
+    Column("Fit", 6),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsData:
+    """What the screen shows. `run` is the training that goes on, or the last one; `state` its state when read."""
+
+    versions: tuple[ModelVersion, ...]
+    accuracies: tuple[Accuracy, ...]
+    data_until: datetime | None
+    run: RunInfo | None
+    state: str
+
+
+class VersionTable(RecordTable["ModelVersion"]):
+    """Versions, the last trained first."""
+
+    app: Console
+
+    def __init__(self) -> None:
+        super().__init__(COLUMNS, self._row, lambda found: found.id, empty="No model is trained yet: t trains one")
+        self.held: dict[int, float] = {}
+
+    def _row(self, found: ModelVersion) -> Sequence[Cell]:
+        held = self.held.get(found.id)
+        return (
+            found.model,
+            (found.version, "accent"),
+            (self.app.format_time(found.trained_at, "%m-%d %H:%M"), "dim"),
+            (f"{(found.training_end - found.training_start).days:,}", "dim"),
+            words.number(found.rmse, 2),
+            words.number(found.mae, 2),
+            words.DASH if found.mape is None else f"{found.mape:.0f}%",
+            (words.number(found.log_likelihood, 0), "dim"),
+            words.DASH if held is None else f"{held:.0%}",
+            _fit(found),
+        )
+
+
+class ModelsScreen(ConsoleScreen):
+    """Versions above, the one under the cursor beside them, the last training below."""
+
+    TITLE: ClassVar[str] = "Models"
+    CSS_PATH = "models.tcss"
+    AUTO_FOCUS = "VersionTable"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide"), (150, "-widest")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "train", "Train", tooltip="Fit a model, as a new version", id="models.train"),
+        Binding("x", "cancel", "Cancel", tooltip="Ask the training below to stop", id="models.cancel"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._data: ModelsData | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Table and detail side by side, the run and its log below."""
+        with Horizontal(id="models-top"):
+            yield VersionTable()
+            with VerticalScroll(id="model-detail", can_focus=False):
+                yield Static(id="model-text", markup=False)
+        with Vertical(id="models-run"):
+            yield RunProgress(idle="No training yet: t trains a model")
+        yield RunLog()
+
+    def fetch(self, engine: Engine) -> ModelsData:
+        """Versions, how they have done since, and the last training."""
+        from musktracker import runs
+        from musktracker.db.queries import counts, forecasts, models
+
+        run = next(iter(runs.recent(engine, limit=1, kinds=("train",))), None)
+        return ModelsData(
+            versions=tuple(models.versions(engine)),
+            accuracies=tuple(forecasts.accuracy(engine)),
+            data_until=counts.latest_bucket_end(engine),
+            run=run,
+            state=run.state if run else "",
+        )
+
+    def show(self, data: ModelsData) -> None:
+        """Bring the table, the detail and the run up to date."""
+        before = {found.id for found in self._data.versions} if self._data else None
+        self._data = data
+        table = self.query_one(VersionTable)
+        held = {one.model_metadata_id: one.coverages[-1] for one in data.accuracies}
+        table.held = {key: share for key, share in held.items() if share is not None}
+        table.set_records(data.versions)
+        if before is not None and data.versions and data.versions[0].id not in before:
+            table.select(data.versions[0].id)
+        table.refresh()
+        self._show_detail()
+        self.query_one(RunProgress).info = data.run
+        self.query_one(RunLog).follow_run(data.run)
+        self.refresh_bindings()
+
+    @on(LineList.Moved, "VersionTable")
+    def _show_detail(self) -> None:
+        text = Text()
+        table = self.query_one(VersionTable)
+        for line, tone in self._detail():
+            text.append(printable(line) + "\n", table.style(tone) if tone else "")
+        widget = self.query_one("#model-text", Static)
+        if widget.content != text:
+            widget.update(text)
+            self.query_one("#model-detail").scroll_home(animate=False)
+
+    @on(RecordTable.Opened, "VersionTable")
+    def _open(self) -> None:
+        found = self.query_one(VersionTable).record
+        if found is not None:
+            text = "\n".join(line for line, _ in self._detail())
+            self.app.push_screen(TextPage(f"{found.model} {found.version}", text))
+
+    def action_train(self) -> None:
+        """Ask for a training, and start it."""
+        data = self._data
+        found = self.query_one(VersionTable).record
+        form = train_form(
+            self.app.zone, data.data_until if data else None, found.model if found else "negative_binomial"
+        )
+        self.app.push_screen(form, self._start)
+
+    def action_cancel(self) -> None:
+        """Ask the operator, then the training to stop: what it has computed is lost."""
+        run = self._run
+        if run is None or not run.active:
+            return
+        lines = [f"It has run for {took(run, self.app.now())}.", "What it has computed so far is lost."]
+        question = Confirm(f"Cancel training run {run.id}?", lines, yes="Cancel the run", no="Let it go on")
+        self.app.push_screen(question, lambda yes: self._cancel(run.id) if yes else None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Cancel is there while there is something to cancel."""
+        if action == "cancel":
+            return self._run is not None and self._run.active
+        if action == "train" and self.app.read_only:
+            return None
+        return super().check_action(action, parameters)
+
+    @property
+    def _run(self) -> RunInfo | None:
+        return self._data.run if self._data is not None else None
+
+    def _detail(self) -> list[words.Line]:
+        found, data = self.query_one(VersionTable).record, self._data
+        if found is None or data is None:
+            return [("No version yet", "dim"), ("t trains one on what is counted (3 brings posts in)", "dim")]
+        accuracy = next((one for one in data.accuracies if one.model_metadata_id == found.id), None)
+        return words.detail(found, accuracy, self.app.format_time)
+
+    def _start(self, values: dict[str, str] | None) -> None:
+        if values is not None:
+            self.launch("train", parameters(values, self.app.zone, self.app.settings.artifact_dir))
+
+    def _cancel(self, run_id: int) -> None:
+        def cancel(engine: Engine) -> Any:
+            from musktracker import runs
+
+            return runs.request_cancel(engine, run_id)
+
+        self.act(cancel, done=f"Run {run_id} was asked to stop")
+
+
+def _fit(found: ModelVersion) -> Cell:
+    if found.converged is False:
+        return ("failed", "bad")
+    if found.warnings:
+        return (f"! {len(found.warnings)}", "warning")
+    return ("✓", "good") if found.converged else ("–", "dim")

@@ -1,0 +1,95 @@
+"""The form that starts a training. What each model takes is written here in words; the run has the last say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from musktracker.errors import UsageError
+from musktracker.timeline import iso, parse_time
+from tui.widgets.form import Field, FormScreen, Values
+
+MODELS = {
+    "negative_binomial": {"window_days": "365", "harmonics": "4", "features": "names with commas"},
+    "seasonal_naive": {"window_days": "28"},
+}
+LABELS = {"negative_binomial": "negative binomial", "seasonal_naive": "seasonal naive"}
+MOST_ORIGINS = 1000
+
+
+def train_form(zone: ZoneInfo, data_until: datetime | None, model: str = "negative_binomial") -> FormScreen:
+    """Ask for a model, its hyperparameters and the data; closes with the values."""
+    until = (
+        "nothing is counted yet"
+        if data_until is None
+        else f"counted until {data_until.astimezone(zone):%a %d %b %H:%M}"
+    )
+    windows = ", ".join(f"{LABELS[name]} {takes['window_days']}" for name, takes in MODELS.items())
+    fields = (
+        Field("model", "Model", model, choices=tuple(LABELS.items())),
+        Field("window_days", "Window, days", "", f"how much history it is fitted to; empty: {windows}"),
+        Field("others", "Others", "", "name=value, such as harmonics=3; negative binomial: harmonics, features"),
+        Field("until", "Data until", "", f"empty: all; {zone.key} time; {until}"),
+        Field("origins", "Backtest", "20", "origins, three days apart, at which it is tried on what followed"),
+        Field("seed", "Seed", "1", "of the backtest's paths"),
+    )
+    return FormScreen("Train a model", fields, check=lambda values: problems(values, zone), submit="start")
+
+
+def parameters(values: Values, zone: ZoneInfo, artifact_dir: Path) -> dict[str, Any]:
+    """What the run is given. Raises UsageError for values that `problems` would complain of."""
+    until = values["until"].strip()
+    return {
+        "artifact_dir": str(artifact_dir),
+        "model": values["model"],
+        "hyperparameters": _hyperparameters(values),
+        "until": iso(parse_time(until, zone)) if until else None,
+        "backtest_origins": _whole(values["origins"], 0, MOST_ORIGINS),
+        "seed": _whole(values["seed"], 0, 2**31 - 1),
+    }
+
+
+def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
+    """What is wrong, by field."""
+    found: dict[str, str] = {}
+    checks = {
+        "window_days": lambda: values["window_days"].strip() and _whole(values["window_days"], 1, 10_000),
+        "others": lambda: _others(values),
+        "until": lambda: values["until"].strip() and parse_time(values["until"], zone),
+        "origins": lambda: _whole(values["origins"], 0, MOST_ORIGINS),
+        "seed": lambda: _whole(values["seed"], 0, 2**31 - 1),
+    }
+    for name, check in checks.items():
+        try:
+            check()
+        except UsageError as error:
+            found[name] = error.message
+    return found
+
+
+def _hyperparameters(values: Values) -> dict[str, str]:
+    window = values["window_days"].strip()
+    return ({"window_days": window} if window else {}) | _others(values)
+
+
+def _others(values: Values) -> dict[str, str]:
+    known = MODELS[values["model"]]
+    found: dict[str, str] = {}
+    for part in values["others"].replace(";", " ").split():
+        name, sign, value = part.partition("=")
+        if not sign or not value:
+            raise UsageError(f"{part!r} is not name=value")
+        if name not in known:
+            raise UsageError(f"{LABELS[values['model']]} has no {name!r}, only {', '.join(known)}")
+        found[name] = value
+    return found
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    read = text.strip().replace(",", "")
+    if not read.isdecimal() or not least <= int(read) <= most:
+        raise UsageError(f"must be a whole number from {least:,} to {most:,}")
+    return int(read)
