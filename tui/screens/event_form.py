@@ -80,8 +80,6 @@ def event_fields(values: Values, event: Event | None, zone: ZoneInfo) -> EventFi
     start = read("event_start", lambda text: parse_time(text, zone) if text else _missing())
     end = read("event_end", lambda text: parse_time(text, zone) if text else start)
     intensity = read("intensity", float)
-    if not values["name"].strip():
-        problems["name"] = "must not be empty"
     if problems:
         raise _Unreadable(problems)
     return EventFields(

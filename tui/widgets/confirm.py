@@ -22,8 +22,8 @@ class Confirm(ModalScreen[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(False)", "Keep things as they are", id="confirm.no"),
-        Binding("left,h", "focus_previous", "Other answer", show=False, id="confirm.left"),
-        Binding("right,l", "focus_next", "Other answer", show=False, id="confirm.right"),
+        Binding("left,h", "app.focus_previous", "Other answer", show=False, id="confirm.left"),
+        Binding("right,l", "app.focus_next", "Other answer", show=False, id="confirm.right"),
     ]
     DEFAULT_CSS = """
     Confirm { align: center middle; }

@@ -1,0 +1,291 @@
+"""The events screen: added, edited, removed, undone; found again by text, with who changed what."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from musktracker import runs
+from musktracker.config import Settings
+from musktracker.pipeline import events
+from musktracker.timeline import EPOCH, parse_time
+from tui.app import Console
+from tui.screens.event_form import times_text, typed_time
+from tui.screens.events import EventsScreen, EventTable
+from tui.widgets.change_table import ChangeTable
+from tui.widgets.form import FormScreen
+
+Opened = Callable[..., Any]
+START = datetime(2026, 1, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def opened(
+    populated: Settings, console: Callable[..., Console], settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> Opened:
+    """Opens the screen: `async with opened() as (pilot, screen)`."""
+    monkeypatch.setattr(Console, "DEFAULT_MODE", "events")
+
+    @asynccontextmanager
+    async def open_screen(
+        size: tuple[int, int] = (80, 24), zone: str = "UTC"
+    ) -> AsyncIterator[tuple[Pilot[Any], EventsScreen]]:
+        app = console(replace(populated, timezone=zone))
+        async with app.run_test(size=size) as pilot:
+            await settled(pilot)
+            assert isinstance(app.screen, EventsScreen)
+            yield pilot, app.screen
+
+    return open_screen
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if condition():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("It did not come to be")
+
+
+def names(screen: EventsScreen) -> list[str]:
+    return [event.name for event in screen.query_one(EventTable).records]
+
+
+def live(engine: Engine) -> list[str]:
+    return [event.name for event in events.listed(engine)]
+
+
+def title(screen: EventsScreen) -> str:
+    return str(screen.query_one("#events-title", Static).content)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_the_screen_as_a_picture(opened: Opened, snapshot: Any, size: tuple[int, int]) -> None:
+    async with opened(size) as (pilot, _screen):
+        snapshot(pilot.app, f"events-{size[0]}x{size[1]}")
+
+
+async def test_the_form_as_a_picture(opened: Opened, snapshot: Any, settled: Any) -> None:
+    async with opened(zone="America/New_York") as (pilot, _screen):
+        await pilot.press("e", "tab", "tab", "tab", *"x")
+        await settled(pilot)
+        preview = pilot.app.screen.query_one("#form-preview", Static)
+        await until(pilot, lambda: "End" not in str(preview.content) and "Start" in str(preview.content))
+        snapshot(pilot.app, "event-form-80x24")
+
+
+async def test_an_event_is_added_in_the_form_with_times_in_the_display_zone(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened(zone="America/New_York") as (pilot, screen):
+        await pilot.press("a", *"Rocket", "tab", *"launch", "tab", *"2026-01-20 07:00", "tab", *"2026-01-20 18:00Z")
+        await pilot.press("enter")
+        await settled(pilot)
+        [event] = [event for event in events.listed(populated_engine) if event.name == "Rocket"]
+        assert (event.event_start, event.event_end) == (START, START + timedelta(hours=6))
+        assert (event.category, event.intensity, event.source) == ("launch", 0.5, "manual")
+        assert screen.query_one(EventTable).record == event
+
+
+async def test_what_the_core_refuses_shows_at_its_field_while_typing(opened: Opened) -> None:
+    async with opened() as (pilot, _screen):
+        await pilot.press("a", "tab", "tab", *"2026-01-20", "tab", *"2026-01-19", "tab", "home", *"9")
+        await pilot.pause()
+        form = pilot.app.screen
+        assert str(form.query_one("#note-event_end", Static).content) == "must not be before event_start"
+        assert form.query_one("#note-intensity").has_class("-wrong")
+        assert not form.query_one("#note-event_start").has_class("-wrong")
+
+
+async def test_an_edit_changes_what_was_typed_and_nothing_else(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    before = events.get(populated_engine, 5)
+    async with opened() as (pilot, _screen):
+        await pilot.press("enter", *" II", "enter")
+        await settled(pilot)
+        assert events.get(populated_engine, 5).fields == replace(before.fields, name="Product launch II")
+
+
+async def test_an_edit_over_somebody_elses_is_refused_and_nothing_typed_is_lost(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, _screen):
+        await pilot.press("e")
+        await settled(pilot)
+        other = events.get(populated_engine, 5)
+        events.edit(populated_engine, 5, replace(other.fields, intensity=0.1), who="bob@tower")
+        await pilot.press(*"!", "enter")
+        await settled(pilot)
+        form = pilot.app.screen
+        assert isinstance(form, FormScreen)
+        assert form.query_one("#form-trouble").display
+        assert form.values["name"] == "Product launch!"
+
+
+async def test_remove_undo_redo_and_restore(opened: Opened, settled: Any, populated_engine: Engine) -> None:
+    async with opened() as (pilot, screen):
+        there = []
+        for keys in ("d", "u", "U", "vD"):
+            for key in keys:
+                await pilot.press(key)
+                await settled(pilot)
+                screen.query_one(EventTable).select(5)
+            there.append("Product launch" in live(populated_engine))
+        assert there == [False, True, False, True]
+
+
+async def test_removed_events_show_only_when_asked_for(opened: Opened, settled: Any) -> None:
+    async with opened() as (pilot, screen):
+        await pilot.press("d")
+        await settled(pilot)
+        assert "Product launch" not in names(screen)
+        assert "1 removed (v shows them)" in title(screen)
+        await pilot.press("v")
+        assert names(screen)[0] == "Product launch"
+
+
+async def test_the_filter_shows_what_holds_the_text_and_escape_all_again(opened: Opened, settled: Any) -> None:
+    async with opened() as (pilot, screen):
+        await pilot.press("slash", *"LAUNCH")
+        await settled(pilot)
+        assert names(screen) == ["Product launch", "Starship flight test"]
+        assert "2 of 5 events" in title(screen)
+        await pilot.press("enter", "escape")
+        await settled(pilot)
+        assert len(names(screen)) == 5
+
+
+async def test_the_history_says_who_changed_what_before_and_after(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    event = events.get(populated_engine, 5)
+    events.edit(populated_engine, 5, replace(event.fields, intensity=0.25), who="bob@tower")
+    events.remove(populated_engine, 3, who="eve@tower")
+    async with opened() as (pilot, screen):
+        table = screen.query_one(ChangeTable)
+        await pilot.press("h")
+        await settled(pilot)
+        assert [change.who for change in table.records] == ["bob@tower"]
+        assert "intensity 0.9 → 0.25" in table.render_line(1).text
+        await pilot.press("h")
+        await settled(pilot)
+        assert [change.who for change in table.records] == ["eve@tower", "bob@tower"]
+        await pilot.press("h")
+        assert not table.display
+
+
+async def test_a_change_says_that_features_are_due_and_a_key_brings_them(
+    opened: Opened, settled: Any, populated_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(runs, "launch", lambda s, e, kind, p, lease=None: started.append(kind) or 1)
+    async with opened() as (pilot, screen):
+        assert "features are due" not in title(screen)
+        await pilot.press("d")
+        await settled(pilot)
+        assert "features are due: R recounts" in title(screen)
+        await pilot.press("R")
+        await settled(pilot)
+        assert started == ["refresh"]
+
+
+async def test_a_file_of_events_is_looked_into_before_it_is_stored(
+    opened: Opened, settled: Any, populated_engine: Engine, tmp_path: Path
+) -> None:
+    path = tmp_path / "e.csv"
+    path.write_text("name,event_start,event_end,intensity\nGood,2026-02-01T00:00Z,2026-02-02T00:00Z,0.4\nBad,x,y,2\n")
+    async with opened() as (pilot, _screen):
+        await pilot.press("i")
+        form = pilot.app.screen
+        form.query_one(Input).value = str(path)
+        preview = form.query_one("#form-preview", Static)
+        await until(pilot, lambda: "1 new" in str(preview.content) and "line 3" in str(preview.content))
+        await pilot.press("enter")
+        await settled(pilot)
+        assert "Good" not in live(populated_engine)
+        assert form.query_one("#form-trouble").display
+        await pilot.press("tab", "space", "enter")
+        await settled(pilot)
+        assert "Good" in live(populated_engine)
+
+
+async def test_an_export_comes_back_unchanged_and_replaces_no_file_unasked(
+    opened: Opened, settled: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened() as (pilot, _screen):
+        await pilot.press("x", "enter")
+        await settled(pilot)
+        first = (tmp_path / "events.csv").read_text()
+        assert first.count("\n") == 6
+        (tmp_path / "events.csv").write_text("mine")
+        await pilot.press("x", "enter")
+        await settled(pilot)
+        assert (tmp_path / "events.csv").read_text() == "mine"
+        await pilot.press("tab", "space", "enter")
+        await settled(pilot)
+        assert (tmp_path / "events.csv").read_text() == first
+
+
+async def test_names_are_text_in_the_table_and_in_messages(opened: Opened, settled: Any) -> None:
+    async with opened() as (pilot, screen):
+        table = screen.query_one(EventTable)
+        table.select(4)
+        assert "Court hearing [bold" in table.render_line(2).text
+        await pilot.press("d")
+        await settled(pilot)
+        assert any("[bold]not markup[/bold]" in str(note.message) for note in pilot.app._notifications)
+
+
+async def test_five_thousand_events_draw_only_what_is_in_view(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    many = [
+        (events.EventFields(f"Event {i}", START + timedelta(hours=i), START + timedelta(hours=i), 0.5), None)
+        for i in range(5_000)
+    ]
+    events.merge(populated_engine, many)
+    async with opened() as (pilot, screen):
+        table = screen.query_one(EventTable)
+        drawn = 0
+        cells = table._cells
+
+        def counted(event: events.Event) -> Any:
+            nonlocal drawn
+            drawn += 1
+            return cells(event)
+
+        table._cells = counted
+        await pilot.press("G", "g", "pagedown")
+        await pilot.pause()
+        assert table.count == 5_005
+        assert 0 < drawn <= 8 * table.rows_in_view
+
+
+@given(
+    moment=st.timedeltas(timedelta(days=18_000), timedelta(days=22_000)).map(lambda since: EPOCH + since),
+    zone=st.sampled_from(["UTC", "America/New_York", "Asia/Kathmandu"]).map(ZoneInfo),
+)
+def test_a_time_in_the_form_is_the_stored_moment_to_the_microsecond(moment: datetime, zone: ZoneInfo) -> None:
+    assert parse_time(typed_time(moment, zone), zone) == moment
+
+
+def test_the_preview_shows_both_zones_and_how_long_it_lasts() -> None:
+    values = {"event_start": "2026-01-20 07:00", "event_end": "2026-01-20 18:00Z"}
+    assert times_text(values, ZoneInfo("America/New_York")).splitlines() == [
+        "Start         2026-01-20 12:00 UTC   2026-01-20 07:00 EST   Tuesday",
+        "End           2026-01-20 18:00 UTC   2026-01-20 13:00 EST   Tuesday   lasts 6 h",
+    ]

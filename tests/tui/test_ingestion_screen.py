@@ -1,0 +1,221 @@
+"""The ingestion screen: what was observed, which runs, their logs, and starting and stopping them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, update
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from musktracker import runs
+from musktracker.config import Settings
+from musktracker.db.engines import writing
+from musktracker.db.tables import RunRow
+from musktracker.timeline import EPOCH, HOUR, Span
+from tui.app import Console
+from tui.screens.ingestion import IngestionScreen
+from tui.widgets.confirm import Confirm
+from tui.widgets.coverage_bar import FULL, NONE, PART, coverage_marks
+from tui.widgets.form import FormScreen
+from tui.widgets.run_log import RunLog
+from tui.widgets.run_progress import RunProgress
+from tui.widgets.run_table import RunTable
+from tui.widgets.text_page import TextPage
+
+Opened = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(
+    populated: Settings, console: Callable[..., Console], settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> Opened:
+    """Opens the screen: `async with opened() as (pilot, screen)`."""
+    monkeypatch.setattr(Console, "DEFAULT_MODE", "ingestion")
+
+    @asynccontextmanager
+    async def open_screen(size: tuple[int, int] = (80, 24)) -> AsyncIterator[tuple[Pilot[Any], IngestionScreen]]:
+        app = console(populated)
+        async with app.run_test(size=size) as pilot:
+            await settled(pilot)
+            assert isinstance(app.screen, IngestionScreen)
+            yield pilot, app.screen
+
+    return open_screen
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any, str | None]]:
+    """What would have been started as a process of its own."""
+    started: list[tuple[str, Any, str | None]] = []
+
+    def launch(settings: Settings, engine: Engine, kind: str, parameters: Any, *, lease: str | None = None) -> int:
+        started.append((kind, parameters, lease))
+        return runs.create(engine, kind, parameters, lease=lease)
+
+    monkeypatch.setattr(runs, "launch", launch)
+    return started
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if condition():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("It did not come to be")
+
+
+def seen(screen: IngestionScreen) -> str:
+    table = screen.query_one(RunTable)
+    return "\n".join(table.render_line(y).text for y in range(table.size.height))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_the_screen_as_a_picture(opened: Opened, snapshot: Any, size: tuple[int, int]) -> None:
+    async with opened(size) as (pilot, screen):
+        await until(pilot, lambda: screen.query_one(RunLog).view.count > 0)
+        await pilot.pause()
+        snapshot(pilot.app, f"ingestion-{size[0]}x{size[1]}")
+
+
+async def test_the_log_is_that_of_the_run_under_the_cursor(opened: Opened) -> None:
+    async with opened() as (pilot, screen):
+        log = screen.query_one(RunLog)
+        assert log.run_info is not None
+        assert log.run_info.id == 7
+        await pilot.press("j")
+        await until(pilot, lambda: log.run_info is not None and log.run_info.id == 6 and log.view.count == 22)
+
+
+async def test_the_kind_key_shows_runs_of_one_kind(opened: Opened, settled: Any) -> None:
+    async with opened() as (pilot, screen):
+        await pilot.press("t")
+        await settled(pilot)
+        assert [info.kind for info in screen.query_one(RunTable).records] == ["import"]
+
+
+async def test_an_import_starts_from_its_form_and_gets_the_cursor(
+    opened: Opened, launched: list[Any], settled: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("id,created_at\n1580661436132757506,2022-10-13T20:47:08Z\n")
+    async with opened() as (pilot, screen):
+        await pilot.press("i")
+        await settled(pilot)
+        form = pilot.app.screen
+        assert isinstance(form, FormScreen)
+        form.query_one(Input).value = str(path)
+        await until(pilot, lambda: "1 new" in str(form.query_one("#form-preview", Static).content))
+        await pilot.press("enter")
+        await settled(pilot)
+        assert launched == [("import", {"files": [str(path)], "source": "file", "strict": False}, "ingest")]
+        table = screen.query_one(RunTable)
+        await until(pilot, lambda: table.record is not None and table.record.id == 8)
+
+
+async def test_a_file_that_is_not_there_is_refused_in_the_form(
+    opened: Opened, launched: list[Any], settled: Any
+) -> None:
+    async with opened() as (pilot, _screen):
+        await pilot.press("i", *"/nowhere", "enter")
+        await settled(pilot)
+        form = pilot.app.screen
+        assert str(form.query_one("#note-path", Static).content) == "There is no such file"
+        assert launched == []
+
+
+async def test_a_refresh_that_is_going_on_keeps_others_out_in_words(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    holder = runs.create(populated_engine, "refresh", {}, lease="refresh")
+    async with opened() as (pilot, _screen):
+        await pilot.press("R")
+        await settled(pilot)
+        messages = [str(note.message) for note in pilot.app._notifications]
+        assert any(f"refresh is held by run {holder}" in message for message in messages)
+
+
+async def test_cancelling_a_training_asks_and_no_is_the_first_answer(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, _screen):
+        await pilot.press("x")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Confirm)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert runs.get(populated_engine, 7).cancel_requested_at is None
+        await pilot.press("x")
+        await pilot.pause()
+        await pilot.press("right", "enter")
+        await settled(pilot)
+        assert runs.get(populated_engine, 7).cancel_requested_at is not None
+
+
+async def test_cancelling_what_loses_nothing_does_not_ask(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    run_id = runs.create(populated_engine, "import", {}, lease="ingest")
+    async with opened() as (pilot, screen):
+        assert screen.query_one(RunTable).select(run_id)
+        await pilot.press("x")
+        await settled(pilot)
+        assert runs.get(populated_engine, run_id).cancel_requested_at is not None
+
+
+async def test_a_run_whose_heart_stopped_is_shown_as_lost(opened: Opened, populated_engine: Engine) -> None:
+    info = runs.get(populated_engine, 7)
+    assert info.heartbeat_at is not None
+    with writing(populated_engine) as connection:
+        connection.execute(
+            update(RunRow).where(RunRow.id == 7).values(heartbeat_at=info.heartbeat_at - timedelta(minutes=5))
+        )
+    async with opened() as (_pilot, screen):
+        assert "? lost" in seen(screen)
+        assert "No sign of life for 5 min" in str(screen.query_one(RunProgress).render())
+
+
+async def test_enter_shows_all_of_a_run_as_text(opened: Opened, settled: Any) -> None:
+    async with opened() as (pilot, screen):
+        screen.query_one(RunTable).select(1)
+        await pilot.press("enter")
+        await settled(pilot)
+        page = pilot.app.screen
+        assert isinstance(page, TextPage)
+        text = str(page.query_one(Static).render())
+        assert "ada@tower" in text
+        assert "→ inserted     26310" in text
+
+
+async def test_an_idle_screen_fetches_but_paints_nothing(opened: Opened, settled: Any) -> None:
+    async with opened() as (pilot, screen):
+        shown: list[Any] = []
+        screen.show = shown.append  # type: ignore[method-assign]
+        screen.refresh_data()
+        await settled(pilot)
+        await asyncio.sleep(0)
+        assert shown == []
+
+
+@given(lengths=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=6), width=st.integers(1, 40))
+def test_the_bar_is_full_where_all_is_covered_and_empty_where_nothing_is(
+    lengths: list[tuple[int, int]], width: int
+) -> None:
+    spans, at = [], 0
+    for gap, length in lengths:
+        spans.append(Span(EPOCH + (at + gap) * HOUR, EPOCH + (at + gap + length) * HOUR))
+        at += gap + length
+    within = Span(EPOCH, EPOCH + max(at, 1) * HOUR)
+    marks = coverage_marks(spans, within, width)
+    assert len(marks) == width
+    assert set(marks) <= {FULL, PART, NONE}
+    assert (set(marks) == {FULL}) == (sum(span.hours() for span in spans) == max(at, 1))
+    assert (set(marks) == {NONE}) == (not spans)
