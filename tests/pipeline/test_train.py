@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,13 @@ def test_versions_of_each_model_are_numbered_on_and_listed_newest_first(counted:
         ("seasonal_naive", "v9"),
         ("seasonal_naive", "v1"),
     ]
+
+
+def test_trainings_at_the_same_time_take_different_versions(counted: Engine, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: fit(counted, tmp_path, backtest_origins=0), range(4)))
+    assert {result["version"] for result in results} == {"v1", "v2", "v3", "v4"}
+    assert all(Path(result["artifact_path"]).is_file() for result in results)
 
 
 def test_nothing_is_stored_where_the_file_cannot_be(counted: Engine, tmp_path: Path) -> None:
