@@ -47,7 +47,7 @@ def run(settings: Settings, *, read_only: bool = False) -> int:
     console = Console(settings, read_only=read_only)
     console.run(mouse=False)
     while console.next_settings is not None:  # the demo was asked for
-        console = Console(console.next_settings, prepare_demo=True)
+        console = Console(console.next_settings)
         console.run(mouse=False)
     return console.return_code or 0
 
@@ -87,17 +87,11 @@ class Console(App[None], inherit_bindings=False):
     phase: var[str] = var("")
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        read_only: bool = False,
-        prepare_demo: bool = False,
-        clock: Callable[[], datetime] = timeline.now,
+        self, settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = timeline.now
     ) -> None:
         super().__init__(driver_class=_driver())
         self.settings = settings
         self.read_only = read_only
-        self._prepare_demo = prepare_demo
         self.engine: Engine | None = None
         self.next_settings: Settings | None = None
         self.now = clock
@@ -170,6 +164,13 @@ class Console(App[None], inherit_bindings=False):
         """Connect once something is on the screen."""
         self.call_after_refresh(self.connect)
 
+    def on_unmount(self) -> None:
+        """Let go of the database."""
+        if self._pulse is not None:
+            self._pulse.close()
+        if self.engine is not None:
+            self.engine.dispose()
+
     def on_resize(self, event: Resize) -> None:
         """Show only a message where the terminal is too small for anything else."""
         self.set_class(event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1], "-too-small")
@@ -180,9 +181,6 @@ class Console(App[None], inherit_bindings=False):
 
     async def _connect(self) -> None:
         try:
-            if self._prepare_demo:
-                self.phase = "Starting the demo…"
-                await in_thread(_start_demo, self.settings)
             self.phase = "Opening the database…"
             engine = await in_thread(_open, self.settings, self.read_only)
             if not self.read_only:

@@ -1,0 +1,150 @@
+"""The migrations screen: where the schema is, what a step does, and going up and down with eyes open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from textual.widgets import Button, Static
+
+from musktracker.config import Settings
+from musktracker.db import engines, migrate, revisions
+from tui.app import Console
+from tui.screens.migrations import RevisionTable, SizeTable
+from tui.widgets.confirm import Confirm
+from tui.widgets.header import Header
+
+MakeConsole = Callable[..., Console]
+
+
+def text_of(app: Console, selector: str) -> str:
+    return str(app.screen.query_one(selector, Static).content)
+
+
+def said(app: Console) -> str:
+    return "\n".join(notification.message for notification in app._notifications)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_migrations_look(
+    size: tuple[int, int], populated: Settings, console: MakeConsole, settled: Any, snapshot: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("2")
+        await settled(pilot)
+        app.settings = replace(app.settings, database_url="sqlite:////data/musktracker.db")
+        app.screen.query_one("#schema-state", Static).update("✓ Schema")  # the version and size of this SQLite
+        app.screen.refresh(layout=True)
+        snapshot(app, f"migrations-{size[0]}x{size[1]}")
+
+
+async def test_the_steps_and_the_tables_are_shown_on_both_databases(
+    settings: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(settings)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.press("2")
+        await settled(pilot)
+        steps = app.screen.query_one(RevisionTable).records
+        assert [step.revision for step in steps] == sorted(revisions.known(), reverse=True)
+        assert all(step.applied for step in steps)
+        names = {table.name for table in app.screen.query_one(SizeTable).records}
+        assert {"raw_tweets", "time_buckets", "runs"} <= names
+        assert f"Schema at {migrate.head()}, the newest" in text_of(app, "#schema-state")
+        await pilot.press("G")
+        await settled(pilot)
+        detail = text_of(app, "#step-text")
+    assert "six tables" in detail
+    up, _, down = detail.partition("── Down ──")
+    assert "CREATE TABLE raw_tweets" in up
+    assert "DROP TABLE raw_tweets" in down
+
+
+async def test_verify_finds_the_schema_sound(settings: Settings, console: MakeConsole, settled: Any) -> None:
+    app = console(settings)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("v")
+        await settled(pilot)
+        assert "Integrity is sound" in text_of(app, "#schema-state")
+
+
+async def test_verify_names_a_drift(
+    populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any
+) -> None:
+    with engines.writing(populated_engine) as connection:
+        connection.exec_driver_sql("DROP INDEX idx_forecast_target")
+    app = console(populated)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("v")
+        await settled(pilot)
+        assert "idx_forecast_target" in text_of(app, "#schema-state")
+
+
+async def test_a_revert_names_the_losses_and_wants_the_revision_typed(
+    populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    top, below = sorted(revisions.known(), reverse=True)[:2]
+    async with app.run_test(size=(100, 40), notifications=True) as pilot:
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("x")
+        await settled(pilot)
+        assert isinstance(app.screen, Confirm)
+        lines = [str(line.content) for line in app.screen.query(".line").results(Static)]
+        for loss in migrate.losses(populated_engine, below):
+            assert any(loss.table in line and (loss.column or "table") in line for line in lines)
+        assert app.screen.query_one("#yes", Button).disabled
+        await pilot.press("enter")
+        assert isinstance(app.screen, Confirm)
+        await pilot.press(*below, "enter")
+        await settled(pilot)
+        assert migrate.current(populated_engine) == below
+        [backup] = engines.sqlite_path(populated_engine).parent.glob("*.backup.db")
+        assert backup.name in said(app)
+        assert f"1 step to apply, to {top}" in text_of(app, "#schema-state")
+
+
+async def test_a_step_that_was_reverted_is_applied_again(
+    populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await settled(pilot)
+        migrate.downgrade(populated_engine, "-2")
+        await pilot.press("2")
+        await settled(pilot)
+        head, last = sorted(revisions.known(), reverse=True)[:2]
+        await pilot.press("j", "a")
+        await settled(pilot)
+        assert isinstance(app.screen, Confirm)
+        assert app.screen.focused is app.screen.query_one("#no", Button)
+        await pilot.press("right", "enter")
+        await settled(pilot)
+        assert migrate.current(populated_engine) == last
+        await pilot.press("g", "a")
+        await settled(pilot)
+        await pilot.press("escape")
+        await settled(pilot)
+        assert migrate.current(populated_engine) == last != head
+
+
+async def test_nothing_changes_when_the_console_only_reads(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("x")
+        await settled(pilot)
+        assert not isinstance(app.screen, Confirm)
+        assert "read only" in str(app.screen.query_one(Header).render())
