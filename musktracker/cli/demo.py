@@ -6,16 +6,10 @@ The console opens at once and its screens fill as the stages end. Opened again, 
 from __future__ import annotations
 
 import argparse
-import shutil
-from typing import TYPE_CHECKING
 
 from musktracker.cli.command import open_database, run_stage
 from musktracker.cli.console import open_console, require_terminal
 from musktracker.config import Settings, for_demo
-from musktracker.errors import MuskTrackerError
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,43 +24,14 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if not arguments.no_console:
         require_terminal("Prepare the demo without one: musktracker demo --no-console")
     settings = for_demo(settings.with_data_dir_made())
-    if arguments.reset:
-        reset(settings)
-    if arguments.no_console:
-        return _prepare(settings, arguments.seed)
     from musktracker.pipeline import demo
 
+    if arguments.reset:
+        demo.forget(settings)
+    if arguments.no_console:
+        return _prepare(settings, arguments.seed)
     demo.start(settings, seed=arguments.seed)
     return open_console(settings)
-
-
-def reset(settings: Settings) -> None:
-    """Delete the demo's database and models. Raises MuskTrackerError while a run of it goes on."""
-    from musktracker.db import engines
-
-    path = settings.data_dir / "musktracker.db"
-    if not path.exists():
-        return
-    engine = open_database(settings)
-    try:
-        _refuse_while_busy(engine)
-        path = engines.sqlite_path(engine)
-    finally:
-        engine.dispose()
-    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-        file.unlink(missing_ok=True)
-    shutil.rmtree(settings.artifact_dir, ignore_errors=True)
-
-
-def _refuse_while_busy(engine: Engine) -> None:
-    from musktracker import runs
-
-    for info in runs.recent(engine, active=True):
-        if not info.lost:
-            raise MuskTrackerError(
-                f"The demo is busy: run {info.id} ({info.kind}) goes on, process {info.pid} on {info.host}",
-                "Wait until it ends, then repeat musktracker demo --reset",
-            )
 
 
 def _prepare(settings: Settings, seed: int | None) -> int:

@@ -7,7 +7,8 @@ musktracker events remove 12         take it out (restore brings it back; nothin
 musktracker events undo              reverse the latest change, whoever made it (redo takes that back)
 musktracker events import events.csv the same file again changes nothing
 
-Times without an offset are in the display time zone, except in files, where every time needs its offset.
+Times without an offset are in the display time zone, except in files, where every time needs its offset. A backtest
+sees an event only from when it was known: the time it was entered, or what a file's column created_at says.
 """
 
 from __future__ import annotations

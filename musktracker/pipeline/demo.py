@@ -6,12 +6,15 @@ the account's seed and the calendar: opening the demo again adds what has been p
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from musktracker import runs
 from musktracker.config import Settings
@@ -20,7 +23,7 @@ from musktracker.db import settings as database_settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Base, Coverage, ModelMetadata, RawTweet
 from musktracker.db.upsert import upsert
-from musktracker.errors import UsageError
+from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.pipeline import events, stages
 from musktracker.runs import LogLine, Run
 from musktracker.timeline import EPOCH, HOUR, Span, floor_hour, iso, now, parse_time
@@ -99,6 +102,25 @@ def start(settings: Settings, *, seed: int | None = None) -> int | None:
         engine.dispose()
 
 
+def forget(settings: Settings) -> None:
+    """Delete the demo's database and models, if there are any.
+
+    `settings` are the demo's. Raises MuskTrackerError while a run of it goes on, UsageError where the database holds
+    posts that are not simulated.
+    """
+    engine = engines.connect(settings.database_url)
+    try:
+        with suppress(SQLAlchemyError):  # a database that cannot be read has nothing to keep
+            _refuse_while_busy(engine)
+            _refuse_real_posts(engine)
+        path = engines.sqlite_path(engine)
+    finally:
+        engine.dispose()
+    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        file.unlink(missing_ok=True)
+    shutil.rmtree(settings.artifact_dir, ignore_errors=True)
+
+
 def _keep_trained(stage: _Stages, model: str, moment: datetime, artifact_dir: str, end: float) -> None:
     """A version that knows all there is; before the first, forecasts of past weeks by one that knew none of them."""
     latest = _trained_at(stage.engine, model)
@@ -154,7 +176,16 @@ class _Part:
         self.whole.progress(fraction, message=": ".join(filter(None, (run.stage, run.message))))
 
 
-def _seed(engine: Engine, wanted: int | None) -> int:
+def _refuse_while_busy(engine: Engine) -> None:
+    for info in runs.recent(engine, active=True):
+        if not info.lost:
+            raise MuskTrackerError(
+                f"The demo is busy: run {info.id} ({info.kind}) goes on, process {info.pid} on {info.host}",
+                "Wait until it ends, then repeat musktracker demo --reset",
+            )
+
+
+def _refuse_real_posts(engine: Engine) -> None:
     with reading(engine) as connection:
         real = connection.scalar(select(RawTweet.source).where(RawTweet.source != SOURCE).limit(1))
     if real is not None:
@@ -162,6 +193,10 @@ def _seed(engine: Engine, wanted: int | None) -> int:
             "This database holds posts that are not simulated, so it is no place for the demo",
             "musktracker demo uses a database of its own",
         )
+
+
+def _seed(engine: Engine, wanted: int | None) -> int:
+    _refuse_real_posts(engine)
     stored = database_settings.get(engine, SEED_SETTING)
     if stored is None:
         database_settings.set(engine, SEED_SETTING, str(SEED if wanted is None else wanted))

@@ -80,7 +80,7 @@ def test_opened_again_the_same_account_has_gone_on(engine: Engine, tmp_path: Pat
     assert (again["posts"], again["events"], again["seed"]) == (0, 0, 5)
 
 
-def test_what_people_did_to_its_events_stays(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_people_did_to_its_events_stays(engine: Engine, tmp_path: Path, posts_alone: None) -> None:
     demo.prepare(engine, Run(), artifact_dir=str(tmp_path), years=YEARS, until=iso(now() - 10 * HOUR))
     before = len(events.listed(engine))
     events.remove(engine, events.listed(engine)[0].id)
@@ -186,11 +186,27 @@ def test_a_reset_waits_for_runs_that_go_on(home: Settings) -> None:
     engine = open_database(mine)
     run_id = runs.create(engine, "train", {})
     with pytest.raises(MuskTrackerError, match=f"run {run_id}"):
-        command.reset(mine)
+        demo.forget(mine)
     runs.execute(engine, "train", lambda *_: {}, {}, run_id=run_id)
     engine.dispose()
-    command.reset(mine)
+    demo.forget(mine)
     assert list(mine.data_dir.glob("musktracker.db*")) == []
+
+
+def test_a_damaged_demo_can_be_reset_and_a_real_database_cannot(home: Settings) -> None:
+    mine = for_demo(home.with_data_dir_made()).with_data_dir_made()
+    path = mine.data_dir / "musktracker.db"
+    path.write_bytes(b"no database" * 1000)
+    demo.forget(mine)
+    assert not path.exists()
+    real = open_database(home)
+    with writing(real) as connection:
+        values = {"tweet_id": "1", "created_at": now(), "source": "csv", "ingest_time": now()}
+        connection.execute(insert(RawTweet).values(values))
+    real.dispose()
+    with pytest.raises(UsageError, match="not simulated"):
+        demo.forget(home)
+    assert (home.data_dir / "musktracker.db").exists()
 
 
 def test_with_a_terminal_the_demo_starts_its_run_and_opens_the_console_on_it(
