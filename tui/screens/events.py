@@ -330,7 +330,7 @@ class EventsScreen(ConsoleScreen):
     def _set_text(self, selector: str, text: str) -> None:
         widget = self.query_one(selector, Static)
         if widget.content != text:
-            widget.update(text)
+            widget.update(text, layout=False)
 
 
 def state_of(event: Event, now: datetime) -> str:
@@ -344,17 +344,17 @@ def state_of(event: Event, now: datetime) -> str:
 
 def detail_text(event: Event, format_time: Callable[..., str]) -> str:
     """What the table has no room for: two lines."""
-    span = f"{event.event_start:%Y-%m-%d %H:%M} – {event.event_end:%Y-%m-%d %H:%M} UTC"
+    changed = f", changed {format_time(event.updated_at)}" if event.updated_at else ""
+    start = f"{event.event_start:%Y-%m-%d %H:%M}"
     parts = [
         f"#{event.id}",
         event.category or "no category",
         duration(event.event_end - event.event_start) if event.event_end > event.event_start else "a point in time",
-        f"known {format_time(event.created_at)}"
-        + (f", changed {format_time(event.updated_at)}" if event.updated_at else ""),
+        "" if start == format_time(event.event_start) else f"starts {start} UTC",
+        f"known {format_time(event.created_at)}{changed}",
         f"from {event.source}",
-        span,
     ]
-    return f"{printable(' · '.join(parts))}\n{printable(event.description or 'no description')}"
+    return f"{printable(' · '.join(filter(None, parts)))}\n{printable(event.description or 'no description')}"
 
 
 def _searched(event: Event) -> str:

@@ -213,7 +213,7 @@ class FormScreen(ModalScreen[Any]):
             note.set_class(bool(wrong), "-wrong")
             text = printable(wrong or field.hint)
             if note.content != text:
-                note.update(text)
+                note.update(text, layout=False)
 
     def _preview_soon(self) -> None:
         if self._preview is None:

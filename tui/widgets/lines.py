@@ -101,6 +101,11 @@ class LineList(Widget, can_focus=True):
     def moved(self) -> None:
         """The user moved the cursor."""
 
+    @property
+    def base_style(self) -> Style:
+        """The list's own colours; unlike `rich_style` they are looked up once."""
+        return self.visual_style.rich_style
+
     def style(self, name: str) -> Style:
         """The style of a kind of text (`dim`, `good`, `warning`, `bad`, `accent`…), without its background."""
         whole = self.get_component_rich_style(f"lines--{name}")
@@ -159,7 +164,7 @@ class LineList(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
         width = self.size.width
-        base = self.rich_style
+        base = self.base_style
         if y < self.header_rows:
             return self.header_strip(y, width)
         index = self.top + y - self.header_rows
@@ -213,7 +218,7 @@ class LineList(Widget, can_focus=True):
         start, size = self.thumb()
         row = y - self.header_rows
         mark = THUMB if start <= row < start + size else TRACK
-        return Strip([Segment(mark, self.rich_style + self.style("track"))], 1)
+        return Strip([Segment(mark, self.base_style + self.style("track"))], 1)
 
 
 def fitted(text: str, width: int, *, right: bool = False) -> str:

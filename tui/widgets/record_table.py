@@ -116,7 +116,7 @@ class RecordTable(LineList, Generic[Record]):
 
     def header_strip(self, y: int, width: int) -> Strip:  # noqa: ARG002
         """The columns' titles."""
-        style = self.rich_style + self.style("header")
+        style = self.base_style + self.style("header")
         texts = [
             fitted(column.title, cells, right=column.right)
             for column, cells in zip(self.columns, self._fit(width), strict=True)
@@ -143,7 +143,7 @@ class RecordTable(LineList, Generic[Record]):
     def render_line(self, y: int) -> Strip:
         """One line of the screen; an empty table says so."""
         if y == self.header_rows and not self.records:
-            style = self.rich_style + self.style("dim")
+            style = self.base_style + self.style("dim")
             return Strip([Segment(fitted(self._empty, self.size.width), style)])
         return super().render_line(y)
 

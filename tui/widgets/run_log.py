@@ -159,7 +159,9 @@ class RunLog(Vertical):
     @on(LogView.Changed)
     def show_title(self) -> None:
         """Say what is shown, and in what state."""
-        self.query_one("#log-title", Static).update(" · ".join(filter(None, self._title())))
+        title, text = self.query_one("#log-title", Static), " · ".join(filter(None, self._title()))
+        if title.content != text:
+            title.update(text, layout=False)
 
     @on(Input.Changed, "#log-search")
     def _typed(self, event: Input.Changed) -> None:
