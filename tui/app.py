@@ -156,9 +156,10 @@ class Console(App[None], inherit_bindings=False):
     def open_run(self, run_id: int) -> None:
         """Show a run and its log."""
         self.action_go("ingestion")
-        select = getattr(self.screen, "select_run", None)
-        if select is not None:
-            select(run_id)
+        started = getattr(self.screen, "run_started", None)
+        if started is not None:
+            started(run_id)
+        self.action_refresh_data()
 
     def on_mount(self) -> None:
         """Connect once something is on the screen."""

@@ -33,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--snapshot-update", action="store_true", help="write the snapshots anew")
 
 
+@pytest.fixture(autouse=True)
+def short_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headers name the file of a database alone: where a test's own is differs from run to run."""
+    monkeypatch.setattr("tui.widgets.header._database_name", lambda url, room: f"…/{url.rpartition('/')[2]}"[:room])
+
+
 @pytest.fixture
 def frozen(monkeypatch: pytest.MonkeyPatch) -> datetime:
     """The moment that every clock of the console and of the runs shows."""
@@ -82,7 +88,7 @@ def console(frozen: datetime) -> Callable[..., Console]:
 
 
 @pytest.fixture
-def snapshot(request: pytest.FixtureRequest) -> Callable[..., None]:
+def snapshot(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., None]:
     """Compares what an app shows with the picture of the same name: `snapshot(app, "overview-80x24")`."""
 
     def compare(app: App[Any], name: str) -> None:
@@ -94,7 +100,7 @@ def snapshot(request: pytest.FixtureRequest) -> Callable[..., None]:
             return
         assert path.exists(), f"There is no {path.name} yet: pytest tests/tui --snapshot-update"
         if path.read_text("utf-8") != found:
-            other = path.with_suffix(".found.svg")
+            other = tmp_path / path.name
             other.write_text(found, "utf-8")
             pytest.fail(f"The screen is not {path}; what it is: {other}")
 

@@ -53,8 +53,6 @@ async def test_first_run_looks(
     app = console(empty)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
-        app.settings = replace(app.settings, database_url="sqlite:////data/musktracker.db")
-        app.screen.refresh(layout=True)
         snapshot(app, f"first-run-{size[0]}x{size[1]}")
 
 

@@ -20,7 +20,7 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.error import ErrorScreen
 from tui.screens.help import HelpScreen
 from tui.theme import DARK, LIGHT
-from tui.widgets.header import Header
+from tui.widgets.header import Header, _database_name
 from tui.widgets.palette import Palette
 
 MakeConsole = Callable[..., Console]
@@ -46,6 +46,19 @@ async def test_the_header_says_whose_posts_where_and_how_fresh(
     assert "post 4 min ago" in first
     assert first.rstrip().endswith("18:07 UTC")
     assert re.findall(r"\d \w+", second) == [f"{i} {title}" for i, title in enumerate(SCREENS.values(), 1)]
+
+
+def test_the_database_is_named_as_long_as_there_is_room() -> None:
+    url = "postgresql+psycopg://ada:••••@db.example:5432/posts?sslmode=require"
+    names = [_database_name(url, room) for room in (60, 35, 15, 5)]
+    assert names == [
+        "postgresql://ada:••••@db.example:5432/posts",
+        "postgres db.example:5432/posts",
+        "postgres posts",
+        "",
+    ]
+    assert _database_name("sqlite:////srv/data/posts.db", 60) == "/srv/data/posts.db"
+    assert _database_name("sqlite:////srv/data/posts.db", 12) == "…/posts.db"
 
 
 async def test_the_password_is_never_on_the_screen(settings: Settings, console: MakeConsole, settled: Any) -> None:
