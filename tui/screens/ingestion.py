@@ -250,6 +250,8 @@ def observed_text(covered: Sequence[Span], within: Span, format_time: Callable[.
     if not covered:
         return "nothing observed yet"
     end = covered[-1].end
+    if end <= within.start:
+        return f"nothing in {DAYS} days · observed to {format_time(end)}"
     until = f"observed to {format_time(end, '%m-%d %H:%M')}"
     missing = holes(covered, Span(max(within.start, covered[0].start), min(within.end, end)))
     if not missing:
