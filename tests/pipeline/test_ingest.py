@@ -132,6 +132,13 @@ def test_a_long_silence_is_reported_and_a_hole_left_out_also_of_earlier_coverage
     assert coverage.holes(engine, Span(START, START + 81 * HOUR)) == [Span(START + HOUR, START + 80 * HOUR)]
 
 
+def test_a_hole_as_wide_as_the_file_takes_all_of_it_back(engine: Engine, tmp_path: Path) -> None:
+    files = [write(tmp_path / "a", ids(0, 1))]
+    import_files(engine, Run(), files=files)
+    import_files(engine, Run(), files=files, holes=[[iso(START - HOUR), iso(START + 2 * HOUR)]])
+    assert coverage.covered(engine) == []
+
+
 def test_what_several_files_cover_together_counts_once_all_are_in(engine: Engine, tmp_path: Path) -> None:
     files = [write(tmp_path / "a", ids(0, 100)), write(tmp_path / "b", ids(50, 60, 200))]
     span = Span(START - DAY, START + 10 * DAY)
