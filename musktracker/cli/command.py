@@ -11,7 +11,8 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from musktracker.config import Settings, load
@@ -62,15 +63,18 @@ def fail(error: MuskTrackerError, settings: Settings | None, *, as_json: bool = 
     return error.exit_code
 
 
-def open_database(settings: Settings, *, read_only: bool = False) -> Engine:
-    """The settings' database, brought up to the newest schema."""
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Engine]:
+    """The settings' database, brought up to the newest schema; its connections end with the block."""
     from musktracker.db import engines, migrate
 
     settings.with_data_dir_made()
-    engine = engines.connect(settings.database_url, read_only=read_only)
-    if not read_only:
+    engine = engines.connect(settings.database_url)
+    try:
         migrate.ensure_current(engine)
-    return engine
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def run_stage(

@@ -35,11 +35,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _prepare(settings: Settings, seed: int | None) -> int:
-    engine = open_database(settings)
-    try:
+    with open_database(settings) as engine:
         result = run_stage(settings, engine, "demo", {"artifact_dir": str(settings.artifact_dir), "seed": seed})
-    finally:
-        engine.dispose()
     print(
         f"The demo is ready: {result['posts']:,} new posts, {result['events']} new events, until {result['until']}."
     )

@@ -72,11 +72,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry out the action."""
-    engine = open_database(settings)
-    try:
+    with open_database(settings) as engine:
         return _ACTIONS[arguments.action](engine, settings, arguments)
-    finally:
-        engine.dispose()
 
 
 def _add_fields(parser: argparse.ArgumentParser, *, required: bool) -> None:

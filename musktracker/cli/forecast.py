@@ -40,11 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Forecast, and print it."""
-    engine = open_database(settings)
-    try:
+    with open_database(settings) as engine:
         return _forecast(engine, settings, arguments)
-    finally:
-        engine.dispose()
 
 
 def _forecast(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:

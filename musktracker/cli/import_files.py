@@ -58,11 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Import; 1 where a file could not be."""
     parameters = _parameters(arguments, settings.zone)
-    engine = open_database(settings)
-    try:
+    with open_database(settings) as engine:
         result = run_stage(settings, engine, "import", parameters, quiet=True)
-    finally:
-        engine.dispose()
     if arguments.json:
         print_json(result)
     else:

@@ -23,11 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Refresh, and print what changed. Raises DataError where no whole hour was observed."""
-    engine = open_database(settings)
-    try:
+    with open_database(settings) as engine:
         result = run_stage(settings, engine, "refresh", {"full": arguments.full}, quiet=True)
-    finally:
-        engine.dispose()
     if result["span"] is None:
         raise DataError(
             "There is nothing to count: no whole hour has been observed",

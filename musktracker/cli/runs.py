@@ -47,10 +47,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry out the action."""
-    engine = open_database(settings)
-    if arguments.action == "list":
-        return _list(engine, settings, arguments)
-    return {"show": _show, "follow": _follow, "cancel": _cancel}[arguments.action](engine, settings, arguments)
+    actions = {"list": _list, "show": _show, "follow": _follow, "cancel": _cancel}
+    with open_database(settings) as engine:
+        return actions[arguments.action](engine, settings, arguments)
 
 
 def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:

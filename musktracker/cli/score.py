@@ -26,11 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Score, and print it."""
     since = iso(parse_time(arguments.since, settings.zone)) if arguments.since else None
-    engine = open_database(settings)
-    try:
+    with open_database(settings) as engine:
         result = run_stage(settings, engine, "score", {"since": since}, quiet=arguments.json)
-    finally:
-        engine.dispose()
     if arguments.json:
         print_json(result)
     else:

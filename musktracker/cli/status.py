@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     from musktracker import runs
     from musktracker.db.queries import overview
 
-    engine = open_database(settings)
     moment = now()
-    found = overview.read(engine, settings.zone, moment)
-    active = runs.recent(engine, active=True)
+    with open_database(settings) as engine:
+        found = overview.read(engine, settings.zone, moment)
+        active = runs.recent(engine, active=True)
     if arguments.json:
         print_json(_as_data(found, active, settings))
     else:

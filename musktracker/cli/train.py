@@ -39,13 +39,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Train, or list."""
-    engine = open_database(settings)
-    try:
+    with open_database(settings) as engine:
         return (
             _list(engine, settings, as_json=arguments.json) if arguments.list else _train(engine, settings, arguments)
         )
-    finally:
-        engine.dispose()
 
 
 def _train(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:

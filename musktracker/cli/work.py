@@ -19,19 +19,19 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     from musktracker import runs
     from musktracker.pipeline import stages
 
-    engine = open_database(settings)
-    queued = runs.get(engine, arguments.run_id)
-    try:
-        runs.execute(
-            engine,
-            queued.kind,
-            stages.stage(queued.kind),
-            queued.parameters,
-            run_id=queued.id,
-            listener=Reporter(quiet=True),
-            scrub=settings.scrub,
-            level=settings.log_level,
-        )
-    except Cancelled as reason:
-        return reason.exit_code
+    with open_database(settings) as engine:
+        queued = runs.get(engine, arguments.run_id)
+        try:
+            runs.execute(
+                engine,
+                queued.kind,
+                stages.stage(queued.kind),
+                queued.parameters,
+                run_id=queued.id,
+                listener=Reporter(quiet=True),
+                scrub=settings.scrub,
+                level=settings.log_level,
+            )
+        except Cancelled as reason:
+            return reason.exit_code
     return 0
