@@ -173,26 +173,20 @@ class RecordedRun(Run):
         self._cancelled = threading.Event()
         self._beaten = now()
         self._written: tuple[Any, ...] = ()
+        self._told: str | None = None
         self._thread = threading.Thread(target=self._record, name=f"run-{run_id}", daemon=True)
 
     def log(self, level: str, message: str, **fields: Any) -> None:
         """Queue a line for the recorder; secrets are removed first."""
         line = self._queue(level, message, fields)
+        if line and level == "info":
+            self._told = line.message
         if line and self._listener:
             self._listener.logged(line)
 
     def end_with(self, level: str, message: str) -> None:
         """The last line; the listener meets what it tells as an exception."""
         self._queue(level, message, {})
-
-    def _queue(self, level: str, message: str, fields: Mapping[str, Any]) -> LogLine | None:
-        if LOG_LEVELS.index(level) < self._threshold:
-            return None
-        safe = {name: self._scrub(value) if isinstance(value, str) else value for name, value in fields.items()}
-        line = LogLine(0, now(), level, self._scrub(message), safe)
-        with self._lock:
-            self._pending.append(line)
-        return line
 
     def progress(
         self, fraction: float | None = None, *, stage: str | None = None, message: str | None = None
@@ -212,11 +206,24 @@ class RecordedRun(Run):
         """Begin to record."""
         self._thread.start()
 
+    def conclude(self) -> None:
+        """What it did last stands where its progress stood."""
+        self.fraction, self.stage, self.message = 1.0, None, self._told or self.message
+
     def stop(self) -> None:
         """End the recording; everything reported so far is written when this returns."""
         self._ended.set()
         self._thread.join()
         self._flush()
+
+    def _queue(self, level: str, message: str, fields: Mapping[str, Any]) -> LogLine | None:
+        if LOG_LEVELS.index(level) < self._threshold:
+            return None
+        safe = {name: self._scrub(value) if isinstance(value, str) else value for name, value in fields.items()}
+        line = LogLine(0, now(), level, self._scrub(message), safe)
+        with self._lock:
+            self._pending.append(line)
+        return line
 
     def _record(self) -> None:
         while not self._ended.wait(FLUSH_SECONDS):
@@ -318,6 +325,7 @@ def recording(
             run.stop()
             _finish(engine, run_id, "failed", error=text)
             raise
+        run.conclude()
         run.stop()
         _finish(engine, run_id, "succeeded", result=run.result)
 
@@ -483,8 +491,6 @@ def _finish(
 ) -> None:
     moment = now()
     values: dict[str, Any] = {"status": status, "finished_at": moment, "heartbeat_at": moment, "lease": None}
-    if status == "succeeded":
-        values["progress"] = 1.0
     if result is not None:
         values["result"] = json.dumps(dict(result), sort_keys=True, default=str)
     with writing(engine) as connection:

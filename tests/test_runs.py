@@ -41,7 +41,7 @@ def heart_stopped(engine: Engine, run_id: int) -> None:
 def test_a_run_leaves_its_result_and_its_log(engine: Engine) -> None:
     assert runs.execute(engine, "refresh", counting, {"n": 3}) == {"n": 3}
     [info] = runs.recent(engine)
-    assert (info.status, info.progress, info.stage, info.result) == ("succeeded", 1.0, "count", {"n": 3})
+    assert (info.status, info.progress, info.message, info.result) == ("succeeded", 1.0, "counted", {"n": 3})
     assert [line.fields["i"] for line in runs.log_lines(engine, info.id)] == [0, 1, 2]
 
 
