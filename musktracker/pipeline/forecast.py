@@ -88,6 +88,10 @@ def forecast(
     run.progress(0.8, stage="save", message="storing the forecast")
     changed = _store(engine, chosen, known, paths, seed, said)
     total = paths.sum(axis=1)
+    run.info(
+        f"{total.mean():,.0f} posts expected in the {horizon} h from {iso(known.data_until)}, "
+        f"by {chosen.name} {chosen.version}"
+    )
     return {
         "model": chosen.name,
         "version": chosen.version,
