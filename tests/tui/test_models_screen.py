@@ -47,7 +47,7 @@ async def test_versions_are_listed_with_what_their_fit_told(
         assert [found.model for found in table.records] == ["negative_binomial", "seasonal_naive"]
         detail = str(screen.query_one("#model-text", Static).content)
         assert "dispersion     0.42" in detail
-        assert "RMSE 2.04   MAE 1.44" in detail
+        assert "Hourly RMSE            2.04" in detail
         await pilot.press("j")
         await pilot.pause()
         assert "seasonal_naive 1" in str(screen.query_one("#model-text", Static).content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ HORIZONS = (("24", "24 h"), ("72", "3 days"), ("168", "7 days"), ("", "other"))
 STALE = timedelta(hours=24)  # older data are refused without an as-of time
 LONGEST = 24 * 60
 NEWEST = "newest"
+LOCAL = "%a %d %b %H:%M %Z"
 
 
 def forecast_form(
@@ -29,9 +30,7 @@ def forecast_form(
     stale = data_until is not None and now - data_until > STALE
     as_of = f"{data_until.astimezone(zone):%Y-%m-%d %H:%M}" if stale and data_until is not None else ""
     names = sorted({model for model, _ in versions})
-    until = (
-        "nothing is counted yet" if data_until is None else f"data until {data_until.astimezone(zone):%a %d %b %H:%M}"
-    )
+    until = "nothing is counted yet" if data_until is None else f"data until {data_until.astimezone(zone):{LOCAL}}"
     fields = (
         Field("horizon", "Horizon", "168", choices=HORIZONS),
         Field("other", "Other horizon", hint="where “other” is picked: 36h, 14d, at most 60d"),
@@ -43,7 +42,7 @@ def forecast_form(
             choices=(("", NEWEST), *((n, n) for n in names)),
         ),
         Field("version", "Version", hint=_versions_hint(versions)),
-        Field("as_of", "As of", as_of, f"empty: now; {zone.key} time; {until}"),
+        Field("as_of", "As of", as_of, f"empty: now; {until}"),
         Field("paths", "Paths", "2000", "sample paths: more are smoother and slower"),
         Field("seed", "Seed", "1", "the same seed gives the same forecast"),
     )
@@ -67,7 +66,7 @@ def parameters(values: Values, zone: ZoneInfo) -> dict[str, Any]:
 def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
     """What is wrong, by field."""
     found: dict[str, str] = {}
-    checks = {
+    checks: dict[str, Callable[[], object]] = {
         "other": lambda: _hours(values),
         "as_of": lambda: values["as_of"].strip() and parse_time(values["as_of"], zone),
         "paths": lambda: _whole(values["paths"], 100, 1_000_000),
@@ -101,4 +100,4 @@ def _whole(text: str, least: int, most: int) -> int:
 def _versions_hint(versions: Sequence[tuple[str, str]]) -> str:
     if not versions:
         return "none is trained yet: 5, then t, trains one"
-    return "empty: the newest; " + ", ".join(f"{model} {version}" for model, version in versions[:4])
+    return "empty: the newest; there are " + ", ".join(dict.fromkeys(version for _, version in versions[:8]))

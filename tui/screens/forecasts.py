@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,7 @@ from tui.screens import forecast_text as words
 from tui.screens.base import ConsoleScreen
 from tui.screens.forecast_form import forecast_form, parameters
 from tui.screens.forecast_views import TITLES, VIEWS, Material, fan
+from tui.threads import in_thread
 from tui.widgets.fan import Event
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.lines import LineList
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from musktracker.runs import RunInfo
     from tui.app import Console
 
+SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 HISTORY = timedelta(days=28)
 KINDS = ("forecast", "score")
 NOTHING = """No forecast yet
@@ -162,7 +165,6 @@ class ForecastsScreen(ConsoleScreen):
         self._wanted: int | None = None
         self._shown_fan: tuple[int, str] | None = None
         self._with_hours = False
-        self._before: int | None = None
         self._started: int | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -226,18 +228,43 @@ class ForecastsScreen(ConsoleScreen):
 
     def show(self, data: ForecastsData) -> None:
         """Bring words, chart and tables up to date; where the user reads off and zooms stays."""
-        self._data = data
+        self._data = data = self._with_the_wanted(data)
         self.query_one(ForecastTable).set_records(data.heads)
         self._show_chosen(data)
         self._show_run(data)
         self.refresh_bindings()
+
+    def _with_the_wanted(self, data: ForecastsData) -> ForecastsData:
+        """The same with the forecast that the user has gone to since the reading began."""
+        if data.chosen is not None and self._wanted not in {head.id for head in data.heads}:
+            self._wanted = data.chosen.head.id
+        if self._chosen is None or data.chosen is None or data.chosen.head.id == self._wanted:
+            return data
+        return replace(data, chosen=self._chosen)
 
     @on(LineList.Moved, "ForecastTable")
     def _choose(self) -> None:
         head = self.query_one(ForecastTable).record
         if head is not None and head.id != self._wanted:
             self._wanted = head.id
-            self.refresh_data()
+            self.run_worker(self._load(head), group="choose", exclusive=True, exit_on_error=False)
+
+    async def _load(self, head: ForecastHead) -> None:
+        """Show another forecast; a faster hand than the database leaves those between out."""
+        engine, data = self.app.engine, self._data
+        if engine is None or data is None:
+            return
+        await asyncio.sleep(SETTLE_SECONDS)
+        same_posts = head.counting == data.counting
+        try:
+            chosen = await in_thread(lambda: self._read_chosen(engine, head, same_posts=same_posts))
+        except Exception as error:
+            self.app.complain(self.app.words(error))
+            return
+        if self._data is not None:
+            self._data = replace(self._data, chosen=chosen)
+            self._show_chosen(self._data)
+            self.refresh_bindings()
 
     @on(RecordTable.Opened, "ForecastTable")
     def _open(self) -> None:
@@ -318,7 +345,6 @@ class ForecastsScreen(ConsoleScreen):
 
     def _follow(self, run_id: int) -> None:
         self._started = run_id
-        self._before = self._data.heads[0].id if self._data and self._data.heads else None
 
     def _show_run(self, data: ForecastsData) -> None:
         progress = self.query_one("#forecast-run", RunProgress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Line = tuple[str, str]  # a text, and its tone
 LEVELS = (50, 80, 95)
 DASH = "–"
+INDENT, LABEL = 15, 22  # cells of the names before values
 SCORES = {  # what a backtest leaves, by its horizon, and in words
     "bias": "Hourly bias",
     "crps_hourly_{}": "Hourly CRPS",
@@ -29,31 +31,22 @@ SCORES = {  # what a backtest leaves, by its horizon, and in words
 }
 
 
-def detail(found: ModelVersion, accuracy: Accuracy | None, format_time: Callable[..., str]) -> list[Line]:
-    """All that is known of a version, most wanted first."""
-    span = found.training_end - found.training_start
-    lines: list[Line] = [
-        (f"{found.model} {found.version}", "accent"),
-        *_warnings(found),
-        ("", ""),
-        ("Fit", "dim"),
-        _row("Trained", f"{format_time(found.trained_at)}" + (f" in {found.seconds:.1f} s" if found.seconds else "")),
-        _row("On", f"{format_time(found.training_start, '%Y-%m-%d')} to {format_time(found.training_end)}"),
-        _row("", f"{span / timedelta(days=1):,.0f} days, counting {found.counting or 'as the database did'}"),
-        _row("Likelihood", number(found.log_likelihood)),
-        *(_row(name, _short(value)) for name, value in found.hyperparameters.items()),
-        *(_row(name.replace("_", " "), _short(value)) for name, value in found.values.items() if name != "seconds"),
-    ]
+def detail(
+    found: ModelVersion, accuracy: Accuracy | None, format_time: Callable[..., str], width: int = 80
+) -> list[Line]:
+    """All that is known of a version, most wanted first, in lines of at most `width` cells."""
+    lines: list[Line] = [(f"{found.model} {found.version}", "accent"), *_warnings(found)]
     if found.backtest or found.rmse is not None:
         lines += [("", ""), (_backtest_title(found.backtest, format_time), "dim"), *_scores(found)]
     lines += [("", ""), ("Forecasts since", "dim"), *_since(found, accuracy)]
+    lines += [("", ""), ("Fit", "dim"), *_fit(found, format_time)]
     if found.parameters:
         lines += [("", ""), (f"{'Parameter':<19}{'estimate':>9}{'± error':>9}{'z':>6}", "dim")]
         lines += [(_parameter(one), "") for one in found.parameters]
     lines += [(f"· {note}", "dim") for note in found.notes]
     if found.artifact_path:
         lines += [("", ""), (found.artifact_path, "dim")]
-    return lines
+    return [(part, tone) for line, tone in lines for part in _wrapped(line, width)]
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -73,22 +66,39 @@ def _backtest_title(backtest: Mapping[str, Any], format_time: Callable[..., str]
 
     if not backtest:
         return "Backtest"
-    title = f"Backtest, {backtest.get('origins', 0)} origins, {backtest.get('horizon_hours', '?')} h each"
+    title = f"Backtest: {backtest.get('origins', 0)} times {backtest.get('horizon_hours', '?')} h"
     first, last = backtest.get("first_origin"), backtest.get("last_origin")
     if first and last:
-        title += ", " + " to ".join(format_time(parse_time(text), "%m-%d") for text in (first, last))
+        title += " from " + " to ".join(format_time(parse_time(text), "%m-%d") for text in (first, last))
     return title
 
 
 def _scores(found: ModelVersion) -> list[Line]:
     mape = DASH if found.mape is None else f"{found.mape:.0f}%"
-    lines = [_row("Hourly", f"RMSE {number(found.rmse, 2)}   MAE {number(found.mae, 2)}   MAPE {mape}")]
+    lines = [
+        _row("Hourly RMSE", number(found.rmse, 2), LABEL),
+        _row("Hourly MAE", number(found.mae, 2), LABEL),
+        _row("Hourly MAPE", mape, LABEL),
+    ]
     horizon = found.backtest.get("horizon_hours")
     for name, label in SCORES.items():
         value = found.backtest.get(name.format(horizon))
         if value is not None:
-            lines.append(_row(label, f"{value:.0%}" if "held" in label else f"{value:.2f}", 22))
+            lines.append(_row(label, f"{value:.0%}" if "held" in label else f"{value:.2f}", LABEL))
     return lines
+
+
+def _fit(found: ModelVersion, format_time: Callable[..., str]) -> list[Line]:
+    span = found.training_end - found.training_start
+    return [
+        _row("Trained", f"{format_time(found.trained_at)}" + (f" in {found.seconds:.1f} s" if found.seconds else "")),
+        _row("From", format_time(found.training_start)),
+        _row("To", format_time(found.training_end)),
+        _row("", f"{span / timedelta(days=1):,.0f} days, counting {found.counting or 'as the database did'}"),
+        _row("Likelihood", number(found.log_likelihood)),
+        *(_row(name, _short(value)) for name, value in found.hyperparameters.items()),
+        *(_row(name.replace("_", " "), _short(value)) for name, value in found.values.items() if name != "seconds"),
+    ]
 
 
 def _since(found: ModelVersion, accuracy: Accuracy | None) -> list[Line]:
@@ -103,7 +113,13 @@ def _since(found: ModelVersion, accuracy: Accuracy | None) -> list[Line]:
     return lines
 
 
-def _row(name: str, value: str, width: int = 14) -> Line:
+def _wrapped(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    return textwrap.wrap(line, max(width, 2 * INDENT), subsequent_indent=" " * INDENT)
+
+
+def _row(name: str, value: str, width: int = INDENT - 1) -> Line:
     return (f"{name:<{width}} {value}", "")
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from musktracker.runs import RunInfo
     from tui.app import Console
 
+PAGE = 76  # cells of a line on a page
 COLUMNS = (
     Column("Model", 17, grow=1),
     Column("Version", 7),
@@ -143,7 +144,7 @@ class ModelsScreen(ConsoleScreen):
     def _show_detail(self) -> None:
         text = Text()
         table = self.query_one(VersionTable)
-        for line, tone in self._detail():
+        for line, tone in self._detail(max(self.query_one("#model-detail").size.width - 3, 40)):
             text.append(printable(line) + "\n", table.style(tone) if tone else "")
         widget = self.query_one("#model-text", Static)
         if widget.content != text:
@@ -154,7 +155,7 @@ class ModelsScreen(ConsoleScreen):
     def _open(self) -> None:
         found = self.query_one(VersionTable).record
         if found is not None:
-            text = "\n".join(line for line, _ in self._detail())
+            text = "\n".join(line for line, _ in self._detail(PAGE))
             self.app.push_screen(TextPage(f"{found.model} {found.version}", text))
 
     def action_train(self) -> None:
@@ -187,12 +188,12 @@ class ModelsScreen(ConsoleScreen):
     def _run(self) -> RunInfo | None:
         return self._data.run if self._data is not None else None
 
-    def _detail(self) -> list[words.Line]:
+    def _detail(self, width: int) -> list[words.Line]:
         found, data = self.query_one(VersionTable).record, self._data
         if found is None or data is None:
             return [("No version yet", "dim"), ("t trains one on what is counted (3 brings posts in)", "dim")]
         accuracy = next((one for one in data.accuracies if one.model_metadata_id == found.id), None)
-        return words.detail(found, accuracy, self.app.format_time)
+        return words.detail(found, accuracy, self.app.format_time, width)
 
     def _start(self, values: dict[str, str] | None) -> None:
         if values is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,19 @@ MODELS = {
 }
 LABELS = {"negative_binomial": "negative binomial", "seasonal_naive": "seasonal naive"}
 MOST_ORIGINS = 1000
+LOCAL = "%a %d %b %H:%M %Z"
 
 
 def train_form(zone: ZoneInfo, data_until: datetime | None, model: str = "negative_binomial") -> FormScreen:
     """Ask for a model, its hyperparameters and the data; closes with the values."""
-    until = (
-        "nothing is counted yet"
-        if data_until is None
-        else f"counted until {data_until.astimezone(zone):%a %d %b %H:%M}"
-    )
-    windows = ", ".join(f"{LABELS[name]} {takes['window_days']}" for name, takes in MODELS.items())
+    until = "nothing is counted yet" if data_until is None else f"counted until {data_until.astimezone(zone):{LOCAL}}"
+    windows = ", ".join(f"{takes['window_days']} ({LABELS[name]})" for name, takes in MODELS.items())
     fields = (
         Field("model", "Model", model, choices=tuple(LABELS.items())),
-        Field("window_days", "Window, days", "", f"how much history it is fitted to; empty: {windows}"),
-        Field("others", "Others", "", "name=value, such as harmonics=3; negative binomial: harmonics, features"),
-        Field("until", "Data until", "", f"empty: all; {zone.key} time; {until}"),
-        Field("origins", "Backtest", "20", "origins, three days apart, at which it is tried on what followed"),
+        Field("window_days", "Window, days", "", f"empty: {windows}"),
+        Field("others", "Others", "", "such as harmonics=3 features=lag_1h,hour_of_day"),
+        Field("until", "Data until", "", f"empty: all; {until}"),
+        Field("origins", "Backtest", "20", "origins at which it is tried on what followed"),
         Field("seed", "Seed", "1", "of the backtest's paths"),
     )
     return FormScreen("Train a model", fields, check=lambda values: problems(values, zone), submit="start")
@@ -55,7 +52,7 @@ def parameters(values: Values, zone: ZoneInfo, artifact_dir: Path) -> dict[str, 
 def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
     """What is wrong, by field."""
     found: dict[str, str] = {}
-    checks = {
+    checks: dict[str, Callable[[], object]] = {
         "window_days": lambda: values["window_days"].strip() and _whole(values["window_days"], 1, 10_000),
         "others": lambda: _others(values),
         "until": lambda: values["until"].strip() and parse_time(values["until"], zone),

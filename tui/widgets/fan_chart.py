@@ -69,7 +69,10 @@ class FanChart(Widget, can_focus=True):
 
     def set_fan(self, fan: Fan | None, *, view: View | None = None, keep: bool = False) -> None:
         """Show other data, in `view` at first; with `keep`, where the user has zoomed and read off stays."""
-        self.fan = fan.sound() if fan is not None else None
+        fan = fan.sound() if fan is not None else None
+        if keep and fan == self.fan and view in (None, self._home):
+            return
+        self.fan = fan
         self._home = view or (whole(fan) if fan is not None else None)
         if not keep or self.view is None:
             self.view, self.cursor = self._home, None
@@ -153,18 +156,25 @@ class FanChart(Widget, can_focus=True):
     def _read_off(self, step: int) -> None:
         if self.fan is None or self.view is None or self._scene is None or not self.fan.steps:
             return
-        before = self.cursor
+        before = self._marked()
         self.cursor = min(max(step, 0), self.fan.steps - 1)
         if not self.view.first <= self.cursor < self.view.last:
             by = self.cursor + 0.5 - (self.view.first + self.view.last) / 2
             self._show(View(self.view.first + by, self.view.last + by))
             return
         self._draw()
-        if self._scene is not None:  # only the two columns and the read-out change
-            place = self._scene.place
-            columns = {self._scene.column(at + self._scene.at) for at in (before, self.cursor) if at is not None}
-            regions = [Region(place.left + column, 0, 1, self.size.height) for column in sorted(columns)]
-            self.refresh(Region(0, 0, self.size.width, 1), *regions)
+        self.refresh(Region(0, 0, self.size.width, 1), *before, *self._marked())
+
+    def _marked(self) -> list[Region]:
+        """The cells that the cursor changes, beside the read-out: little for a slow line to carry."""
+        scene = self._scene
+        if scene is None or scene.cursor is None:
+            return []
+        place = scene.place
+        x, top = place.left + scene.column(scene.cursor + scene.at), int(place.legend)
+        regions = [Region(x, top + place.height, 1, 1)] if place.times else []
+        point = scene.point()
+        return regions if point is None else [*regions, Region(x, top + point[1], 1, 1)]
 
     def _show(self, view: View) -> None:
         if self.fan is None:

@@ -52,7 +52,7 @@ def readout(scene: Scene, step: int) -> list[Segment]:
     for band in reversed(fan.bands):
         low, high = _at(band.lower, step), _at(band.upper, step)
         if low is not None and high is not None:
-            interval = f"{format_count(low)}{scene.marks.dash}{format_count(high)}   "
+            interval = f"{format_count(round(low))}{scene.marks.dash}{format_count(round(high))}   "
             parts += [(f"{band.level:.0%} ", colours.text), (interval, colours.strong)]
     start, end = fan.moment(step), fan.moment(step + 1)
     parts += [
@@ -87,7 +87,7 @@ def time_axis(scene: Scene) -> list[list[Segment]]:
             free = start + len(tick.label) + 2
     marked = [(scene.column(fan.position(event.start)), scene.marks.event, colours.event) for event in fan.events]
     if scene.cursor is not None:
-        marked.append((scene.column(scene.cursor + scene.at), scene.marks.vertical, colours.cursor))
+        marked.append((scene.column(scene.cursor + scene.at), scene.marks.pointer, colours.strong))
     line |= {x: (char, colour) for x, char, colour in marked if 0 <= x < place.width}
     zero = [("0 ".rjust(place.left - 1), colours.text), (scene.marks.corner, colours.axis)] if place.left else []
     return [

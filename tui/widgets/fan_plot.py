@@ -27,6 +27,7 @@ from tui.widgets.plot_lines import (
     ascii_stars,
     blocks,
     braille,
+    dotted,
 )
 from tui.widgets.plot_palette import Mode, Palette, palette
 
@@ -101,15 +102,14 @@ def _band_rows(scene: Scene) -> BandRows:
 
 def _draw_grid(scene: Scene, over: list[Cells], bands: BandRows, ticks: dict[int, float]) -> None:
     marks, grid = scene.marks, scene.colours.grid
-    shaded = scene.mode.depth == "none"  # there the bands are characters, which a grid would break
-    if shaded and scene.mode.glyphs == "ascii":
+    if scene.mode.depth == "none":  # there bands are characters, and nothing would be faint
         return
     days = [x for x, tick in scene.time_ticks() if tick.major]
     for y, codes in enumerate(bands):
         row = over[y]
         for x in range(len(codes)) if y in ticks else days:
             code = codes[x]
-            if not code & 7 and not (shaded and code):
+            if not code & 7:
                 row[x] = (marks.grid if y in ticks else marks.faint, grid[ground(code)])
 
 
@@ -120,13 +120,11 @@ def _draw_moments(scene: Scene, over: list[Cells]) -> None:
         upright.append((scene.column(fan.position(fan.now)), scene.marks.now, colours.now, "now"))
     if fan.origin is not None:
         upright.append((scene.column(fan.position(fan.origin)), scene.marks.vertical, colours.origin, "forecast"))
-    if scene.cursor is not None:
-        upright.append((scene.column(scene.cursor + scene.at), scene.marks.vertical, colours.cursor, ""))
     for x, char, colour, _ in upright:
         if 0 <= x < width:
             for row in over:
                 row[x] = (char, colour)
-    for line, (x, _, colour, words) in enumerate(reversed(upright[:2])):
+    for line, (x, _, colour, words) in enumerate(reversed(upright)):
         if 0 <= x < width and line < len(over):
             place_text(over[line], x + 2, words, colour, width)
 
@@ -138,9 +136,11 @@ def _draw_lines(scene: Scene, over: list[Cells]) -> None:
         for edge in (fan.bands[0].lower, fan.bands[0].upper):  # no colour is left for the widest band
             dots = _dots(scene, edge)
             dots.thin(2)
-            _put(over, dots, glyph, colours.text)
+            _put(over, dots, dotted if mode.glyphs == "blocks" else glyph, colours.text)
     _put(over, _mean_dots(scene), ascii_marks if mode.glyphs == "ascii" else glyph, colours.mean)
     _put(over, _dots(scene, fan.actual), glyph, colours.actual)
+    if (point := scene.point()) is not None:
+        over[point[1]][point[0]] = (scene.marks.point, colours.strong)
 
 
 def _mean_dots(scene: Scene) -> Dots:

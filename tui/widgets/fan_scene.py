@@ -47,10 +47,12 @@ class Marks:
     outline: str
     line: str
     dash: str
+    point: str
+    pointer: str
 
 
-UNICODE = Marks(" ▁▂▃▄▅▆▇", "│", "┤", "─", "┬", "└", "┈", "┊", "┊", "◆", "█", "⠒", "━", "–")
-ASCII = Marks(" " * EIGHTHS, "|", "+", "-", "+", "+", ".", ":", ":", "^", "#", ".", "-", "-")
+UNICODE = Marks(" ▁▂▃▄▅▆▇", "│", "┤", "─", "┬", "└", "┈", "┊", "┊", "◆", "█", "⠒", "━", "–", "●", "▲")
+ASCII = Marks(" " * EIGHTHS, "|", "+", "-", "+", "+", ".", ":", ":", "^", "#", ".", "-", "-", "@", "#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,15 @@ class Scene:
     def row(self, value: float) -> int:
         """The plot's row at a value, the top row being 0; clipped."""
         return min(max(math.floor((1 - value / self.top) * self.place.height), 0), self.place.height - 1)
+
+    def point(self) -> tuple[int, int] | None:
+        """Column and row of the value that is read off: what was observed, or else the mean."""
+        if self.cursor is None:
+            return None
+        found = [v[self.cursor] for v in (self.fan.actual, self.fan.mean) if self.cursor < len(v)]
+        value = next((v for v in found if v is not None), None)
+        column = self.column(self.cursor + self.at)
+        return (column, self.row(value)) if value is not None and 0 <= column < self.place.width else None
 
     def value_ticks(self) -> dict[int, float]:
         """Row to the round value there; zero is the time axis itself."""

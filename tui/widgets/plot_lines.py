@@ -84,6 +84,11 @@ def blocks(left: int, right: int) -> str:
     return "█" if both & 3 and both & 12 else "▀" if both & 3 else "▄"
 
 
+def dotted(left: int, right: int) -> str:  # noqa: ARG001
+    """A point in the middle: an outline that half blocks would make a wall."""
+    return "·"
+
+
 def ascii_line(left: int, right: int) -> str:
     """A mark high, in the middle or low in the cell, or a stroke through it."""
     both = left | right

@@ -41,10 +41,9 @@ class Palette:
     now: str | None
     event: str | None
     event_ground: str | None
-    cursor: str | None
 
 
-NO_COLOURS = Palette((None,) * 4, (None,) * 4, *((None,) * 11))
+NO_COLOURS = Palette((None,) * 4, (None,) * 4, *((None,) * 10))
 
 DARK = Palette(
     bands=("#0f131a", "#172a45", "#1e4270", "#2a62a3"),
@@ -59,7 +58,6 @@ DARK = Palette(
     now="#8b97aa",
     event="#c9a0f0",
     event_ground="#332a4a",
-    cursor="#a8b6cc",
 )
 LIGHT = Palette(
     bands=("#fafbfc", "#dbe8f8", "#b4d0f1", "#86b2e6"),
@@ -74,7 +72,6 @@ LIGHT = Palette(
     now="#7c8796",
     event="#7b3fb8",
     event_ground="#eadff7",
-    cursor="#5c6778",
 )
 DARK_256 = Palette(
     bands=("#121212", "#00005f", "#005f87", "#0087af"),
@@ -89,7 +86,6 @@ DARK_256 = Palette(
     now="#949494",
     event="#d7afff",
     event_ground="#5f00af",
-    cursor="#afafd7",
 )
 LIGHT_256 = Palette(
     bands=("#ffffff", "#d7ffff", "#afd7ff", "#87afff"),
@@ -104,7 +100,6 @@ LIGHT_256 = Palette(
     now="#808080",
     event="#8700af",
     event_ground="#ffd7ff",
-    cursor="#626262",
 )
 # The sixteen colours as the terminal library rounds to them; the outermost band is an outline, not a ground.
 _BLACK, _RED, _BLUE, _WHITE = "#000000", "#aa0000", "#0000aa", "#aaaaaa"
@@ -123,7 +118,6 @@ DARK_16 = Palette(
     now=_WHITE,
     event=_LIGHT_MAGENTA,
     event_ground=_GREY,
-    cursor=_LIGHT_CYAN,
 )
 LIGHT_16 = Palette(
     bands=(_BRIGHT, _BRIGHT, "#aaaaaa", _LIGHT_CYAN),
@@ -138,7 +132,6 @@ LIGHT_16 = Palette(
     now=_GREY,
     event="#aa00aa",
     event_ground=_WHITE,
-    cursor=_BLUE,
 )
 _PALETTES: dict[tuple[Depth, bool], Palette] = {
     ("truecolor", True): DARK,
