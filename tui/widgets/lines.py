@@ -178,8 +178,8 @@ class LineList(Widget, can_focus=True):
         return Strip.join([strip, self._scroll_mark(y)]) if scrolls else strip
 
     def on_resize(self) -> None:
-        """Another size shows other rows."""
-        self._keep_in_view()
+        """Another size shows other rows; it may have been painted before this was told."""
+        self.rows_changed(repaint=False)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scroll by the wheel, where the mouse is on."""
