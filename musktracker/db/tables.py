@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
+    Date,
     Float,
     ForeignKey,
     Index,
@@ -20,6 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from musktracker.db.types import UTCDateTime
+
+PostId = Integer().with_variant(BigInteger(), "postgresql")  # on SQLite every INTEGER holds 64 bits
 
 
 class Base(DeclarativeBase):
@@ -263,6 +267,89 @@ class Coverage(Base):
     span_start: Mapped[datetime]
     span_end: Mapped[datetime]
     created_at: Mapped[datetime]
+
+
+class CoverageHole(Base):
+    """A span of time that a source could not observe, and why; gone once something covers it."""
+
+    __tablename__ = "coverage_holes"
+    __table_args__ = (CheckConstraint("span_end > span_start", name="ck_coverage_holes_order"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    source: Mapped[str] = mapped_column(String(64))
+    span_start: Mapped[datetime]
+    span_end: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(String(255))
+    found_at: Mapped[datetime]
+
+
+class FetchRange(Base):
+    """Post ids still to fetch: those above `low_id`, up to and with `high_id`; gone once all of them are stored.
+
+    The walk came down from `top_id`; when it ends, what it observed is from `span_start` to `span_end`. `purpose` is
+    follow, backfill or recheck; `endpoint` is timeline, recent or all.
+    """
+
+    __tablename__ = "fetch_ranges"
+    __table_args__ = (
+        CheckConstraint("low_id <= high_id AND high_id <= top_id", name="ck_fetch_ranges_order"),
+        CheckConstraint("purpose IN ('follow', 'backfill', 'recheck')", name="ck_fetch_ranges_purpose"),
+        CheckConstraint("endpoint IN ('timeline', 'recent', 'all')", name="ck_fetch_ranges_endpoint"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    source: Mapped[str] = mapped_column(String(64))
+    purpose: Mapped[str] = mapped_column(String(16))
+    endpoint: Mapped[str] = mapped_column(String(16))
+    low_id: Mapped[int] = mapped_column(PostId)
+    high_id: Mapped[int] = mapped_column(PostId)
+    top_id: Mapped[int] = mapped_column(PostId)
+    span_start: Mapped[datetime]
+    span_end: Mapped[datetime]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class HighWaterMark(Base):
+    """Up to which post id a source's walks are complete; it moves only when a walk is."""
+
+    __tablename__ = "high_water_marks"
+
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    post_id: Mapped[int] = mapped_column(PostId)
+    moved_at: Mapped[datetime]
+
+
+class Spending(Base):
+    """What was bought on a UTC day: posts, requests that cost by themselves, and both in millionths of a dollar."""
+
+    __tablename__ = "spending"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    posts: Mapped[int] = mapped_column(Integer)
+    requests: Mapped[int] = mapped_column(Integer)
+    microdollars: Mapped[int] = mapped_column(BigInteger)
+
+
+class BoughtPost(Base):
+    """The UTC day on which a post was last paid for: until it ends, reading it again is free."""
+
+    __tablename__ = "bought_posts"
+
+    post_id: Mapped[int] = mapped_column(PostId, primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(Date)
+
+
+class ApiLimit(Base):
+    """A budget of the API as its last answer told it: requests of an endpoint, or posts of the plan's month."""
+
+    __tablename__ = "api_limits"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    budget: Mapped[int] = mapped_column(Integer)
+    remaining: Mapped[int] = mapped_column(Integer)
+    reset_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime]
 
 
 class EventChange(Base):
