@@ -35,8 +35,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _prepare(settings: Settings, seed: int | None) -> int:
+    parameters = {"artifact_dir": str(settings.artifact_dir), "seed": seed, "timezone": settings.timezone}
     with open_database(settings) as engine:
-        result = run_stage(settings, engine, "demo", {"artifact_dir": str(settings.artifact_dir), "seed": seed})
+        result = run_stage(settings, engine, "demo", parameters)
     print(
         f"The demo is ready: {result['posts']:,} new posts, {result['events']} new events, until {result['until']}."
     )

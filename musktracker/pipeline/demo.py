@@ -62,10 +62,12 @@ def prepare(
     seed: int | None = None,
     years: float = 3.0,
     until: str | None = None,
+    timezone: str = "UTC",
 ) -> dict[str, Any]:
     """Bring the demo's database up to now: posts, coverage, events, counts, features, models, forecasts, scores.
 
-    `years` is how much history a new demo begins with; `until` is a time to stop at before now. Without `seed` the
+    `years` is how much history a new demo begins with; `until` is a time to stop at before now,
+    `timezone` whose days forecasts are summed by. Without `seed` the
     account goes on with the one it has. Raises UsageError where the database holds posts that are not simulated, or
     those of another seed.
     """
@@ -76,11 +78,11 @@ def prepare(
     posts = _store_posts(engine, run, span, seed)
     announced = _store_events(engine, span, seed)
     run.info(f"{posts:,} posts and {announced} events simulated until {iso(span.end)}", seed=seed)
-    stage = _Stages(engine, run)
+    stage = _Stages(engine, run, timezone)
     stage("refresh", {}, until=0.25)
     for model, end in (("seasonal_naive", 0.45), ("negative_binomial", 0.95)):
         _keep_trained(stage, model, moment, artifact_dir, end)
-        stage("forecast", {"horizon": WEEK, "model": model}, until=end + 0.03)
+        stage("forecast", {"horizon": WEEK, "model": model, "timezone": timezone}, until=end + 0.03)
     stage("score", {}, until=1.0)
     run.progress(1.0, stage="ready", message=f"The account is simulated until {iso(span.end)}")
     return {"posts": posts, "events": announced, "seed": seed, "until": iso(span.end)}
@@ -94,7 +96,11 @@ def start(settings: Settings, *, seed: int | None = None) -> int | None:
     engine = engines.connect(settings.with_data_dir_made().database_url)
     try:
         migrate.ensure_current(engine)
-        parameters = {"artifact_dir": str(settings.artifact_dir), "seed": _seed(engine, seed)}
+        parameters = {
+            "artifact_dir": str(settings.artifact_dir),
+            "seed": _seed(engine, seed),
+            "timezone": settings.timezone,
+        }
         return runs.launch(settings, engine, "demo", parameters, lease=stages.lease("demo", parameters))
     except runs.LeaseHeld:
         return None
@@ -130,7 +136,7 @@ def _keep_trained(stage: _Stages, model: str, moment: datetime, artifact_dir: st
         earlier = {"model": model, "artifact_dir": artifact_dir, "until": iso(origins[0]), "backtest_origins": 0}
         stage("train", earlier, until=begin + 0.2 * (end - begin))
         for i, origin in enumerate(origins, 1):
-            past = {"model": model, "horizon": WEEK, "as_of": iso(origin)}
+            past = {"model": model, "horizon": WEEK, "as_of": iso(origin), "timezone": stage.timezone}
             stage("forecast", past, until=begin + (0.2 + 0.3 * i / len(origins)) * (end - begin))
         stage("score", {}, until=stage.reached)
     if latest is None or latest < moment - TRAINED_FOR:
@@ -144,6 +150,7 @@ class _Stages:
 
     engine: Engine
     run: Run
+    timezone: str
     reached: float = 0.15
 
     def __call__(self, kind: str, parameters: Mapping[str, Any], *, until: float) -> Mapping[str, Any]:
