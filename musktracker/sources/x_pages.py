@@ -1,0 +1,263 @@
+"""What is read of the X API's answers: ids, times and kinds of posts. Text is skipped, never kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from musktracker.sources.post_times import TOLERANCE
+from musktracker.sources.x_errors import described, problems
+from musktracker.timeline import FIRST_SNOWFLAKE, LAST_SNOWFLAKE, parse_time, snowflake_time, utc
+
+PERMANENT = ("resource-not-found", "not-authorized-for-resource", "not-authorized-for-field", "disallowed-resource")
+
+
+class Malformed(Exception):
+    """An answer that is JSON but not in the API's form; the message names what is wrong, never what it holds."""
+
+
+class Post(NamedTuple):
+    """A post: the id of its newest version, when it was first made, its kind, the id of its first version.
+
+    An edited post is a new id for the same post: count it under `first_id`. `created_at` is that of `first_id`, in
+    UTC. `kind` is original, reply, quote or repost.
+    """
+
+    id: int
+    created_at: datetime
+    kind: str
+    first_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a walk: posts as delivered, each chain of edits once.
+
+    `newest_id` and `oldest_id` are the extremes of what came (None where nothing did), whatever `meta` says. `looped`:
+    the walk ends here although the API offered more, since it led in a circle: what lies below `oldest_id` is still to
+    be fetched.
+    """
+
+    posts: tuple[Post, ...]
+    newest_id: int | None
+    oldest_id: int | None
+    result_count: int  # entries delivered, repeated ones too: what is billed
+    next_token: str | None = field(default=None, repr=False)
+    looped: bool = False
+    errors: tuple[str, ...] = ()  # what the API could not deliver, in words
+    contradicted: tuple[int, ...] = ()  # posts whose stated time is off from that in their id; the id's was taken
+    untimed: tuple[int, ...] = ()  # posts from before snowflakes without a time: left out
+
+    @property
+    def more(self) -> bool:
+        """Whether another page follows."""
+        return self.next_token is not None and not self.looped
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What became of posts asked for by id: there; not there (deleted); or not to be known.
+
+    `found` is by the id asked for. `unknown` are ids withheld for another reason than deletion (a protected or
+    suspended account), and those about which the API said nothing, asked twice.
+    """
+
+    found: Mapping[int, Post]
+    missing: frozenset[int]
+    unknown: frozenset[int]
+
+
+class Count(NamedTuple):
+    """How many posts the API counted in [start, end)."""
+
+    start: datetime
+    end: datetime
+    posts: int
+
+
+class Usage(NamedTuple):
+    """Posts read in this month by the project, the most it may read (None: not said), the day it starts anew."""
+
+    used: int
+    cap: int | None
+    reset_day: int | None
+
+
+def read_page(body: Any) -> Page:
+    """The page in an answer. Raises Malformed."""
+    entries = _entries(body)
+    meta = body.get("meta")
+    if not isinstance(meta, Mapping):
+        if entries or "errors" not in body:
+            raise Malformed("it has no meta")
+        meta = {}
+    posts, contradicted, untimed = read_posts(entries)
+    token = meta.get("next_token")
+    if token is not None and not isinstance(token, str):
+        raise Malformed("its next_token is no text")
+    ids = [post.id for post in posts] + untimed
+    return Page(
+        posts=tuple(posts) if len({post.first_id for post in posts}) == len(posts) else _once(posts),
+        newest_id=max(ids, default=None),
+        oldest_id=min(ids, default=None),
+        result_count=len(entries),
+        next_token=token or None,
+        errors=tuple(described(problem) for problem in problems(body)),
+        contradicted=tuple(contradicted),
+        untimed=tuple(untimed),
+    )
+
+
+def read_posts(entries: list[Any]) -> tuple[list[Post], list[int], list[int]]:
+    """Posts as delivered; the ids of those whose stated time contradicts the id; of those that have no time."""
+    posts: list[Post] = []
+    contradicted: list[int] = []
+    untimed: list[int] = []
+    for entry in entries:
+        try:
+            post_id = _id(entry["id"])
+            history = entry.get("edit_history_tweet_ids") or entry.get("edit_history_post_ids")
+            first = min(map(_id, history)) if history and len(history) > 1 else post_id
+            references = entry.get("referenced_tweets") or entry.get("referenced_posts")
+            kind = _kind(references) if references else "original"
+            stated = entry.get("created_at")
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise Malformed("a post in it has no usable id") from None
+        created = _created_at(first, stated)
+        if created is None:
+            untimed.append(post_id)
+            continue
+        if stated and not _agrees(stated, created, post_id):
+            contradicted.append(post_id)
+        posts.append(Post(post_id, created, kind, first))
+    return posts, contradicted, untimed
+
+
+def says_times(body: Any) -> bool:
+    """Whether any post of an answer has a time or a reference: that the fields asked for were understood."""
+    return any(
+        "created_at" in entry or "referenced_tweets" in entry or "referenced_posts" in entry
+        for entry in _entries(body)
+        if isinstance(entry, Mapping)
+    )
+
+
+def read_lookup(body: Any) -> tuple[dict[int, Post], set[int], set[int]]:
+    """The posts of a lookup by id, the ids not found, and those withheld. Raises Malformed."""
+    posts, _, _ = read_posts(_entries(body))
+    missing: set[int] = set()
+    withheld: set[int] = set()
+    for problem in problems(body):
+        named = problem.get("resource_id") or problem.get("value")
+        if str(named).isdecimal():
+            absent = "resource-not-found" in str(problem.get("type")) or "Not Found" in str(problem.get("title"))
+            suspended = "suspended" in str(problem.get("detail"))
+            (missing if absent and not suspended else withheld).add(int(str(named)))
+    return {post.id: post for post in posts}, missing, withheld
+
+
+def read_counts(body: Any) -> tuple[list[Count], str | None]:
+    """The counts of an answer and the token of the next. Raises Malformed."""
+    entries = _entries(body)
+    meta = body.get("meta")
+    if not isinstance(meta, Mapping):
+        raise Malformed("it has no meta")
+    try:
+        counts = [
+            Count(
+                parse_time(entry["start"]),
+                parse_time(entry["end"]),
+                int(entry["tweet_count"] if "tweet_count" in entry else entry["post_count"]),
+            )
+            for entry in entries
+        ]
+    except Exception:
+        raise Malformed("a count in it cannot be read") from None
+    token = meta.get("next_token")
+    return counts, token if isinstance(token, str) and token else None
+
+
+def read_usage(body: Any) -> Usage:
+    """The project's usage, whether its numbers come as numbers or as text. Raises Malformed."""
+    data = body.get("data") if isinstance(body, Mapping) else None
+    if not isinstance(data, Mapping):
+        raise Malformed("it has no data")
+    try:
+        used, cap, day = (
+            None if data.get(name) is None else int(data[name])
+            for name in ("project_usage", "project_cap", "cap_reset_day")
+        )
+    except (TypeError, ValueError):
+        raise Malformed("a number in it cannot be read") from None
+    if used is None:
+        raise Malformed("it does not say project_usage")
+    return Usage(used, cap, day)
+
+
+def transient_problem(body: Any) -> str | None:
+    """The first partial error that may be gone when asked again, in words; None where there is none."""
+    for problem in problems(body):
+        if not any(kind in str(problem.get("type", "")) for kind in PERMANENT):
+            return described(problem) or "a partial error without a description"
+    return None
+
+
+def _entries(body: Any) -> list[Any]:
+    if not isinstance(body, Mapping):
+        raise Malformed("it is no object")
+    data = body.get("data")
+    if data is None:
+        if "meta" not in body and "errors" not in body:
+            raise Malformed("it has neither data nor errors")
+        return []
+    if not isinstance(data, list):
+        raise Malformed("its data is no list")
+    return data
+
+
+def _id(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError
+    number = int(value)
+    if not 0 < number <= LAST_SNOWFLAKE:
+        raise ValueError
+    return number
+
+
+def _kind(references: Any) -> str:
+    kinds = {reference["type"] for reference in references}
+    if "retweeted" in kinds or "reposted" in kinds:
+        return "repost"
+    if "replied_to" in kinds:
+        return "reply"
+    return "quote" if "quoted" in kinds else "original"
+
+
+def _created_at(first: int, stated: Any) -> datetime | None:
+    if first >= FIRST_SNOWFLAKE:
+        return snowflake_time(first)
+    try:
+        return utc(datetime.fromisoformat(stated))
+    except Exception:
+        return None
+
+
+def _agrees(stated: Any, created: datetime, post_id: int) -> bool:
+    try:
+        moment = datetime.fromisoformat(stated)
+        if abs(moment - created) <= TOLERANCE:
+            return True
+        return post_id >= FIRST_SNOWFLAKE and abs(moment - snowflake_time(post_id)) <= TOLERANCE
+    except (TypeError, ValueError):
+        return False
+
+
+def _once(posts: list[Post]) -> tuple[Post, ...]:
+    newest: dict[int, Post] = {}
+    for post in posts:
+        kept = newest.get(post.first_id)
+        if kept is None or post.id > kept.id:
+            newest[post.first_id] = post
+    return tuple(newest.values())

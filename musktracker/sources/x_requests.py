@@ -1,0 +1,313 @@
+"""How a request reaches the X API: paced by its limits, bounded in time, tried again while that may help."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import tenacity
+
+from musktracker import __version__
+from musktracker.errors import UsageError
+from musktracker.sources import x_errors, x_limits
+from musktracker.sources.x_limits import RateLimit
+from musktracker.sources.x_pages import Malformed
+from musktracker.text import printable
+
+T = TypeVar("T")
+
+LONGEST_RESET = timedelta(hours=1)  # after which a window is tried again, whatever it said
+SHORTEST_REPORTED = 1.0  # seconds of waiting that are worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a request is tried, and the seconds between: doubling from the first to the longest, with jitter.
+
+    `throttled` are those after a 429 that does not say when to come back.
+    """
+
+    attempts: int = 8
+    first: float = 1.0
+    longest: float = 64.0
+    throttled: float = 60.0
+    longest_throttled: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, of silence while an answer comes, and for a whole request."""
+
+    connect: float = 10.0
+    silence: float = 30.0
+    total: float = 60.0
+
+
+class WaitReason(NamedTuple):
+    """Why the client waits. `kind`: reset (a window is spent), pace (a budget is spread), retry (after a fault)."""
+
+    kind: Literal["reset", "pace", "retry"]
+    message: str
+
+
+OnWait = Callable[[WaitReason, datetime], None]
+
+
+class Endpoint(NamedTuple):
+    """An address of the API: the name its limit goes by, what it gives in words, the least time between requests."""
+
+    name: str
+    words: str
+    spacing: timedelta = timedelta()
+
+
+class Requests:
+    """Sends requests to one API with one token, and remembers its limits and its clock."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None,
+        *,
+        on_wait: OnWait | None,
+        patience: Patience,
+        timeouts: Timeouts,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        if not token:
+            raise x_errors.Unauthorized(
+                "There is no bearer token for the X API", "Put one in X_BEARER_TOKEN, in the environment or in .env"
+            )
+        self.base_url = base_url
+        self.token = token
+        self.limits: dict[str, RateLimit] = {}
+        self.skew = timedelta()
+        self.sent = 0
+        self._local = _is_loopback(base_url)
+        self._on_wait = on_wait
+        self._patience = patience
+        self._timeouts = timeouts
+        self._clock = clock
+        self._sleep = sleep
+        self._last: dict[str, datetime] = {}
+        self._http: httpx.AsyncClient | None = None
+
+    def open(self) -> None:
+        """Be ready to send."""
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url,
+            headers={"Authorization": f"Bearer {self.token}", "User-Agent": f"musktracker/{__version__}"},
+            timeout=httpx.Timeout(self._timeouts.silence, connect=self._timeouts.connect),
+            limits=httpx.Limits(max_connections=4, keepalive_expiry=60),
+            trust_env=not self._local,  # a proxy leads nowhere from this machine to itself
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    def server_now(self) -> datetime:
+        """The time by the API's clock."""
+        return self._clock() + self.skew
+
+    def __repr__(self) -> str:
+        return f"Requests({self.base_url!r})"
+
+    async def ask(self, endpoint: Endpoint, path: str, parameters: Mapping[str, str], read: Callable[[Any], T]) -> T:
+        """Ask until there is an answer that `read` takes, waiting between; raise once patience is spent."""
+        retrying = tenacity.AsyncRetrying(
+            sleep=self._sleep,
+            stop=tenacity.stop_after_attempt(self._patience.attempts),
+            wait=self._wait_after,
+            retry=tenacity.retry_if_exception_type(_TryAgain),
+            before_sleep=self._tell_of_retry,
+            reraise=True,
+        )
+        try:
+            return await retrying(self._ask_once, endpoint, path, parameters, read)
+        except _TryAgain as last:
+            failure = self._given_up(endpoint, last)
+        raise failure  # outside of the handler, so that it drags no other error with what that holds along
+
+    async def _ask_once(
+        self, endpoint: Endpoint, path: str, parameters: Mapping[str, str], read: Callable[[Any], T]
+    ) -> T:
+        await self._pace(endpoint)
+        response = await self._send(endpoint, path, parameters)
+        body = _json(response)
+        if response.status_code == 429:
+            raise self._throttled(endpoint, response, body)
+        if response.status_code >= 500 or response.status_code == 408:
+            raise _TryAgain(f"the server answered {response.status_code}")
+        if response.is_redirect:
+            raise x_errors.XApiError(
+                f"The X API's address redirects elsewhere ({response.status_code})",
+                "Set x_api_base_url to where the API is; a token is not sent after a redirect",
+            )
+        if response.status_code >= 400:
+            raise x_errors.refusal(response.status_code, body, endpoint.words, self.token)
+        if not isinstance(body, Mapping):
+            kind = printable(response.headers.get("content-type", "no type"))[:40]
+            raise _TryAgain(f"the answer is not whole JSON ({kind}, {len(response.content):,} bytes)")
+        try:
+            return read(body)
+        except Malformed as problem:
+            reason = f"the answer cannot be used: {problem}"
+        raise _TryAgain(reason)
+
+    async def _send(self, endpoint: Endpoint, path: str, parameters: Mapping[str, str]) -> httpx.Response:
+        if self._http is None:
+            raise RuntimeError("The client is used outside of its context")
+        sent = self._last[endpoint.name] = self._clock()
+        self.sent += 1
+        try:
+            async with asyncio.timeout(self._timeouts.total):
+                response = await self._http.get(path, params=dict(parameters))
+        except (httpx.RequestError, TimeoutError) as error:
+            reason = _network_words(error)
+        else:
+            self._observe(endpoint, response, sent)
+            return response
+        raise _TryAgain(reason)
+
+    def _observe(self, endpoint: Endpoint, response: httpx.Response, sent: datetime) -> None:
+        skew = x_limits.read_skew(response.headers, sent, self._clock())
+        if skew is not None:
+            self.skew = skew
+        limit = x_limits.read_limit(response.headers)
+        if limit is not None:
+            self.limits[endpoint.name] = limit
+
+    async def _pace(self, endpoint: Endpoint) -> None:
+        last = self._last.get(endpoint.name)
+        if last is None:
+            return
+        earliest = last + endpoint.spacing
+        kind: Literal["reset", "pace"] = "pace"
+        limit = self.limits.get(endpoint.name)
+        if limit is not None and limit.reset > self.server_now():
+            kind = "reset" if limit.remaining <= 0 else "pace"
+            earliest = max(earliest, limit.earliest(last + self.skew) - self.skew)
+        seconds = min(earliest - self._clock(), LONGEST_RESET).total_seconds()
+        if seconds <= 0:
+            return
+        if kind == "reset":
+            self._tell(kind, f"The rate limit of {endpoint.name} is spent: waiting for its reset", seconds)
+        else:
+            self._tell(kind, f"Spreading the requests to {endpoint.name} over its rate limit", seconds)
+        await self._sleep(seconds)
+
+    def _throttled(self, endpoint: Endpoint, response: httpx.Response, body: Any) -> Exception:
+        if x_errors.is_usage_cap(body):
+            return x_errors.usage_cap(body, self.token)
+        limit = x_limits.read_limit(response.headers)
+        if limit is None:
+            after = x_limits.read_retry_after(response.headers)
+            reason = f"too many requests to {endpoint.name} (429 without a reset)"
+            return _TryAgain(reason, after=after, throttled="blind")
+        if limit.remaining > 0:  # the limit of each second, not that of the window
+            return _TryAgain(f"too many requests to {endpoint.name} in a second (429)", throttled="second")
+        left = min(limit.reset - self.server_now() + x_limits.MARGIN, LONGEST_RESET).total_seconds()
+        reason = f"the rate limit of {endpoint.name} is spent (429)"
+        return _TryAgain(reason, after=max(left, self._patience.first), throttled="window")
+
+    def _wait_after(self, state: tenacity.RetryCallState) -> float:
+        failure = _failure(state)
+        if failure.after is not None:
+            return failure.after
+        patience = self._patience
+        if failure.throttled == "blind":
+            return _backoff(patience.throttled, patience.longest_throttled)(state)
+        return _backoff(patience.first, patience.longest)(state)
+
+    def _tell_of_retry(self, state: tenacity.RetryCallState) -> None:
+        failure, seconds = _failure(state), state.upcoming_sleep
+        if failure.throttled == "window":
+            self._tell("reset", f"{_sentence(failure.reason)}: waiting for its reset", seconds)
+        else:
+            attempts = f"{state.attempt_number} of {self._patience.attempts}"
+            self._tell("retry", f"{_sentence(failure.reason)}: trying again (attempt {attempts} failed)", seconds)
+
+    def _tell(self, kind: Literal["reset", "pace", "retry"], message: str, seconds: float) -> None:
+        if self._on_wait is not None and seconds >= SHORTEST_REPORTED:
+            self._on_wait(WaitReason(kind, message), self._clock() + timedelta(seconds=seconds))
+
+    def _given_up(self, endpoint: Endpoint, last: _TryAgain) -> x_errors.Unavailable:
+        tried = f"{self._patience.attempts} attempts"
+        message = f"The X API did not give {endpoint.words} in {tried}; the last: {last.reason}"
+        if last.throttled:
+            return x_errors.RateLimited(message, "Something else may use the same token; start again later")
+        return x_errors.Unavailable(message, "Check the connection, then start again: it goes on where it stopped")
+
+
+class _TryAgain(Exception):
+    """A request failed in a way that passes; `after` are the seconds to wait where the answer said so."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        after: float | None = None,
+        throttled: Literal["window", "second", "blind"] | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.after = after
+        self.throttled = throttled
+
+
+def _json(response: httpx.Response) -> Any:
+    """The body as JSON; None where it is none."""
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _network_words(error: Exception) -> str:
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return "no answer in time" if not isinstance(error, httpx.ConnectTimeout) else "no connection in time"
+    detail = printable(" ".join(str(error).split()))[:200]
+    return f"the connection failed ({type(error).__name__}{': ' + detail if detail else ''})"
+
+
+def _backoff(first: float, longest: float) -> tenacity.wait.wait_base:
+    """Doubling from `first` to `longest`: half of it certain, half at random."""
+    certain = tenacity.wait_exponential(multiplier=first / 2, max=longest / 2)
+    return certain + tenacity.wait_random_exponential(multiplier=first / 2, max=longest / 2)
+
+
+def _failure(state: tenacity.RetryCallState) -> _TryAgain:
+    failure = state.outcome.exception() if state.outcome else None
+    assert isinstance(failure, _TryAgain)  # noqa: S101 - the only one that is retried
+    return failure
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _is_loopback(base_url: str) -> bool:
+    """Whether an address is this machine. Raises UsageError where a token would cross a network in the clear."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if parts.scheme != "https" and not local:
+        raise UsageError(
+            f"x_api_base_url is {printable(base_url)!r}, and a token must not be sent over a network unencrypted",
+            "Begin it with https://",
+        )
+    return local
