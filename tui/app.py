@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 import time
@@ -39,11 +40,14 @@ SCREENS = {
     "models": "Models",
     "forecasts": "Forecasts",
 }
+GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: few of them
+PARSED_STYLES = 512  # more than there are widgets with a style of their own
 SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 
 def run(settings: Settings, *, read_only: bool = False) -> int:
     """Open the console in this terminal; returns the exit code."""
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     console = Console(settings, read_only=read_only)
     console.run(mouse=False)
     while console.next_settings is not None:  # the demo was asked for
@@ -99,6 +103,7 @@ class Console(App[None], inherit_bindings=False):
         self.animation_level = "none"
         self._pulse: Pulse | None = None
         self._last_mode = "overview"
+        self.stylesheet._parse_cache.grow(PARSED_STYLES)
         for theme in THEMES:
             self.register_theme(theme)
         remembered = state.load(settings.data_dir).get("theme")
@@ -192,6 +197,8 @@ class Console(App[None], inherit_bindings=False):
             await self._show_failure(error)
             return
         self.phase = ""
+        if not self.is_headless:
+            gc.freeze()  # what is imported by now stays: collections need not look at it
         self.engine = engine
         self.action_refresh_data()
 
@@ -271,6 +278,13 @@ class Console(App[None], inherit_bindings=False):
             await self.run_action(binding.action, node)
 
         return binding.description, f"{binding.tooltip or 'Key'} · {self.get_key_display(binding)}", act
+
+    def _load_screen_css(self, screen: Screen[Any]) -> None:
+        """Read a screen's style, and keep what is parsed already: a first visit costs half of Textual's own way."""
+        for path in screen.css_path:
+            if not self.stylesheet.has_source(str(path), ""):
+                self.stylesheet.read(path)
+        screen._css_update_count = self._css_update_count
 
     def _fatal_error(self) -> None:
         """End on an error nobody foresaw: its trace goes to a file, without a secret, and a line says so."""

@@ -11,8 +11,12 @@ from textual.widgets import Button, Static
 
 from musktracker.config import Settings
 from musktracker.db import engines, migrate, revisions
+from musktracker.db.migrate import SchemaStatus
+from musktracker.db.queries.schema import DatabaseInfo, TableSize
+from musktracker.db.revisions import Revision
 from tui.app import Console
-from tui.screens.migrations import RevisionTable, SizeTable
+from tui.screens import migrations
+from tui.screens.migrations import MigrationsData, MigrationsScreen, RevisionTable, SizeTable
 from tui.widgets.confirm import Confirm
 from tui.widgets.header import Header
 
@@ -27,16 +31,39 @@ def said(app: Console) -> str:
     return "\n".join(notification.message for notification in app._notifications)
 
 
+def shown_data() -> MigrationsData:
+    """A schema with a step to apply, whatever this program's own is."""
+    titles = ("The initial schema", "Integrity: what must not be there twice", "Runs: every long operation as a row")
+    steps = [
+        Revision(f"{n:03}", f"{n - 1:03}" if n > 1 else None, title, f"{title}.\n\nWhat it is for.", applied=n < 3)
+        for n, title in enumerate(titles, 1)
+    ]
+    sizes = [("raw_tweets", 84_934, 12_400_000), ("runs", 12, 16_384), ("time_buckets", 28_800, None)]
+    return MigrationsData(
+        SchemaStatus("002", "003", ("003",), tuple(reversed(steps))),
+        DatabaseInfo("sqlite:////data/musktracker.db", "SQLite 3.40.1", 17_200_000),
+        tuple(TableSize(*size) for size in sizes),
+        (),
+        ("musktracker.20260115T180700Z.backup.db",),
+    )
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_migrations_look(
-    size: tuple[int, int], populated: Settings, console: MakeConsole, settled: Any, snapshot: Any
+    size: tuple[int, int],
+    populated: Settings,
+    console: MakeConsole,
+    settled: Any,
+    snapshot: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(MigrationsScreen, "fetch", lambda self, engine: shown_data())
+    sql = "── Up ──\nCREATE TABLE runs (\n    id INTEGER NOT NULL\n);\n\n── Down ──\nDROP TABLE runs;"
+    monkeypatch.setattr(migrations, "_detail", lambda settings, revision: f"{revision.docstring}\n\n{sql}")
     app = console(populated)
     async with app.run_test(size=size) as pilot:
         await pilot.press("2")
         await settled(pilot)
-        app.screen.query_one("#schema-state", Static).update("✓ Schema")  # the version and size of this SQLite
-        await pilot.pause()
         snapshot(app, f"migrations-{size[0]}x{size[1]}")
 
 

@@ -9,10 +9,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tui.threads import in_thread
 from tui.widgets.header import Header
+from tui.widgets.keys import Keys
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -61,7 +62,7 @@ class ConsoleScreen(Screen[None]):
         yield Static(id="banner", markup=False)
         with Vertical(id="body"):
             yield from self.compose_body()
-        yield Footer(show_command_palette=False, compact=True)
+        yield Keys()
         yield Static("Too small: make this window\nat least 60 columns by 16 rows.\nq quits", id="too-small")
 
     def refresh_data(self) -> None:

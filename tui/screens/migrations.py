@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +17,8 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from musktracker.config import Settings
+from musktracker.errors import MuskTrackerError
 from musktracker.text import printable
 from tui.copying import copy
 from tui.screens.base import ConsoleScreen
@@ -180,14 +186,14 @@ class MigrationsScreen(ConsoleScreen):
         self.query_one("#step").focus()
 
     async def _show_step(self) -> None:
-        revision, engine = self._selected(), self.app.engine
-        if revision is None or engine is None:
+        revision = self._selected()
+        if revision is None:
             return
         text = self._details.get(revision.revision)
         if text is None:
             self._set_step(revision, f"{_about(revision)}\n\nWorking out its SQL…")
             try:
-                text = await in_thread(_detail, engine, revision)
+                text = await in_thread(_detail, self.app.settings, revision)
             except Exception as error:
                 self._set_step(revision, f"{_about(revision)}\n\nIts SQL cannot be shown: {self.app.words(error)}")
                 return
@@ -308,15 +314,27 @@ def _coloured(text: str) -> Content:
     return Content("\n").join(lines)
 
 
-def _detail(engine: Engine, revision: Revision) -> str:
-    import time
-
-    from musktracker.db import migrate
-
+def _detail(settings: Settings, revision: Revision) -> str:
     time.sleep(DETAIL_SECONDS)
-    up = migrate.sql(engine, revision.revision, "up")
-    down = migrate.sql(engine, revision.revision, "down")
+    up, down = _sql(settings, revision.revision), _sql(settings, revision.revision, "--down")
     return f"{_about(revision)}\n\n── Up ──\n{_dense(up)}\n\n── Down ──\n{_dense(down)}"
+
+
+def _sql(settings: Settings, *arguments: str) -> str:
+    """The SQL of a step, worked out by the command line: this process stays small without Alembic in it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "musktracker.cli.main", "migrate", "sql", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        cwd=settings.data_dir,
+        env={**os.environ, **settings.environment()},
+    )
+    if done.returncode:
+        raise MuskTrackerError(done.stderr.strip().removeprefix("musktracker: ") or "musktracker migrate sql failed")
+    return done.stdout
 
 
 def _about(revision: Revision) -> str:

@@ -1,0 +1,63 @@
+"""The line at the bottom: the keys of where the user stands, as one widget that is painted when they change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.binding import ActiveBinding
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+
+KEY = "bold $footer-key-foreground"
+TEXT = "$footer-description-foreground"
+DIMMED = "$text-faint"
+
+
+class Keys(Widget):
+    """Each key that is worth a place. Where there is no room, the console's own stay, and dots stand for the rest."""
+
+    DEFAULT_CSS = "Keys { dock: bottom; height: 1; padding: 0 1; background: $footer-background; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._painted = Content("")
+
+    def on_mount(self) -> None:
+        """Follow the bindings."""
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+
+    def render(self) -> Content:
+        """Keys of the place first, then those that work everywhere."""
+        self._painted = self._line()
+        return self._painted
+
+    def _changed(self, _screen: Screen[Any]) -> None:
+        self.call_after_refresh(self._update)
+
+    def _update(self) -> None:
+        if self.is_attached and not self._line().is_same(self._painted):
+            self.refresh()
+
+    def _line(self) -> Content:
+        shown: dict[str, ActiveBinding] = {}
+        for active in self.screen.active_bindings.values():
+            if active.binding.show and active.binding.description:
+                shown.setdefault(active.binding.action, active)
+        here = [self._key(active) for active in shown.values() if active.node is not self.app]
+        everywhere = [self._key(active) for active in shown.values() if active.node is self.app]
+        room = self.content_size.width
+        rest: list[Content] = []
+        while here and _width([*here, *rest, *everywhere]) > room:
+            here.pop()
+            rest = [Content.styled("…", TEXT)]
+        return Content("  ").join([*here, *rest, *everywhere])
+
+    def _key(self, active: ActiveBinding) -> Content:
+        key = self.app.get_key_display(active.binding)
+        key_style, text_style = (KEY, TEXT) if active.enabled else (DIMMED, DIMMED)
+        return Content.assemble((key, key_style), (f" {active.binding.description}", text_style))
+
+
+def _width(parts: list[Content]) -> int:
+    return sum(part.cell_length + 2 for part in parts) - 2
