@@ -66,10 +66,9 @@ def prepare(
 ) -> dict[str, Any]:
     """Bring the demo's database up to now: posts, coverage, events, counts, features, models, forecasts, scores.
 
-    `years` is how much history a new demo begins with; `until` is a time to stop at before now,
-    `timezone` whose days forecasts are summed by. Without `seed` the
-    account goes on with the one it has. Raises UsageError where the database holds posts that are not simulated, or
-    those of another seed.
+    `years` is how much history a new demo begins with; `until` is a time to stop at before now; `timezone` is whose
+    days the forecasts are summed by. Without `seed` the account goes on with the one it has. Raises UsageError where
+    the database holds posts that are not simulated, or those of another seed.
     """
     moment = parse_time(until) if until else now()
     run.progress(0.0, stage="posts", message="Simulating the account")

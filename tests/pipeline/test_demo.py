@@ -183,12 +183,11 @@ def test_the_demo_command_prepares_beside_the_users_own_database(
 
 def test_a_reset_waits_for_runs_that_go_on(home: Settings) -> None:
     mine = for_demo(home.with_data_dir_made())
-    engine = open_database(mine)
-    run_id = runs.create(engine, "train", {})
-    with pytest.raises(MuskTrackerError, match=f"run {run_id}"):
-        demo.forget(mine)
-    runs.execute(engine, "train", lambda *_: {}, {}, run_id=run_id)
-    engine.dispose()
+    with open_database(mine) as engine:
+        run_id = runs.create(engine, "train", {})
+        with pytest.raises(MuskTrackerError, match=f"run {run_id}"):
+            demo.forget(mine)
+        runs.execute(engine, "train", lambda *_: {}, {}, run_id=run_id)
     demo.forget(mine)
     assert list(mine.data_dir.glob("musktracker.db*")) == []
 
@@ -199,11 +198,9 @@ def test_a_damaged_demo_can_be_reset_and_a_real_database_cannot(home: Settings) 
     path.write_bytes(b"no database" * 1000)
     demo.forget(mine)
     assert not path.exists()
-    real = open_database(home)
-    with writing(real) as connection:
+    with open_database(home) as real, writing(real) as connection:
         values = {"tweet_id": "1", "created_at": now(), "source": "csv", "ingest_time": now()}
         connection.execute(insert(RawTweet).values(values))
-    real.dispose()
     with pytest.raises(UsageError, match="not simulated"):
         demo.forget(home)
     assert (home.data_dir / "musktracker.db").exists()
@@ -240,13 +237,12 @@ def test_a_launched_demo_is_a_process_of_its_own_that_can_be_cancelled(home: Set
     mine = for_demo(home.with_data_dir_made())
     run_id = demo.start(mine, seed=1)
     assert run_id is not None
-    engine = open_database(mine)
-    deadline = time.monotonic() + 60
-    while coverage.post_count(engine) == 0 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert runs.get(engine, run_id).pid not in (None, os.getpid())
-    runs.request_cancel(engine, run_id)
-    while runs.get(engine, run_id).active and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert runs.get(engine, run_id).status == "cancelled"
-    engine.dispose()
+    with open_database(mine) as engine:
+        deadline = time.monotonic() + 60
+        while coverage.post_count(engine) == 0 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert runs.get(engine, run_id).pid not in (None, os.getpid())
+        runs.request_cancel(engine, run_id)
+        while runs.get(engine, run_id).active and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert runs.get(engine, run_id).status == "cancelled"
