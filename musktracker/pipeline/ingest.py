@@ -6,9 +6,8 @@ A file is read whole before anything of it is written, so that a file that turns
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
@@ -16,26 +15,23 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, exists, select
+from sqlalchemy import Engine, exists, select
 
 from musktracker import timeline
 from musktracker.db.engines import is_sqlite, reading, writing
-from musktracker.db.tables import Base, Coverage, RawTweet
-from musktracker.db.upsert import upsert
+from musktracker.db.tables import RawTweet
 from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.pipeline.store import cover, fill_kinds, insert_rows, sqlite_times, stored_kinds, without
 from musktracker.runs import Run
 from musktracker.sources import files as sources
 from musktracker.sources.file_posts import Posts
-from musktracker.timeline import DAY, EPOCH, Span, iso, now, parse_time
+from musktracker.timeline import EPOCH, Span, iso, now, parse_time
 
 SOURCE = "file"
 BATCH = {"sqlite": 2_000, "postgresql": 20_000}  # SQLite has one writer: others wait 15 ms for 2,000 rows
 MICROSECOND = timedelta(microseconds=1)
 LONG_SILENCE = timedelta(hours=72)
 SHOWN_SILENCES = 5
-
-RAW_TWEETS = Base.metadata.tables["raw_tweets"]
-COLUMNS = ("tweet_id", "created_at", "source", "ingest_time", "kind")
 
 
 @dataclass(slots=True)
@@ -110,35 +106,6 @@ def import_files(
     }
 
 
-def cover(
-    connection: Connection, source: str, spans: Iterable[Span], *, holes: Iterable[Span] = (), moment: datetime
-) -> None:
-    """Add spans to what a source covers, and take holes out of it; rows that neither changes stay as they are."""
-    rows = connection.execute(select(Coverage.__table__).where(Coverage.source == source)).all()
-    stored = {Span(row.span_start, row.span_end): row.id for row in rows}
-    wanted = _without(timeline.union([*stored, *spans]), list(holes))
-    gone = [stored[span] for span in stored if span not in wanted]
-    if gone:
-        connection.execute(delete(Coverage).where(Coverage.id.in_(gone)))
-    new = [
-        {"source": source, "span_start": span.start, "span_end": span.end, "created_at": moment}
-        for span in wanted
-        if span not in stored
-    ]
-    if new:
-        connection.execute(Coverage.__table__.insert(), new)  # type: ignore[attr-defined]
-
-
-def sqlite_times(moments: list[int]) -> list[str]:
-    """Times (microseconds since the epoch) as SQLite stores them; several times faster than by datetimes."""
-    split = [divmod(moment, _DAY) for moment in moments]
-    dates = {day: (EPOCH + DAY * day).date().isoformat() for day in {day for day, _ in split}}
-    return [
-        f"{dates[day]}{_MINUTES[rest // _MINUTE]}{rest % _MINUTE // _SECOND:02}.{rest % _SECOND:06}"
-        for day, rest in split
-    ]
-
-
 class _Plan:
     """What is to be stored under which name, and what of time it covers; checked."""
 
@@ -210,7 +177,7 @@ class _Importer:
         plan, total = self._plan, len(posts)
         within = plan.covers or posts.span()
         covers = plan.coverage and (last or not plan.covers)
-        spans = _without([within], plan.holes) if covers else []
+        spans = without([within], plan.holes) if covers else []
         known = self._any_stored(posts.span())
         silences = _Silences(within)
         kinds: Counter[str | None] = Counter()
@@ -241,8 +208,8 @@ class _Importer:
         elif new or filled or spans is not None:
             new_rows, filled_rows = (self._rows(chosen, ids, batch, moments) for chosen in (new, filled))
             with writing(self._engine) as connection:
-                imported = self._upsert(connection, new_rows)
-                self._upsert(connection, filled_rows, update=("kind",))
+                imported = insert_rows(connection, new_rows)
+                fill_kinds(connection, filled_rows)
                 if spans is not None:
                     cover(connection, self._plan.source, spans, holes=self._plan.holes, moment=self._moment)
         outcome.imported += imported
@@ -260,9 +227,6 @@ class _Importer:
     def _verbatim(self, moments: list[int]) -> list[Any]:
         return sqlite_times(moments) if is_sqlite(self._engine) else [_time(moment) for moment in moments]
 
-    def _upsert(self, connection: Connection, rows: list[tuple[Any, ...]], update: Sequence[str] = ()) -> int:
-        return upsert(connection, RAW_TWEETS, COLUMNS, rows, conflict=("tweet_id",), update=update, verbatim=True)
-
     def _any_stored(self, span: Span) -> bool:
         """Whether there are posts of that time at all: for a first import, no post need be looked up."""
         near = RawTweet.created_at.between(span.start - timeline.HOUR, span.end + timeline.HOUR)
@@ -271,13 +235,8 @@ class _Importer:
 
     def _stored(self, ids: list[str]) -> dict[str, str | None]:
         """The kinds of those of these posts that are there already (or would be, in a dry run)."""
-        sqlite = is_sqlite(self._engine)
         with reading(self._engine) as connection:
-            found = connection.exec_driver_sql(
-                _STORED_SQLITE if sqlite else _STORED_POSTGRES, (json.dumps(ids) if sqlite else ids,)
-            )
-            cursor: Any = found.cursor  # the driver's own rows: of a second import, these are all there is to do
-            stored: dict[str, str | None] = dict(cursor.fetchall())
+            stored = stored_kinds(connection, ids)
         if not self._pretended:
             return stored
         return stored | {name: "" for name in ids if name in self._pretended}
@@ -289,7 +248,7 @@ class _Importer:
             self._quiet = silences = known
             if not last:
                 return
-        suspects = [span for span in _without(silences, self._plan.holes) if span.end - span.start > LONG_SILENCE]
+        suspects = [span for span in without(silences, self._plan.holes) if span.end - span.start > LONG_SILENCE]
         for span in suspects[:SHOWN_SILENCES]:
             start, end = _texts(span)
             yield (
@@ -334,10 +293,6 @@ def _marking_last(batches: Iterator[list[_Post]]) -> Iterator[tuple[list[_Post],
         yield held, False
         held = batch
     yield held, True
-
-
-def _without(spans: Iterable[Span], holes: Sequence[Span]) -> list[Span]:
-    return [rest for span in spans for rest in timeline.holes(holes, span)]
 
 
 def _shared(some: list[Span], others: list[Span]) -> list[Span]:
@@ -390,10 +345,4 @@ def _microseconds(time: datetime) -> int:
     return (time - EPOCH) // MICROSECOND
 
 
-_SECOND = 1_000_000
-_MINUTE = 60 * _SECOND
-_DAY = 24 * 60 * _MINUTE
-_MINUTES = [f" {minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
 _LONG_SILENCE = LONG_SILENCE // MICROSECOND
-_STORED_SQLITE = "SELECT tweet_id, kind FROM raw_tweets WHERE tweet_id IN (SELECT value FROM json_each(?))"
-_STORED_POSTGRES = "SELECT tweet_id, kind FROM raw_tweets WHERE tweet_id = ANY(%s)"

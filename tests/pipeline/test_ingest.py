@@ -21,6 +21,7 @@ from musktracker.db.verbatim import sqlite_text
 from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from musktracker.pipeline import ingest
 from musktracker.pipeline.ingest import import_files
+from musktracker.pipeline.store import sqlite_times
 from musktracker.runs import Run
 from musktracker.timeline import DAY, EPOCH, HOUR, Span, iso, snowflake_floor, snowflake_time
 
@@ -271,4 +272,4 @@ def test_order_and_repetition_of_rows_change_nothing(
 
 @given(st.integers(0, 2**52))
 def test_times_written_straight_are_those_that_the_column_type_writes(moment: int) -> None:
-    assert ingest.sqlite_times([moment]) == [sqlite_text(EPOCH + timedelta(microseconds=moment))]
+    assert sqlite_times([moment]) == [sqlite_text(EPOCH + timedelta(microseconds=moment))]

@@ -1,0 +1,161 @@
+"""The one way posts and what is covered come into the database, whether from a file or from the X API.
+
+Posts are idempotent: one that is there stays as it is, but for a kind that was unknown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from musktracker import timeline
+from musktracker.db import verbatim
+from musktracker.db.engines import is_sqlite
+from musktracker.db.tables import Base, Coverage, CoverageHole, RawTweet
+from musktracker.db.upsert import upsert
+from musktracker.timeline import DAY, EPOCH, Span
+
+RAW_TWEETS = Base.metadata.tables["raw_tweets"]
+COLUMNS = ("tweet_id", "created_at", "source", "ingest_time", "kind")
+
+
+class NewPost(NamedTuple):
+    """A post to store: its id (of an edited one, the first), when it was made, its kind where that is known."""
+
+    id: int
+    created_at: datetime
+    kind: str | None
+
+
+class Stored(NamedTuple):
+    """What storing changed: posts that were new, that got their kind, that had been marked as deleted."""
+
+    new: int
+    filled: int
+    restored: int
+
+
+def store_posts(connection: Connection, source: str, posts: Sequence[NewPost], moment: datetime) -> Stored:
+    """Store posts that were just seen at a source; whoever sees a post knows that it is not deleted."""
+    if not posts:
+        return Stored(0, 0, 0)
+    ids = [str(post.id) for post in posts]
+    known = stored_kinds(connection, ids)
+    ingested = verbatim.time(connection, moment)
+    rows = [
+        (name, verbatim.time(connection, post.created_at), source, ingested, post.kind)
+        for name, post in zip(ids, posts, strict=True)
+    ]
+    new = insert_rows(connection, [row for row in rows if row[0] not in known])
+    if not known:
+        return Stored(new, 0, 0)
+    filled = fill_kinds(connection, [row for row in rows if row[4] and known.get(row[0], "") is None])
+    return Stored(new, filled, restore(connection, list(known)))
+
+
+def stored_kinds(connection: Connection, ids: list[str]) -> dict[str, str | None]:
+    """Those of these posts that are stored, with their kinds."""
+    sqlite = is_sqlite(connection)
+    found = connection.exec_driver_sql(
+        _KINDS_SQLITE if sqlite else _KINDS_POSTGRES, (json.dumps(ids) if sqlite else ids,)
+    )
+    cursor: Any = found.cursor  # the driver's own rows: of a second import, these are all there is to do
+    return dict(cursor.fetchall())
+
+
+def insert_rows(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Insert rows of COLUMNS (times as db.verbatim has them); returns how many were not there."""
+    return upsert(connection, RAW_TWEETS, COLUMNS, rows, conflict=("tweet_id",), verbatim=True)
+
+
+def fill_kinds(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Give stored posts the kinds of these rows of COLUMNS; returns how many changed."""
+    return upsert(connection, RAW_TWEETS, COLUMNS, rows, conflict=("tweet_id",), update=("kind",), verbatim=True)
+
+
+def restore(connection: Connection, ids: Sequence[str]) -> int:
+    """Take back that these posts were deleted; returns of how many that was said."""
+    back = update(RawTweet).where(RawTweet.is_deleted.is_(True), RawTweet.tweet_id.in_(ids))
+    return connection.execute(back.values(is_deleted=False, deleted_at=None)).rowcount
+
+
+def mark_deleted(connection: Connection, ids: Sequence[str], moment: datetime) -> int:
+    """Say of posts that they are deleted, as was found at a moment; returns of how many that is new."""
+    gone = update(RawTweet).where(RawTweet.is_deleted.is_(False), RawTweet.tweet_id.in_(ids))
+    return connection.execute(gone.values(is_deleted=True, deleted_at=moment)).rowcount
+
+
+def cover(
+    connection: Connection, source: str, spans: Iterable[Span], *, holes: Iterable[Span] = (), moment: datetime
+) -> None:
+    """Add spans to what a source covers, and take holes out of it; rows that neither changes stay as they are.
+
+    What is covered now is no recorded hole any more, whichever source found it.
+    """
+    rows = connection.execute(select(Coverage.__table__).where(Coverage.source == source)).all()
+    stored = {Span(row.span_start, row.span_end): row.id for row in rows}
+    wanted = without(timeline.union([*stored, *spans]), list(holes))
+    gone = [span for span in stored if span not in wanted]
+    for span in wanted:
+        if span in stored:
+            continue
+        grown = next((old for old in gone if old.start == span.start), None)  # as a follower's does at every poll
+        if grown is not None:
+            gone.remove(grown)
+            connection.execute(update(Coverage).where(Coverage.id == stored[grown]).values(span_end=span.end))
+        else:
+            values = {"source": source, "span_start": span.start, "span_end": span.end, "created_at": moment}
+            connection.execute(insert(Coverage).values(values))
+    if gone:
+        connection.execute(delete(Coverage).where(Coverage.id.in_([stored[span] for span in gone])))
+    _trim_holes(connection, wanted)
+
+
+def record_hole(connection: Connection, source: str, span: Span, reason: str, moment: datetime) -> None:
+    """Record why a source could not observe a span, but for what is covered already or recorded for that reason."""
+    covered = [Span(*row) for row in connection.execute(select(Coverage.span_start, Coverage.span_end))]
+    same = (CoverageHole.source == source, CoverageHole.reason == reason)
+    recorded = connection.execute(select(CoverageHole.span_start, CoverageHole.span_end).where(*same))
+    recorded_spans = [Span(*row) for row in recorded]
+    for part in without(timeline.holes(covered, span), recorded_spans):
+        values = {"source": source, "span_start": part.start, "span_end": part.end, "reason": reason}
+        connection.execute(insert(CoverageHole).values(**values, found_at=moment))
+
+
+def without(spans: Iterable[Span], holes: Sequence[Span]) -> list[Span]:
+    """What is left of spans once holes are taken out."""
+    return [rest for span in spans for rest in timeline.holes(holes, span)]
+
+
+def sqlite_times(moments: list[int]) -> list[str]:
+    """Times (microseconds since the epoch) as SQLite stores them; several times faster than by datetimes."""
+    split = [divmod(moment, _DAY) for moment in moments]
+    dates = {day: (EPOCH + DAY * day).date().isoformat() for day in {day for day, _ in split}}
+    return [
+        f"{dates[day]}{_MINUTES[rest // _MINUTE]}{rest % _MINUTE // _SECOND:02}.{rest % _SECOND:06}"
+        for day, rest in split
+    ]
+
+
+def _trim_holes(connection: Connection, covered: list[Span]) -> None:
+    for row in connection.execute(select(CoverageHole.__table__)).all():
+        hole = Span(row.span_start, row.span_end)
+        left = timeline.holes(covered, hole)
+        if left == [hole]:
+            continue
+        connection.execute(delete(CoverageHole).where(CoverageHole.id == row.id))
+        for span in left:
+            values = {"source": row.source, "reason": row.reason, "found_at": row.found_at}
+            connection.execute(insert(CoverageHole).values(span_start=span.start, span_end=span.end, **values))
+
+
+_SECOND = 1_000_000
+_MINUTE = 60 * _SECOND
+_DAY = 24 * 60 * _MINUTE
+_MINUTES = [f" {minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
+_KINDS_SQLITE = "SELECT tweet_id, kind FROM raw_tweets WHERE tweet_id IN (SELECT value FROM json_each(?))"
+_KINDS_POSTGRES = "SELECT tweet_id, kind FROM raw_tweets WHERE tweet_id = ANY(%s)"
