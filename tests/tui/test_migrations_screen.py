@@ -64,6 +64,8 @@ async def test_migrations_look(
     async with app.run_test(size=size) as pilot:
         await pilot.press("2")
         await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
         snapshot(app, f"migrations-{size[0]}x{size[1]}")
 
 
@@ -80,7 +82,7 @@ async def test_the_steps_and_the_tables_are_shown_on_both_databases(
         names = {table.name for table in app.screen.query_one(SizeTable).records}
         assert {"raw_tweets", "time_buckets", "runs"} <= names
         assert f"Schema at {migrate.head()}, the newest" in text_of(app, "#schema-state")
-        await pilot.press("G")
+        await pilot.press("G", "enter")
         await settled(pilot)
         detail = text_of(app, "#step-text")
     assert "six tables" in detail

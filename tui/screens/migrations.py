@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from musktracker.db.revisions import Revision
 
 QUIET = "$text-muted"
-DETAIL_SECONDS = 0.15  # the cursor has to rest this long before a step's SQL is worked out
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class SizeTable(RecordTable["TableSize"]):
 
 
 class MigrationsScreen(ConsoleScreen):
-    """The schema's steps above, with the tables beside them; below, what the step under the cursor does in SQL."""
+    """The schema's steps, with the tables beside them; below, what the step under the cursor is for, and its SQL."""
 
     TITLE: ClassVar[str] = "Migrations"
     CSS_PATH = "migrations.tcss"
@@ -179,24 +177,25 @@ class MigrationsScreen(ConsoleScreen):
     @on(LineList.Moved, "RevisionTable")
     def _step_moved(self) -> None:
         self.refresh_bindings()
-        self.run_worker(self._show_step(), group="step", exclusive=True, exit_on_error=False)
+        revision = self._selected()
+        if revision is not None:
+            hint = f"{_about(revision)}\n\n── enter shows its SQL ──"
+            self._set_step(revision, self._details.get(revision.revision, hint))
 
     @on(RecordTable.Opened, "RevisionTable")
     def _read_step(self) -> None:
         self.query_one("#step").focus()
-
-    async def _show_step(self) -> None:
         revision = self._selected()
-        if revision is None:
-            return
-        text = self._details.get(revision.revision)
-        if text is None:
-            self._set_step(revision, f"{_about(revision)}\n\nWorking out its SQL…")
-            try:
-                text = await in_thread(_detail, self.app.settings, revision)
-            except Exception as error:
-                self._set_step(revision, f"{_about(revision)}\n\nIts SQL cannot be shown: {self.app.words(error)}")
-                return
+        if revision is not None and revision.revision not in self._details:
+            self.run_worker(self._show_sql(revision), group="step", exclusive=True, exit_on_error=False)
+
+    async def _show_sql(self, revision: Revision) -> None:
+        self._set_step(revision, f"{_about(revision)}\n\n── Working out its SQL… ──")
+        try:
+            text = await in_thread(_detail, self.app.settings, revision)
+        except Exception as error:
+            text = f"{_about(revision)}\n\nIts SQL cannot be shown: {self.app.words(error)}"
+        else:
             self._details[revision.revision] = text
         if self._selected() == revision:
             self._set_step(revision, text)
@@ -315,7 +314,6 @@ def _coloured(text: str) -> Content:
 
 
 def _detail(settings: Settings, revision: Revision) -> str:
-    time.sleep(DETAIL_SECONDS)
     up, down = _sql(settings, revision.revision), _sql(settings, revision.revision, "--down")
     return f"{_about(revision)}\n\n── Up ──\n{_dense(up)}\n\n── Down ──\n{_dense(down)}"
 
