@@ -35,9 +35,9 @@ class Post(NamedTuple):
 class Page:
     """One page of a walk: posts as delivered, each chain of edits once.
 
-    `newest_id` and `oldest_id` are the extremes of what came (None where nothing did), whatever `meta` says. `looped`:
-    the walk ends here although the API offered more, since it led in a circle: what lies below `oldest_id` is still to
-    be fetched.
+    `newest_id` and `oldest_id` are the extremes of what came (None where nothing did), whatever `meta` says.
+    `looped`: the walk ends here although the API offered more, since it led in a circle: what lies below `oldest_id`
+    is still to be fetched.
     """
 
     posts: tuple[Post, ...]
