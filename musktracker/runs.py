@@ -20,9 +20,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from sqlalchemy import Engine, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from musktracker.config import LOG_LEVELS, Settings
@@ -50,6 +50,10 @@ class LeaseHeld(MuskTrackerError):
             f"Wait for it, or cancel it: musktracker runs cancel {holder.id}",
         )
         self.holder = holder
+
+
+class LeaseLost(MuskTrackerError):
+    """This run lost its lease while it stood still; it must write no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,17 +313,21 @@ def recording(
     SIGTERM and SIGHUP end the run as cancelled where this is the main thread.
     """
     run = RecordedRun(engine, run_id, listener, scrub, level)
-    with _ending_on_signals():  # from before the row says that it runs, until the row says how it ended
+    with _Signals() as signals:
         _mark_started(engine, run_id)
         run.start()
         try:
+            signals.raise_from_now_on()
             yield run
+            signals.keep_from_now_on()
         except (Cancelled, KeyboardInterrupt) as reason:
+            signals.keep_from_now_on()
             run.end_with("warning", str(reason) or "Interrupted")
             run.stop()
             _finish(engine, run_id, "cancelled", error=str(reason) or "Interrupted")
             raise
         except BaseException as failure:
+            signals.keep_from_now_on()
             text = scrub(describe(failure))
             run.end_with("error", text)
             run.stop()
@@ -376,6 +384,21 @@ def launch(
         os.close(log)
     threading.Thread(target=worker.wait, name=f"reap-{run_id}", daemon=True).start()
     return run_id
+
+
+def require_lease(connection: Connection, run: Run) -> None:
+    """Raise LeaseLost in a transaction of a run that was taken for lost, lest it write beside who took over.
+
+    Nobody can take the lease over before the transaction ends. A run that is no row needs none.
+    """
+    if run.id is None:
+        return
+    lease = select(RunRow.lease).where(RunRow.id == run.id).with_for_update(read=True)
+    if connection.scalar(lease) is None:
+        raise LeaseLost(
+            f"Run {run.id} was taken for lost, since it gave no sign of life, and another may have taken over",
+            "musktracker runs shows it; what this run stored stays",
+        )
 
 
 def request_cancel(engine: Engine, run_id: int) -> bool:
@@ -443,6 +466,14 @@ def prune(engine: Engine, *, before: datetime) -> int:
     with writing(engine) as connection:
         return connection.execute(
             delete(RunRow).where(RunRow.finished_at < before, RunRow.status.not_in(ACTIVE))
+        ).rowcount
+
+
+def prune_lines(engine: Engine, *, before: datetime, levels: Sequence[str]) -> int:
+    """Delete log lines of some levels from before a time, also of runs that go on; returns how many."""
+    with writing(engine) as connection:
+        return connection.execute(
+            delete(RunLogLine).where(RunLogLine.time < before, RunLogLine.level.in_(levels))
         ).rowcount
 
 
@@ -520,21 +551,38 @@ def _holder(engine: Engine, lease: str) -> RunInfo | None:
     return None if row is None else _info(row)
 
 
-@contextmanager
-def _ending_on_signals() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+class _Signals:
+    """SIGTERM and SIGHUP, which raise Cancelled while the stage runs, and wait while its row begins or ends."""
 
-    def end(number: int, _frame: FrameType | None) -> None:
-        raise Cancelled(f"Ended by {signal.Signals(number).name}")
+    def __init__(self) -> None:
+        self._raises = False
+        self._kept: int | None = None
+        self._before: dict[int, Any] = {}
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._meet) for number in (signal.SIGTERM, signal.SIGHUP)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def raise_from_now_on(self) -> None:
+        """A signal raises Cancelled, as does one that was kept."""
+        self._raises = True
+        if self._kept is not None:
+            self._meet(self._kept, None)
+
+    def keep_from_now_on(self) -> None:
+        """A signal is kept."""
+        self._raises = False
+
+    def _meet(self, number: int, _frame: FrameType | None) -> None:
+        self._kept = number
+        if self._raises:
+            self._raises = False  # one is enough: a second must not cut off the ending
+            raise Cancelled(f"Ended by {signal.Signals(number).name}")
 
 
 def _line_values(run_id: int | None, line: LogLine) -> dict[str, Any]:
