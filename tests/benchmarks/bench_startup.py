@@ -1,4 +1,4 @@
-"""What starting costs: commands against a bare interpreter, in the same run. `python tests/benchmarks/bench_startup.py`"""
+"""What starting costs, beside a bare interpreter in the same run: `python tests/benchmarks/bench_startup.py`."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_times_are_read_and_shown_in_the_display_zone_and_utc_in_json(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert add(command, "--end", "2025-03-06T20:00", "--intensity", "0.7") == 0
-    assert ["2025-03-06", "17:00", "3", "h", "0.7"] == capsys.readouterr().out.splitlines()[3].split()[1:6]
+    assert capsys.readouterr().out.splitlines()[3].split()[1:6] == ["2025-03-06", "17:00", "3", "h", "0.7"]
     assert command("list", "--json") == 0
     [event] = printed(capsys)
     assert (event["event_start"], event["event_end"]) == ("2025-03-06T22:00:00Z", "2025-03-07T01:00:00Z")
