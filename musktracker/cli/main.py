@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "what is stored, how fresh it is, and what to do next",
     "runs": "list, show, follow and cancel runs",
     "migrate": "bring the database's schema up, down, or show where it is",
+    "simulate": "serve a simulated X API, with faults, to try things on",
     "config": "show the settings and where each came from",
 }
 HIDDEN = {"work": "carry out a queued run"}

@@ -28,7 +28,6 @@ FAULTS = {
     "late": "of all posts, this share shows up to late_seconds late",
     "no_created_at": "posts come without their time",
 }
-SHORTENING = ("empty", "loop", "subset", "swap")  # those that a single walk cannot get around
 LIMITS = {
     "users/by/username/:username": 300,
     "users/:id/tweets": 10_000,

@@ -237,11 +237,15 @@ class XClient:
                 raise Malformed(f"it is not whole ({problem})")
             return x_pages.read_page(body), x_pages.says_times(body)
 
+        bare: Page | None = None
         while True:
             page, with_fields = await self._ask_for_posts(endpoint, path, parameters, read)
             self.posts_received += page.result_count
-            if not page.posts or not self._fields.answered(with_fields=with_fields):
+            if not page.posts:
+                return bare or page
+            if not self._fields.answered(with_fields=with_fields):
                 return page
+            bare = page
 
     async def _look_up(self, ids: Collection[int]) -> tuple[dict[int, Post], set[int], set[int]]:
         parameters = {"ids": ",".join(map(str, ids))}
