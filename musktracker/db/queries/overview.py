@@ -131,6 +131,8 @@ class Overview:
             return "refresh"
         if stages["score"].due:
             return "score"
+        if stages["model"].state == "missing":
+            return "train"
         if stages["posts"].state != "good":
             return "import"
         if stages["model"].state != "good":
