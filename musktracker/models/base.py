@@ -37,12 +37,14 @@ class History:
     """Everything known when a forecast is made; events may have been entered a little after the origin.
 
     `counts[i]` is the number of posts in the hour `start + i` (hours since the epoch); NaN where the hour was not
-    observed. The origin is the end of the last hour, `start + len(counts)`.
+    observed. The origin is the end of the last hour, `start + len(counts)`. `posts` holds the moments of the posts
+    counted, ascending, in microseconds since the epoch; None where only the counts are known.
     """
 
     start: int
     counts: FloatArray
     events: Events = field(default_factory=Events.none)
+    posts: IntArray | None = None
 
     @property
     def origin(self) -> int:
@@ -50,10 +52,14 @@ class History:
         return self.start + len(self.counts)
 
     def until(self, origin: int) -> History:
-        """What was known at an earlier origin: later hours are cut off, as are events entered later."""
-        from musktracker.models.features import events_known_at
+        """What was known at an earlier origin: later hours and posts are cut off, as are events entered later."""
+        from musktracker.models.features import MICROSECONDS, events_known_at
 
-        return History(self.start, self.counts[: max(origin - self.start, 0)], events_known_at(self.events, origin))
+        posts = self.posts
+        if posts is not None:
+            posts = posts[: np.searchsorted(posts, origin * MICROSECONDS)]
+        counts = self.counts[: max(origin - self.start, 0)]
+        return History(self.start, counts, events_known_at(self.events, origin), posts)
 
     def before(self, origin: int, hours: int) -> FloatArray:
         """The counts of the `hours` hours that end at `origin`; NaN where they are not known."""

@@ -1,0 +1,201 @@
+"""The first hour ahead, from what the last minutes and hours say: posts come in bursts that outlast an hour's edge.
+
+Two numbers are predicted by linear regression from the state at an hour's start (exponentially smoothed rates of the
+posts before it, time since the last post, profile, level): how many posts relative to the level, and whether any.
+The counts of past hours whose two predictions were alike, scaled by the level, are what the hour may bring: a
+kernel estimate of the conditional distribution (Hall, Wolff & Yao 1999). The smoothed rates are the intensities of
+exponentially self-exciting processes (Hawkes 1971).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musktracker.models.base import FloatArray, History, IntArray
+from musktracker.models.level import PRIOR, Rates
+
+HORIZONS = (3 / 60, 10 / 60, 0.5, 2.0, 8.0, 24.0)  # hours over which rates are smoothed
+MEMORY = 240  # hours after which a post no longer counts in any smoothed rate
+NEEDED = 8  # hours before the origin that must be observed
+DAYS = 400  # of past hours that are regressed on and drawn from
+HALF_LIFE = 300.0  # days in which a past hour's weight halves
+BANDWIDTH = 0.15  # of each prediction, in its own deviations
+LEVEL_BANDWIDTH = 0.5  # of the log level
+RIDGE = 1e-5
+LONGEST_SILENCE = 48.0
+MICROSECONDS_PER_HOUR = 3.6e9
+
+
+@dataclass(frozen=True, slots=True)
+class FirstHour:
+    """The fitted regressions: `weights` (columns, 2), and whether exact times were used (else hours alone)."""
+
+    weights: FloatArray
+    exact: bool
+    rows: int
+
+    def draw(
+        self, history: History, origin: int, profile: FloatArray, n: int, rng: np.random.Generator
+    ) -> FloatArray:
+        """Counts of the hour at `origin`, (n,). Raises ValueError where the hours before it were not observed."""
+        hours = _hours(history, origin)
+        past = _State(history, origin, hours, profile, exact=self.exact)
+        if not past.is_known[-1]:
+            raise ValueError(f"the {NEEDED} hours before it were not all observed")
+        usable = past.is_known[:-1] & ~np.isnan(past.counts[:-1])
+        predicted = past.columns @ self.weights
+        distance = (predicted[:-1][usable] - predicted[-1]) / BANDWIDTH
+        level = past.level[:-1][usable]
+        away = (level - past.level[-1]) / LEVEL_BANDWIDTH
+        log_weights = -0.5 * ((distance**2).sum(axis=1) + away**2)
+        log_weights -= np.log(2) * (origin - hours[:-1][usable]) / 24 / HALF_LIFE
+        weights = np.cumsum(np.exp(log_weights - log_weights.max()))
+        chosen = np.searchsorted(weights, (np.arange(n) + rng.random(n)) / n * weights[-1])
+        chosen = np.minimum(chosen, len(weights) - 1)
+        scaled = past.counts[:-1][usable][chosen] * np.exp(past.level[-1] - level[chosen])
+        return np.asarray(np.floor(scaled + rng.random(n)))
+
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """The fit as named arrays."""
+        return {
+            "first_weights": self.weights,
+            "first_exact": np.array(self.exact),
+            "first_rows": np.array(self.rows),
+        }
+
+    @classmethod
+    def restore(cls, parameters: Mapping[str, NDArray[Any]]) -> FirstHour:
+        """The fit from its arrays."""
+        return cls(parameters["first_weights"], bool(parameters["first_exact"]), int(parameters["first_rows"]))
+
+
+def fit_first_hour(history: History, profile: FloatArray) -> FirstHour:
+    """Regress the hours of the last 400 days. Raises ValueError where too few are known."""
+    exact = history.posts is not None
+    hours = _hours(history, history.origin)
+    past = _State(history, history.origin, hours, profile, exact=exact)
+    usable = past.is_known & ~np.isnan(past.counts)
+    columns, counts, level = past.columns[usable], past.counts[usable], np.exp(past.level[usable])
+    if len(counts) < 10 * columns.shape[1]:
+        raise ValueError(
+            f"only {len(counts)} hours have a known level and {NEEDED} observed hours before them; "
+            f"{10 * columns.shape[1]} are needed"
+        )
+    weights = 0.5 ** ((history.origin - hours[usable]) / 24 / HALF_LIFE)
+    targets = np.column_stack([np.log1p(2 * counts / level), counts == 0])
+    scale = np.sqrt((columns**2).mean(axis=0)) + 1e-9
+    scaled = columns / scale
+    squares = (scaled * weights[:, None]).T @ scaled
+    ridge = RIDGE * weights.sum() * np.eye(columns.shape[1])
+    slopes = np.linalg.solve(squares + ridge, (scaled * weights[:, None]).T @ targets)
+    deviations = (scaled @ slopes).std(axis=0)
+    return FirstHour(slopes / scale[:, None] / np.maximum(deviations, 1e-9), exact, len(counts))
+
+
+def splice(paths: FloatArray, first: FloatArray, rng: np.random.Generator) -> None:
+    """Put the first hour's draws (n,) into paths (n, horizon), the larger draws where the paths' own are larger.
+
+    What the paths say of how the first hour goes with the later ones is kept: ensemble copula coupling (Schefzik,
+    Thorarinsdottir & Gneiting 2013).
+    """
+    order = np.argsort(paths[:, 0] + rng.random(len(paths)))
+    paths[order, 0] = np.sort(first)
+
+
+class _State:
+    """What is known at the start of each hour: columns (n, k), log level per hour (n,), the hour's own count."""
+
+    def __init__(self, history: History, origin: int, hours: IntArray, profile: FloatArray, *, exact: bool) -> None:
+        if exact and history.posts is None:
+            raise ValueError("the fit used the exact times of posts, which this history does not have")
+        span = hours[-1] - hours[0] + MEMORY
+        counts = history.before(origin, span)  # the hours from hours[0] - MEMORY to the origin
+        self.counts = np.append(counts, np.nan)[MEMORY:]
+        rates = Rates(history, origin)
+        self.level = rates.features(hours) @ (PRIOR / PRIOR.sum()) - np.log(24)
+        observed = rates.observed(hours - NEEDED, hours) == NEEDED
+        self.is_known = observed & ~np.isnan(self.level)
+        contributions, silence = (_exact if exact else _spread)(history, origin, counts)
+        smoothed = [_smoothed(contributions[k], horizon)[MEMORY:] for k, horizon in enumerate(HORIZONS)]
+        self.columns = _columns(
+            hours, profile, self.level, np.stack(smoothed), silence[MEMORY:], _usual(counts)[MEMORY:]
+        )
+        self.columns[~self.is_known] = 0.0
+
+
+def _hours(history: History, origin: int) -> IntArray:
+    return np.arange(max(history.start, origin - 24 * DAYS), origin + 1)
+
+
+def _columns(
+    hours: IntArray,
+    profile: FloatArray,
+    level: FloatArray,
+    smoothed: FloatArray,
+    silence: FloatArray,
+    usual: FloatArray,
+) -> FloatArray:
+    """The columns of the regressions, their squares and products where these say more."""
+    shape = np.log(profile)[hours % 24]
+    relative = np.log(smoothed / np.exp(level) + 0.1)
+    quiet = np.log(np.minimum(silence, LONGEST_SILENCE) + 0.02)
+    _, minutes, half, two, eight, _ = relative
+    phase = 2 * np.pi * (hours % 24) / 24
+    columns = [
+        np.ones(len(hours)), level, shape, quiet, *relative, usual - np.log1p(np.exp(level)),
+        quiet**2, shape**2, minutes**2, half**2, two**2, eight**2,
+        quiet * shape, quiet * eight, shape * minutes, shape * two, shape * eight, half * eight,
+        *(wave(k * phase) for k in (1, 2, 3) for wave in (np.sin, np.cos)),
+    ]  # fmt: skip
+    return np.asarray(np.nan_to_num(np.column_stack(columns)))
+
+
+def _exact(history: History, origin: int, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What the posts of each hour add to the smoothed rates at its end, and the hours since the last post before each
+    hour's start (and the origin)."""
+    first = origin - len(counts)
+    posts = history.posts if history.posts is not None else np.empty(0, dtype=np.int64)
+    times = posts / MICROSECONDS_PER_HOUR - first
+    times = times[(times >= 0) & (times < len(counts))]
+    hour = times.astype(np.int64)
+    added = [np.bincount(hour, np.exp((times - hour - 1) / h) / h, minlength=len(counts)) for h in HORIZONS]
+    starts = np.arange(len(counts) + 1)
+    before = np.searchsorted(times, starts)
+    silence = starts - np.append(-np.inf, times)[before]
+    return np.stack(added), silence
+
+
+def _spread(_: History, __: int, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The same where only counts are known: the posts of an hour are taken to be spread over it evenly."""
+    known = np.nan_to_num(counts)
+    added = [known * -np.expm1(-1 / horizon) for horizon in HORIZONS]
+    starts = np.arange(len(counts) + 1)
+    last = np.maximum.accumulate(np.where(known > 0, starts[1:], -np.inf))
+    gap = np.concatenate([[np.inf], starts[1:] - last])
+    inside = np.where(known > 0, 1 / (known + 1), 0.0)
+    position = np.maximum.accumulate(np.where(known > 0, np.arange(len(known)), 0)) if len(known) else starts[:0]
+    return np.stack(added), gap + np.append(0.0, inside[position])
+
+
+def _smoothed(added: FloatArray, horizon: float) -> FloatArray:
+    """The smoothed rate at the start of each hour and at the end of the last: decaying sums of what they added."""
+    lags = min(MEMORY, int(np.ceil(10 * horizon)) + 1)
+    decay = np.exp(-np.arange(lags) / horizon)
+    return np.append(0.0, np.convolve(added, decay)[: len(added)])
+
+
+def _usual(counts: FloatArray) -> FloatArray:
+    """The mean of log(1 + count) about the same hour of the last seven days, for each hour and the one to come."""
+    known = ~np.isnan(counts)
+    size = len(counts) + 1
+    total, number = np.zeros(size), np.zeros(size)
+    logs = np.where(known, np.log1p(np.nan_to_num(counts)), 0.0)
+    for lag in (24 * day + offset for day in range(1, 8) for offset in (-1, 0, 1)):
+        total[lag:] += logs[: size - lag]
+        number[lag:] += known[: size - lag]
+    return np.asarray(total / np.maximum(number, 1))
