@@ -86,6 +86,11 @@ class Requests:
             raise x_errors.Unauthorized(
                 "There is no bearer token for the X API", "Put one in X_BEARER_TOKEN, in the environment or in .env"
             )
+        if not (token.isascii() and token.isprintable() and " " not in token):
+            raise x_errors.Unauthorized(
+                "The bearer token for the X API holds characters that no token has",
+                "Copy it into X_BEARER_TOKEN again",
+            )
         self.base_url = base_url
         self.token = token
         self.limits: dict[str, RateLimit] = {}

@@ -213,6 +213,13 @@ def test_without_a_token_it_says_where_to_put_one(token: str | None) -> None:
         XClient("https://api.x.com", token)
 
 
+@pytest.mark.parametrize("token", ["se cret", "secret\n", "sécret", "secret\x00"])
+def test_a_token_that_no_header_can_carry_is_refused_unseen(token: str) -> None:
+    with pytest.raises(x_errors.Unauthorized) as caught:
+        XClient("https://api.x.com", token)
+    assert token not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["http://api.x.com", "http://10.0.0.7:8080", "http://localhost.example"])
 def test_a_token_is_not_sent_over_a_network_in_the_clear(url: str) -> None:
     with pytest.raises(UsageError, match="unencrypted"):
