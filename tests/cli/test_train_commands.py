@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine
+from stored_hours import store_hours
 
 from musktracker.cli.main import main
 from musktracker.config import Settings
-from musktracker.db.engines import writing
-from musktracker.db.tables import TimeBucket
-from musktracker.timeline import HOUR
 
-START = datetime(2025, 3, 1, 5, tzinfo=UTC)
 HOURS = 24 * 40
 Command = Callable[..., int]
 
@@ -35,19 +31,7 @@ def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 @pytest.fixture
 def counted(engine: Engine) -> Engine:
     """Forty days of counts."""
-    counts = np.random.default_rng(1).poisson(3, HOURS).tolist()
-    values = [
-        {
-            "bucket_start": START + k * HOUR,
-            "bucket_end": START + (k + 1) * HOUR,
-            "granularity": "hourly",
-            "tweet_count": count,
-            "computed_at": START,
-        }
-        for k, count in enumerate(counts)
-    ]
-    with writing(engine) as connection:
-        connection.execute(insert(TimeBucket), values)
+    store_hours(engine, np.random.default_rng(1).poisson(3, HOURS))
     return engine
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Engine, delete, func, select, update
+from stored_hours import START, store_hours
 
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
@@ -21,26 +21,10 @@ from musktracker.pipeline.train import train
 from musktracker.runs import Run
 from musktracker.timeline import DAY, HOUR, iso
 
-START = datetime(2025, 3, 1, 5, tzinfo=UTC)
 DAYS = 40
 END = START + DAYS * DAY
 SMALL = {"features": "lag_1h,hour_of_day", "harmonics": "1"}
 TRAINED = START + 35 * DAY
-
-
-def store_hours(engine: Engine, counts: Any, start: datetime = START) -> None:
-    values = [
-        {
-            "bucket_start": start + k * HOUR,
-            "bucket_end": start + (k + 1) * HOUR,
-            "granularity": "hourly",
-            "tweet_count": int(count),
-            "computed_at": END,
-        }
-        for k, count in enumerate(counts)
-    ]
-    with writing(engine) as connection:
-        connection.execute(insert(TimeBucket), values)
 
 
 def fit(engine: Engine, tmp_path: Path, **parameters: Any) -> Any:

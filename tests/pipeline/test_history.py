@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 import numpy as np
 import pytest
 from sqlalchemy import Engine, insert
+from stored_hours import START, store_hours
 
 from musktracker.db.engines import writing
-from musktracker.db.tables import ExogenousEvent, TimeBucket
+from musktracker.db.tables import ExogenousEvent
 from musktracker.pipeline import events, history
 from musktracker.timeline import HOUR
-
-START = datetime(2025, 3, 1, 5, tzinfo=UTC)
-
-
-def store_hours(engine: Engine, counts: Any, start: datetime = START) -> None:
-    values = [
-        {
-            "bucket_start": start + k * HOUR,
-            "bucket_end": start + (k + 1) * HOUR,
-            "granularity": "hourly",
-            "tweet_count": int(count),
-            "computed_at": START,
-        }
-        for k, count in enumerate(counts)
-    ]
-    with writing(engine) as connection:
-        connection.execute(insert(TimeBucket), values)
 
 
 def test_unobserved_hours_are_missing_not_zero(engine: Engine) -> None:

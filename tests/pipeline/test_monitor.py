@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, insert, select, update
+from stored_hours import store_hours
 
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
@@ -60,21 +61,6 @@ def store_forecast(engine: Engine, hours: int = 4, origin: datetime = ORIGIN, mo
         )
 
 
-def store_hours(engine: Engine, counts: list[int], start: datetime = ORIGIN) -> None:
-    values = [
-        {
-            "bucket_start": start + k * HOUR,
-            "bucket_end": start + (k + 1) * HOUR,
-            "granularity": "hourly",
-            "tweet_count": count,
-            "computed_at": start,
-        }
-        for k, count in enumerate(counts)
-    ]
-    with writing(engine) as connection:
-        connection.execute(insert(TimeBucket), values)
-
-
 def actual(engine: Engine) -> tuple[list[int | None], list[int | None]]:
     with reading(engine) as connection:
         hours = connection.scalars(select(Forecast.actual_count).order_by(Forecast.id)).all()
@@ -88,7 +74,7 @@ def run(engine: Engine, **parameters: Any) -> dict[str, Any]:
 def test_hours_are_filled_in_once_counted_and_the_total_once_all_are(engine: Engine) -> None:
     store_model(engine)
     store_forecast(engine)
-    store_hours(engine, [0, 12, 4])
+    store_hours(engine, [0, 12, 4], ORIGIN)
     assert run(engine)["hours_filled"] == 3
     assert actual(engine) == ([0, 12, 4, None], [None])
     store_hours(engine, [5], ORIGIN + 3 * HOUR)
@@ -100,7 +86,7 @@ def test_hours_are_filled_in_once_counted_and_the_total_once_all_are(engine: Eng
 def test_an_unobserved_hour_keeps_its_total_open(engine: Engine) -> None:
     store_model(engine)
     store_forecast(engine)
-    store_hours(engine, [1])
+    store_hours(engine, [1], ORIGIN)
     store_hours(engine, [1, 1], ORIGIN + 2 * HOUR)
     run(engine)
     assert actual(engine) == ([1, None, 1, 1], [None])
@@ -125,7 +111,7 @@ def test_a_daily_bucket_is_no_hour(engine: Engine) -> None:
 def test_a_second_time_changes_nothing_but_late_posts_correct(engine: Engine) -> None:
     store_model(engine)
     store_forecast(engine)
-    store_hours(engine, [0, 12, 4, 5])
+    store_hours(engine, [0, 12, 4, 5], ORIGIN)
     first = run(engine)
     second = run(engine)
     assert (second["hours_filled"], second["totals_filled"]) == (0, 0)
@@ -140,7 +126,7 @@ def test_a_second_time_changes_nothing_but_late_posts_correct(engine: Engine) ->
 def test_an_hour_that_turns_out_unobserved_loses_its_actual(engine: Engine) -> None:
     store_model(engine)
     store_forecast(engine)
-    store_hours(engine, [0, 12, 4, 5])
+    store_hours(engine, [0, 12, 4, 5], ORIGIN)
     run(engine)
     with writing(engine) as connection:
         connection.execute(delete(TimeBucket).where(TimeBucket.bucket_start == ORIGIN))
@@ -151,7 +137,7 @@ def test_an_hour_that_turns_out_unobserved_loses_its_actual(engine: Engine) -> N
 def test_hourly_measures_are_what_they_say(engine: Engine) -> None:
     store_model(engine)
     store_forecast(engine)
-    store_hours(engine, [0, 12, 4, 6])
+    store_hours(engine, [0, 12, 4, 6], ORIGIN)
     [found] = run(engine)["hourly"]
     assert found == {
         "model": "seasonal_naive",
@@ -174,7 +160,7 @@ def test_measures_of_totals_are_what_they_say(engine: Engine) -> None:
     store_model(engine)
     store_forecast(engine, hours=2)
     store_forecast(engine, hours=2, origin=ORIGIN + 2 * HOUR)
-    store_hours(engine, [4, 5, 10, 8])
+    store_hours(engine, [4, 5, 10, 8], ORIGIN)
     [found] = run(engine)["totals"]
     assert found == {
         "model": "seasonal_naive",
@@ -196,7 +182,7 @@ def test_measures_of_totals_are_what_they_say(engine: Engine) -> None:
 def test_the_first_day_is_judged_apart_from_later_hours(engine: Engine) -> None:
     store_model(engine)
     store_forecast(engine, hours=30)
-    store_hours(engine, [4] * 30)
+    store_hours(engine, [4] * 30, ORIGIN)
     assert [(one["lead"], one["n"]) for one in run(engine)["hourly"]] == [("first 24 h", 24), ("after 24 h", 6)]
 
 
@@ -205,7 +191,7 @@ def test_versions_and_horizons_are_judged_apart(engine: Engine) -> None:
         store_model(engine, model_id)
         store_forecast(engine, hours=4, model_id=model_id)
     store_forecast(engine, hours=3, origin=ORIGIN + HOUR, model_id=2)
-    store_hours(engine, [4] * 4)
+    store_hours(engine, [4] * 4, ORIGIN)
     found = run(engine)["totals"]
     assert [(one["version"], one["horizon_hours"]) for one in found] == [("v1", 4), ("v2", 3), ("v2", 4)]
 
@@ -214,7 +200,7 @@ def test_since_leaves_earlier_forecasts_alone(engine: Engine) -> None:
     store_model(engine)
     store_forecast(engine, hours=2)
     store_forecast(engine, hours=2, origin=ORIGIN + 2 * HOUR)
-    store_hours(engine, [4] * 4)
+    store_hours(engine, [4] * 4, ORIGIN)
     result = run(engine, since=iso(ORIGIN + HOUR))
     assert actual(engine) == ([None, None, 4, 4], [None, 8])
     assert result["totals"][0]["n"] == 1
@@ -223,7 +209,7 @@ def test_since_leaves_earlier_forecasts_alone(engine: Engine) -> None:
 def test_a_model_of_another_counting_is_not_filled_in(engine: Engine) -> None:
     store_model(engine)
     store_forecast(engine)
-    store_hours(engine, [4] * 4)
+    store_hours(engine, [4] * 4, ORIGIN)
     settings.set(engine, settings.COUNTING, "without_replies")
     assert run(engine)["hours_filled"] == 0
     assert actual(engine) == ([None] * 4, [None])

@@ -7,41 +7,25 @@ import io
 import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, select, update
+from stored_hours import START, store_hours
 
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import ModelArtifact, ModelMetadata, TimeBucket
+from musktracker.db.tables import ModelArtifact, ModelMetadata
 from musktracker.errors import DataError, UsageError
 from musktracker.pipeline import artifacts, events
 from musktracker.pipeline.train import train, versions
 from musktracker.runs import Run
 from musktracker.timeline import DAY, HOUR, iso
 
-START = datetime(2025, 3, 1, 5, tzinfo=UTC)
 DAYS = 40
 END = START + DAYS * DAY
 SMALL = {"features": "lag_1h,hour_of_day", "harmonics": "1"}
-
-
-def store_hours(engine: Engine, counts: Any, start: datetime = START) -> None:
-    values = [
-        {
-            "bucket_start": start + k * HOUR,
-            "bucket_end": start + (k + 1) * HOUR,
-            "granularity": "hourly",
-            "tweet_count": int(count),
-            "computed_at": END,
-        }
-        for k, count in enumerate(counts)
-    ]
-    with writing(engine) as connection:
-        connection.execute(insert(TimeBucket), values)
 
 
 @pytest.fixture
