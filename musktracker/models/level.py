@@ -23,6 +23,7 @@ BLOCKS = ((0, 24), (24, 72), (72, 168))  # hours ahead: each has its own regress
 WINDOW = 168  # hours ahead that one step of the level reaches
 LEAST_SHARE = 0.75  # of a window's hours that must be observed; the next longer window stands in for it otherwise
 LEAST_SHARE_LONGEST = 0.5
+VOLATILE_DAYS = 14  # over which the days' own spread is taken
 FEWEST_ROWS = 10
 PROFILE_FLOOR = 0.02  # of the mean hour: no hour of the day is ever taken to be dead
 
@@ -62,6 +63,17 @@ class Rates:
     def ahead(self, origins: IntArray) -> FloatArray:
         """What came, (n, 3): log(1 + daily rate) of each block after each origin; NaN where not wholly observed."""
         return np.stack([log_rate(self.daily(origins + a, origins + b, 1.0)) for a, b in BLOCKS], axis=1)
+
+    def volatility(self, origins: IntArray) -> FloatArray:
+        """The deviation of log(1 + daily rate) over the last 14 days, (n,); NaN where half of them are unknown."""
+        ends = origins[:, None] - 24 * np.arange(VOLATILE_DAYS)
+        days = log_rate(self.daily(ends - 24, ends, LEAST_SHARE))
+        known = ~np.isnan(days)
+        number = known.sum(axis=1)
+        mean = np.nan_to_num(days).sum(axis=1) / np.maximum(number, 1)
+        squares = np.where(known, days - mean[:, None], 0.0) ** 2
+        variance = squares.sum(axis=1) / np.maximum(number, 1)
+        return np.where(2 * number > VOLATILE_DAYS, np.sqrt(variance), np.nan)
 
     def _between(self, sums: FloatArray, begin: IntArray, end: IntArray) -> FloatArray:
         size = len(sums) - 1
