@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from musktracker.sources.post_times import TOLERANCE
+from musktracker.errors import UsageError
+from musktracker.sources import post_times
 from musktracker.sources.x_errors import described, problems
-from musktracker.timeline import FIRST_SNOWFLAKE, LAST_SNOWFLAKE, parse_time, snowflake_time, utc
+from musktracker.timeline import FIRST_SNOWFLAKE, LAST_SNOWFLAKE, SNOWFLAKE_EPOCH_MS, parse_time, utc
 
+TOLERANCE = post_times.TOLERANCE.total_seconds()
 PERMANENT = ("resource-not-found", "not-authorized-for-resource", "not-authorized-for-field", "disallowed-resource")
 
 
@@ -117,19 +119,24 @@ def read_posts(entries: list[Any]) -> tuple[list[Post], list[int], list[int]]:
     untimed: list[int] = []
     for entry in entries:
         try:
-            post_id = _id(entry["id"])
+            post_id = first = _id(entry["id"])
             history = entry.get("edit_history_tweet_ids") or entry.get("edit_history_post_ids")
-            first = min(map(_id, history)) if history and len(history) > 1 else post_id
+            if history and len(history) > 1:
+                first = min(map(_id, history))
             references = entry.get("referenced_tweets") or entry.get("referenced_posts")
             kind = _kind(references) if references else "original"
             stated = entry.get("created_at")
         except (KeyError, TypeError, ValueError, AttributeError):
             raise Malformed("a post in it has no usable id") from None
-        created = _created_at(first, stated)
+        moment = _moment(stated) if stated else None
+        if first >= FIRST_SNOWFLAKE:
+            created: datetime | None = datetime.fromtimestamp(_seconds(first), UTC)
+        else:
+            created = moment
         if created is None:
             untimed.append(post_id)
             continue
-        if stated and not _agrees(stated, created, post_id):
+        if stated and first >= FIRST_SNOWFLAKE and not _agrees(moment, first) and not _agrees(moment, post_id):
             contradicted.append(post_id)
         posts.append(Post(post_id, created, kind, first))
     return posts, contradicted, untimed
@@ -218,7 +225,7 @@ def _entries(body: Any) -> list[Any]:
 
 
 def _id(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if type(value) is not str and type(value) is not int:
         raise ValueError
     number = int(value)
     if not 0 < number <= LAST_SNOWFLAKE:
@@ -227,31 +234,27 @@ def _id(value: Any) -> int:
 
 
 def _kind(references: Any) -> str:
-    kinds = {reference["type"] for reference in references}
-    if "retweeted" in kinds or "reposted" in kinds:
-        return "repost"
-    if "replied_to" in kinds:
-        return "reply"
-    return "quote" if "quoted" in kinds else "original"
+    if len(references) == 1:
+        return _KINDS.get(references[0]["type"], "original")
+    kinds = {_KINDS.get(reference["type"]) for reference in references}
+    return next((kind for kind in ("repost", "reply", "quote") if kind in kinds), "original")
 
 
-def _created_at(first: int, stated: Any) -> datetime | None:
-    if first >= FIRST_SNOWFLAKE:
-        return snowflake_time(first)
+def _moment(stated: Any) -> datetime | None:
     try:
-        return utc(datetime.fromisoformat(stated))
-    except Exception:
+        moment = datetime.fromisoformat(stated)
+        return moment if moment.tzinfo is UTC else utc(moment)
+    except (TypeError, ValueError, OverflowError, UsageError):
         return None
 
 
-def _agrees(stated: Any, created: datetime, post_id: int) -> bool:
-    try:
-        moment = datetime.fromisoformat(stated)
-        if abs(moment - created) <= TOLERANCE:
-            return True
-        return post_id >= FIRST_SNOWFLAKE and abs(moment - snowflake_time(post_id)) <= TOLERANCE
-    except (TypeError, ValueError):
-        return False
+def _seconds(number: int) -> float:
+    """The time in a snowflake, in seconds since the epoch: exact to the millisecond that it holds."""
+    return ((number >> 22) + SNOWFLAKE_EPOCH_MS) / 1000
+
+
+def _agrees(moment: datetime | None, number: int) -> bool:
+    return moment is not None and -TOLERANCE <= moment.timestamp() - _seconds(number) <= TOLERANCE
 
 
 def _once(posts: list[Post]) -> tuple[Post, ...]:
@@ -261,3 +264,6 @@ def _once(posts: list[Post]) -> tuple[Post, ...]:
         if kept is None or post.id > kept.id:
             newest[post.first_id] = post
     return tuple(newest.values())
+
+
+_KINDS = {"retweeted": "repost", "reposted": "repost", "replied_to": "reply", "quoted": "quote"}

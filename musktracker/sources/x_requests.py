@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import tenacity
@@ -108,7 +108,6 @@ class Requests:
     def open(self) -> None:
         """Be ready to send."""
         self._http = httpx.AsyncClient(
-            base_url=self.base_url,
             headers={"Authorization": f"Bearer {self.token}", "User-Agent": f"musktracker/{__version__}"},
             timeout=httpx.Timeout(self._timeouts.silence, connect=self._timeouts.connect),
             limits=httpx.Limits(max_connections=4, keepalive_expiry=60),
@@ -130,6 +129,16 @@ class Requests:
 
     async def ask(self, endpoint: Endpoint, path: str, parameters: Mapping[str, str], read: Callable[[Any], T]) -> T:
         """Ask until there is an answer that `read` takes, waiting between; raise once patience is spent."""
+        try:
+            return await self._ask_once(endpoint, path, parameters, read)
+        except _TryAgain as failure:
+            failed: list[Exception] = [failure]
+
+        async def attempt() -> T:
+            if failed:  # the first one, which was spared the cost of being tried again
+                raise failed.pop()
+            return await self._ask_once(endpoint, path, parameters, read)
+
         retrying = tenacity.AsyncRetrying(
             sleep=self._sleep,
             stop=tenacity.stop_after_attempt(self._patience.attempts),
@@ -139,10 +148,10 @@ class Requests:
             reraise=True,
         )
         try:
-            return await retrying(self._ask_once, endpoint, path, parameters, read)
+            return await retrying(attempt)
         except _TryAgain as last:
-            failure = self._given_up(endpoint, last)
-        raise failure  # outside of the handler, so that it drags no other error with what that holds along
+            given_up = self._given_up(endpoint, last)
+        raise given_up  # outside of the handler, so that it drags no other error with what that holds along
 
     async def _ask_once(
         self, endpoint: Endpoint, path: str, parameters: Mapping[str, str], read: Callable[[Any], T]
@@ -173,11 +182,12 @@ class Requests:
     async def _send(self, endpoint: Endpoint, path: str, parameters: Mapping[str, str]) -> httpx.Response:
         if self._http is None:
             raise RuntimeError("The client is used outside of its context")
+        address = f"{self.base_url.rstrip('/')}{path}{'?' if parameters else ''}{urlencode(parameters)}"
         sent = self._last[endpoint.name] = self._clock()
         self.sent += 1
         try:
             async with asyncio.timeout(self._timeouts.total):
-                response = await self._http.get(path, params=dict(parameters))
+                response = await self._http.get(address)
         except (httpx.RequestError, TimeoutError) as error:
             reason = _network_words(error)
         else:
@@ -197,6 +207,7 @@ class Requests:
         last = self._last.get(endpoint.name)
         if last is None:
             return
+        last = min(last, self._clock())  # a clock that was put back is no reason to wait
         earliest = last + endpoint.spacing
         kind: Literal["reset", "pace"] = "pace"
         limit = self.limits.get(endpoint.name)
