@@ -230,12 +230,15 @@ class Requests:
         if limit is None:
             after = x_limits.read_retry_after(response.headers)
             reason = f"too many requests to {endpoint.name} (429 without a reset)"
-            return _TryAgain(reason, after=after, throttled="blind")
+            return _TryAgain(reason, after=None if after is None else self._bounded(after), throttled="blind")
         if limit.remaining > 0:  # the limit of each second, not that of the window
             return _TryAgain(f"too many requests to {endpoint.name} in a second (429)", throttled="second")
-        left = min(limit.reset - self.server_now() + x_limits.MARGIN, LONGEST_RESET).total_seconds()
+        left = (limit.reset - self.server_now() + x_limits.MARGIN).total_seconds()
         reason = f"the rate limit of {endpoint.name} is spent (429)"
-        return _TryAgain(reason, after=max(left, self._patience.first), throttled="window")
+        return _TryAgain(reason, after=self._bounded(left), throttled="window")
+
+    def _bounded(self, seconds: float) -> float:
+        return min(max(seconds, self._patience.first), LONGEST_RESET.total_seconds())
 
     def _wait_after(self, state: tenacity.RetryCallState) -> float:
         failure = _failure(state)
@@ -314,9 +317,13 @@ def _sentence(text: str) -> str:
 
 
 def _is_loopback(base_url: str) -> bool:
-    """Whether an address is this machine. Raises UsageError where a token would cross a network in the clear."""
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
+    """Whether an address is this machine. Raises UsageError for none, or one that a token would go to in the clear."""
+    try:
+        parts = urlsplit(base_url)
+        parts.port  # noqa: B018 - raises where the port is no port
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise UsageError(f"x_api_base_url is {printable(base_url)!r}, which is no address: {error}") from None
     try:
         local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -226,6 +226,12 @@ def test_a_token_is_not_sent_over_a_network_in_the_clear(url: str) -> None:
         XClient(url, TOKEN)
 
 
+@pytest.mark.parametrize("url", ["https://api.x.com:port", "http://127.0.0.1:99999", "http://[::1"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="x_api_base_url"):
+        XClient(url, TOKEN)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1", "https://api.x.com"])
 def test_nothing_shows_the_token(url: str) -> None:
     assert TOKEN not in repr(XClient(url, TOKEN))

@@ -103,13 +103,13 @@ async def test_a_refusal_without_a_reset_is_waited_out_for_a_minute_and_then_for
     assert all(low <= seconds <= 2 * low for seconds, low in zip(time.slept, (30, 60, 120), strict=True))
 
 
-async def test_a_refusal_that_says_when_to_come_back_is_believed(
+async def test_a_refusal_that_says_when_to_come_back_is_believed_within_reason(
     simulator: Simulator, client: Make, time: Any
 ) -> None:
-    simulator.script({"status": 429, "headers": {"Retry-After": "77"}})
+    simulator.script(*({"status": 429, "headers": {"Retry-After": after}} for after in ("77", "0", "9999999")))
     async with client() as api:
         await timeline(api)
-    assert time.slept == [77]
+    assert time.slept == [77, 1, 3600]
 
 
 async def test_a_reset_in_the_past_is_no_reason_to_ask_at_once(simulator: Simulator, client: Make, time: Any) -> None:
