@@ -1,4 +1,4 @@
-"""How long an import takes beside the least that could do it: gzip, csv and one executemany into the same tables.
+"""How long an import takes beside the least that could do it: gzip, csv and one executemany (Postgres: one COPY).
 
 python tests/benchmarks/bench_import.py [FILE] [--postgres URL] [--repeat 3]
 
@@ -50,6 +50,23 @@ database.executemany(
 database.commit()
 print(json.dumps({"seconds": time.perf_counter() - begin, "memory": peak(), "imported": len(rows)}))
 """
+BARE_COPY = """
+import csv, gzip, json, psycopg, sys, time
+begin = time.perf_counter()
+with open(sys.argv[1], "rb") as file:
+    packed = file.read(2) == b"\\x1f\\x8b"
+n = 0
+with (gzip.open if packed else open)(sys.argv[1], "rt", newline="") as file:
+    reader = csv.reader(file)
+    next(reader)
+    columns = "tweet_id, created_at, source, ingest_time"
+    with psycopg.connect(sys.argv[2]) as connection, connection.cursor() as cursor:
+        with cursor.copy(f"COPY raw_tweets ({columns}) FROM STDIN") as copy:
+            for i, t in reader:
+                copy.write_row((i, t, "bare", "2026-01-01T00:00:00Z"))
+                n += 1
+print(json.dumps({"seconds": time.perf_counter() - begin, "memory": peak(), "imported": n}))
+"""
 OURS = """
 import json, sys, time
 begin = time.perf_counter()
@@ -93,9 +110,9 @@ def main() -> None:
         measures = on_sqlite(path, Path(folder), arguments.repeat)
         if arguments.postgres:
             measures |= on_postgres(path, arguments.postgres, arguments.repeat)
-    bare = measures["bare csv + sqlite3"]
     print(f"{'':20}  posts     whole  ratio       CPU  ratio    import  ratio  longest lock   peak")
     for name, found in measures.items():
+        bare = measures["bare csv + COPY" if name.startswith("Postgres") else "bare csv + sqlite3"]
         times = "  ".join(
             f"{found[key]:6.2f} s {found[key] / bare[key]:5.1f}x" for key in ("whole", "cpu", "seconds")
         )
@@ -137,7 +154,7 @@ def on_sqlite(path: Path, folder: Path, repeat: int) -> dict[str, dict[str, Any]
 
 
 def on_postgres(path: Path, url: str, repeat: int) -> dict[str, dict[str, Any]]:
-    """Ours by COPY, and again."""
+    """The bare way, ours by COPY, and ours again."""
     engine = engines.connect(url)
     migrate.ensure_current(engine)
 
@@ -147,6 +164,7 @@ def on_postgres(path: Path, url: str, repeat: int) -> dict[str, dict[str, Any]]:
 
     try:
         return {
+            "bare csv + COPY": measured(BARE_COPY, (str(path), url.replace("+psycopg", "")), repeat, anew),
             "Postgres": measured(OURS, (str(path), url), repeat, anew),
             "Postgres, once more": measured(OURS, (str(path), url), repeat, lambda: None),
         }
