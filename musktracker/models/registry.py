@@ -13,6 +13,7 @@ from musktracker.models.base import Model
 DEFAULT = "negative_binomial"
 _MODELS = {
     "har_bootstrap": "musktracker.models.har_bootstrap:HarBootstrap",
+    "har_negative_binomial": "musktracker.models.har_negative_binomial:HarNegativeBinomial",
     "negative_binomial": "musktracker.models.negative_binomial:NegativeBinomial",
     "seasonal_naive": "musktracker.models.seasonal_naive:SeasonalNaive",
 }

@@ -1,0 +1,191 @@
+"""What the models on a log-HAR level share: level, past weeks, first hour, and the simulation week by week."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musktracker.models.analogs import Analogs, Likeness, Spread, features_after, find
+from musktracker.models.base import Diagnostics, FloatArray, History, SimulationWarning
+from musktracker.models.first_hour import FirstHour, fit_first_hour, splice
+from musktracker.models.level import WINDOW, LogHar, Rates, fit_level, profile
+
+
+@dataclass(frozen=True, slots=True)
+class Har:
+    """Weeks of the last `analog_days` say how the level errs, their weight halving in `analog_half_life` days.
+
+    `activity_bandwidth` and `level_bandwidth` are those of the likeness of two starts, in logs; `reach` is by how
+    many hours of the day they may differ. `level_ridge` draws the level's weights to a smooth memory,
+    `level_half_life` (days) is the regression's. `spread_exponent` and `volatility_exponent` say how the relative
+    spread falls as the level rises and grows with the last days' own spread; `jitter` is the deviation of the log by
+    which each path is moved. `profile_half_life` is in days. `splice_first` is 1 to take the first hour from its own
+    regression, 0 to leave it like the others.
+    """
+
+    analog_days: int = 900
+    analog_half_life: float = 250.0
+    activity_bandwidth: float = 0.4
+    level_bandwidth: float = 0.7
+    reach: int = 2
+    level_ridge: float = 1000.0
+    level_half_life: float = 400.0
+    profile_half_life: float = 60.0
+    spread_exponent: float = 0.2
+    volatility_exponent: float = 0.15
+    jitter: float = 0.06
+    splice_first: int = 1
+
+    def __post_init__(self) -> None:
+        limits = {
+            "analog_days": (28, 3650),
+            "analog_half_life": (3, 100_000),
+            "activity_bandwidth": (0.05, 1000),
+            "level_bandwidth": (0.05, 1000),
+            "reach": (0, 11),
+            "level_ridge": (0, 1e12),
+            "level_half_life": (3, 100_000),
+            "profile_half_life": (3, 100_000),
+            "spread_exponent": (0, 1),
+            "volatility_exponent": (0, 1),
+            "jitter": (0, 1),
+            "splice_first": (0, 1),
+        }
+        for name, (least, most) in limits.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be {least:g} to {most:g}, not {getattr(self, name):g}")
+
+    @property
+    def likeness(self) -> Likeness:
+        """What makes a past week likely."""
+        return Likeness(
+            self.analog_days, self.analog_half_life, self.activity_bandwidth, self.level_bandwidth, self.reach
+        )
+
+    @property
+    def spread(self) -> Spread:
+        """How the errors of then are stretched to the present."""
+        return Spread(self.spread_exponent, self.volatility_exponent, self.jitter)
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """The fitted level and first hour, and the hyperparameters that they were fitted with."""
+
+    settings: Har
+    level: LogHar
+    first: FirstHour | None
+
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """All as named arrays."""
+        of_first = {} if self.first is None else self.first.parameters()
+        stored = {name: np.array(value) for name, value in asdict(self.settings).items()}
+        return stored | self.level.parameters() | of_first
+
+    @classmethod
+    def restore(cls, parameters: Mapping[str, NDArray[Any]]) -> Self:
+        """The same from its arrays."""
+        stored = {name: type(value)(parameters[name]) for name, value in asdict(Har()).items()}
+        first = FirstHour.restore(parameters) if stored["splice_first"] else None
+        return cls(Har(**stored), LogHar.restore(parameters), first)
+
+
+def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics]:
+    """Fit level and first hour. Raises ValueError where there is too little to fit or to draw from."""
+    begin = time.perf_counter()
+    level = fit_level(Rates(history, history.origin), ridge=settings.level_ridge, half_life=settings.level_half_life)
+    shape = profile(history, history.origin, half_life=settings.profile_half_life)
+    first = fit_first_hour(history, shape) if settings.splice_first else None
+    analogs = find(history, history.origin, settings.likeness)
+    counted = first is not None and not first.exact
+    diagnostics = Diagnostics(
+        converged=True,
+        trained_on=(history.start, history.origin),
+        notes=("the first hour is fitted to hourly counts, as no times of posts were given",) if counted else (),
+        estimates=level.estimates(),
+        values={
+            **level.values(),
+            "windows": len(analogs.starts),
+            "effective_windows": round(analogs.effective(), 1),
+            "first_hour_rows": first.rows if first else 0,
+            "seconds": round(time.perf_counter() - begin, 3),
+        },
+    )
+    only_names = {name: getattr(settings, name) for name in asdict(Har())}
+    return Foundation(Har(**only_names), level, first), diagnostics
+
+
+class FittedHar:
+    """Level and first hour as fitted; past weeks and profile are those before the origin of each simulation.
+
+    What a week looks like is the part of a subclass.
+    """
+
+    def __init__(self, history: History, diagnostics: Diagnostics | None, foundation: Foundation) -> None:
+        self.history = history
+        self.diagnostics = diagnostics
+        self.foundation = foundation
+
+    def simulate(self, origin: int, horizon: int, n_paths: int, rng: np.random.Generator) -> FloatArray:
+        """Paths of shape (n_paths, horizon), week by week: the level of a later week follows the path's own days.
+
+        Raises ValueError where too few weeks before the origin, or days just before it, were observed.
+        """
+        settings = self.foundation.settings
+        analogs = find(self.history, origin, settings.likeness)
+        shape = profile(self.history, origin, half_life=settings.profile_half_life)
+        weeks = [self._drawn_week(analogs, analogs.now, analogs.weights, shape, n_paths, rng)]
+        self._splice_first(weeks[0], origin, shape, rng)
+        while WINDOW * len(weeks) < horizon:
+            now = features_after(self.history, origin, np.concatenate(weeks, axis=1))
+            weeks.append(self._drawn_week(analogs, now, analogs.recency, shape, n_paths, rng))
+        return np.concatenate(weeks, axis=1)[:, :horizon]
+
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """The level, the first hour, and the hyperparameters."""
+        return self.foundation.parameters()
+
+    def _drawn_week(
+        self,
+        analogs: Analogs,
+        now: FloatArray,
+        weights: FloatArray,
+        shape: FloatArray,
+        n_paths: int,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        settings, level = self.foundation.settings, self.foundation.level
+        drawn = analogs.draw(weights, n_paths, rng)
+        expected = level.predict(now)
+        log_rates = expected + analogs.errors(level, expected, drawn, settings.spread)
+        log_rates += settings.jitter * rng.standard_normal((n_paths, 1))
+        return self._week(analogs, drawn, log_rates, shape, rng)
+
+    def _week(
+        self,
+        analogs: Analogs,
+        drawn: NDArray[np.int64],
+        log_rates: FloatArray,
+        shape: FloatArray,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        """Counts (n, 168) whose blocks have log(1 + daily rate) `log_rates` (n, 3); `drawn` are past weeks (n,)."""
+        raise NotImplementedError
+
+    def _splice_first(self, paths: FloatArray, origin: int, shape: FloatArray, rng: np.random.Generator) -> None:
+        first = self.foundation.first
+        if first is None:
+            return
+        try:
+            drawn = first.draw(self.history, origin, shape, len(paths), rng)
+        except ValueError as reason:
+            text = f"the first hour is forecast like all others: {reason}"
+            warnings.warn(text, SimulationWarning, stacklevel=3)
+        else:
+            splice(paths, drawn, rng)
