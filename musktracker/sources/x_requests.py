@@ -317,7 +317,7 @@ def _sentence(text: str) -> str:
 
 
 def _is_loopback(base_url: str) -> bool:
-    """Whether an address is this machine. Raises UsageError for none, or one that a token would go to in the clear."""
+    """Whether an address is this machine. Raises UsageError for none, or one that gets the token in the clear."""
     try:
         parts = urlsplit(base_url)
         parts.port  # noqa: B018 - raises where the port is no port
