@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 STAGES = {
     "import": "musktracker.pipeline.ingest:import_files",
+    "ingest": "musktracker.pipeline.follow:ingest",
+    "backfill": "musktracker.pipeline.follow:backfill",
+    "reconcile": "musktracker.pipeline.reconcile:reconcile",
     "refresh": "musktracker.pipeline.aggregate:refresh",
     "train": "musktracker.pipeline.train:train",
     "forecast": "musktracker.pipeline.forecast:forecast",
@@ -34,7 +37,7 @@ def stage(kind: str) -> Callable[..., Mapping[str, Any]]:
 
 def lease(kind: str, parameters: Mapping[str, Any]) -> str | None:
     """What a run of this kind holds alone while it goes on."""
-    if kind in ("import", "demo"):
+    if kind in ("import", "demo", "ingest", "backfill", "reconcile"):
         return "ingest"
     if kind == "refresh":
         return "refresh"

@@ -1,0 +1,365 @@
+"""Follow an account, and go back in time: what the stages ingest and backfill do.
+
+A poll finishes what an earlier walk left, then walks from the newest post down to two hours below the high-water
+mark: the API shows some posts late. A follower polls until it is stopped, and once a day holds the last days against
+the counts of the API. A backfill walks what is not covered, a week at a time, and leaves the last two hours to the
+follower.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import DBAPIError
+
+from musktracker import runs, timeline
+from musktracker.db import settings
+from musktracker.db.engines import reading
+from musktracker.db.queries import coverage
+from musktracker.db.tables import RawTweet
+from musktracker.errors import UsageError
+from musktracker.pipeline import ranges, retention, spending, store
+from musktracker.pipeline.online import online
+from musktracker.pipeline.ranges import Range
+from musktracker.pipeline.reconcile import Reconciler
+from musktracker.pipeline.spending import SpendingLimitReached
+from musktracker.pipeline.walk import RECENT, Account, Client, Tally, Walker, is_passing
+from musktracker.runs import Run
+from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable
+from musktracker.timeline import DAY, HOUR, Span, iso, now, parse_time
+
+INTERVAL = 10.0  # seconds between polls
+REREAD = 2 * HOUR  # that are read anew: posts can show late, and to read one twice a day is free
+SETTLE = timedelta(seconds=30)  # before now, that no poll calls observed
+FIRST_LOOK = DAY  # back, of the first poll of all, unless coverage ends within FIRST_REACH
+FIRST_REACH = 7 * DAY
+PAUSES = (15.0, 30.0, 60.0, 120.0, 300.0)  # seconds until a poll that failed is tried again; the client waited before
+LOOK_AGAIN = 60.0  # seconds, at the spending limit: somebody may raise it
+USUAL_POSTS = 61.0  # a day, where nothing is stored that says better
+CHECKED_SETTING = "last_daily_check"
+Via = Literal["auto", "timeline", "recent", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a backfill may buy: the spans that it walks, about how many posts are in them, and what they cost.
+
+    `basis` says where the number of posts comes from; `open_ranges` are those that an earlier one left.
+    """
+
+    spans: tuple[Span, ...]
+    open_ranges: int
+    posts: int
+    microdollars: int
+    basis: str
+
+
+def ingest(engine: Engine, run: Run, *, follow: bool = False, interval: float = INTERVAL) -> dict[str, Any]:
+    """Fetch what is new, once, or with `follow` every `interval` seconds until it is stopped.
+
+    The result counts posts seen and new, and dollars spent. Raises the client's errors, SpendingLimitReached where
+    `follow` does not wait for the next day, and UsageError for an interval below a second.
+    """
+    if interval < 1:
+        raise UsageError(f"{interval} seconds are no interval to poll at", "Choose 1 or more")
+
+    async def work(client: Client, account: Account) -> dict[str, Any]:
+        follower = Follower(engine, run, client, account)
+        if follow:
+            await follower.follow(interval)
+        await follower.poll()
+        await follower.daily()
+        return outcome(follower.walker.tally)
+
+    return online(engine, run, work)
+
+
+def backfill(
+    engine: Engine,
+    run: Run,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    via: Via = "auto",
+    again: bool = False,
+) -> dict[str, Any]:
+    """Fetch what is not covered between two times (ISO 8601; `until` is now without it), newest first.
+
+    What an earlier backfill left is finished first; without `since` it is all that is done. `again` walks what is
+    covered, too. `via` is the one endpoint to use; `auto` is the timeline, then the search of all posts where it does
+    not reach. The result is as of `ingest`, with `holes`: [start, end, reason]. Raises as `ingest`.
+    """
+    span = wanted_span(since, until) if since else None
+    if via not in get_args(Via):
+        raise UsageError(
+            f"There is no way to fetch posts called {via!r}", f"Choose one of {', '.join(get_args(Via))}"
+        )
+
+    async def work(client: Client, account: Account) -> dict[str, Any]:
+        walker = Walker(engine, run, client, account, escalate=via == "auto")
+        await Backfill(engine, run, client, account, walker).carry_out(span, via, again=again)
+        return outcome(walker.tally)
+
+    return online(engine, run, work)
+
+
+def price(engine: Engine, run: Run, *, since: str | None, until: str | None, again: bool, exact: bool) -> Price:
+    """What `backfill` with these parameters would buy, before anything is bought.
+
+    With `exact` the API counts the posts, which costs $0.010 for every 31 days; otherwise what is stored says how
+    many there are in a day. Raises UsageError, and with `exact` the client's errors.
+    """
+    left = ranges.still_to_fetch(engine, ["backfill"])
+    spans = to_fetch(engine, wanted_span(since, until), again=again) if since else []
+    parts = timeline.union([*spans, *(Span(each.span.start, _reached(each)) for each in left)])
+    posts, basis = _counted(engine, run, parts) if exact else _estimated(engine, parts)
+    return Price(tuple(spans), len(left), posts, posts * spending.POST, basis)
+
+
+def wanted_span(since: str, until: str | None) -> Span:
+    """The span that two texts name. Raises UsageError."""
+    start = parse_time(since).replace(microsecond=0)
+    end = parse_time(until).replace(microsecond=0) if until else now().replace(microsecond=0)
+    if end <= start:
+        raise UsageError(f"{until or 'Now'} is not after {since}", "Give the earlier time as --since")
+    return Span(start, end)
+
+
+def to_fetch(engine: Engine, span: Span, *, again: bool) -> list[Span]:
+    """What of a span is not covered by any source; all of it with `again`."""
+    return [span] if again else coverage.holes(engine, span)
+
+
+def outcome(tally: Tally) -> dict[str, Any]:
+    """What walks did, as the result of a run."""
+    return {
+        "pages": tally.pages,
+        "seen": tally.seen,
+        "new": tally.new,
+        "restored": tally.restored,
+        "ranges": tally.closed,
+        "newest": None if tally.newest is None else iso(tally.newest),
+        "holes": [[iso(span.start), iso(span.end), reason] for span, reason in tally.holes],
+        "dollars": tally.microdollars / 1_000_000,
+    }
+
+
+class Follower:
+    """Polls one account."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        run: Run,
+        client: Client,
+        account: Account,
+        *,
+        clock: Callable[[], datetime] = now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.walker = Walker(engine, run, client, account, clock=clock, sleep=sleep)
+        self._reconciler = Reconciler(engine, run, client, account, self.walker)
+        self._engine = engine
+        self._run = run
+        self._client = client
+        self._clock = clock
+        self._sleep = sleep
+        self._checked: date | None = None
+        self._check_after: datetime | None = None
+
+    async def follow(self, interval: float) -> None:
+        """Poll until the run is cancelled, through everything that passes; raise what does not."""
+        failures = 0
+        while True:
+            begun = self._clock()
+            try:
+                new = await self.poll()
+                await self.daily()
+            except (Unavailable, DBAPIError) as error:
+                if isinstance(error, DBAPIError) and not is_passing(error):
+                    raise
+                await self._pause(error, failures)
+                failures += 1
+                continue
+            except SpendingLimitReached as reached:
+                await self._wait_for_money(reached)
+                continue
+            if failures:
+                self._run.info("It works again")
+                failures = 0
+            self._run.progress(stage="following", message=self._state(begun, new))
+            await self._sleep(max(interval - (self._clock() - begun).total_seconds(), 0.0))
+
+    async def poll(self) -> int:
+        """Finish what is left, then fetch what is new; returns how many posts were new."""
+        tally = self.walker.tally
+        before = tally.new
+        self.walker.budget.refresh(self._client.server_now(), limit_too=True)
+        for left in ranges.still_to_fetch(self._engine, ["follow", "recheck"]):
+            self._run.info(f"Finishing what an earlier walk left: posts from {iso(left.span.start)} on")
+            await self.walker.walk(left)
+        await self.walker.walk(self._newest())
+        new = tally.new - before
+        if new:
+            self._run.info(f"{new:,} new posts" if new > 1 else "A new post", newest=_text(tally.newest))
+        return new
+
+    async def daily(self) -> None:
+        """Once a UTC day: prune what is old, ask what the plan has left, compare the last days' counts."""
+        moment = self._client.server_now()
+        if self._checked == moment.date() or (self._check_after is not None and moment < self._check_after):
+            return
+        if settings.get(self._engine, CHECKED_SETTING) != moment.date().isoformat():
+            try:
+                await self._check(moment)
+            except (Forbidden, InvalidRequest, NotFound, SpendingLimitReached) as error:
+                self._run.warning(f"The day's check is left out: {error.message}")
+            except Unavailable as error:
+                self._check_after = moment + HOUR
+                self._run.warning(f"The day's check has to wait an hour: {error.message}")
+                return
+            settings.set(self._engine, CHECKED_SETTING, moment.date().isoformat())
+        self._checked = moment.date()
+
+    async def _check(self, moment: datetime) -> None:
+        retention.prune(self._engine, self._clock())
+        try:
+            usage = await self._client.usage()
+        except (Forbidden, InvalidRequest, NotFound) as error:
+            self._run.debug(f"What the plan has left is not known: {error.message}")
+        else:
+            await self.walker.transact(lambda connection: spending.note_usage(connection, usage, moment))
+        await self._reconciler.compare(Span(moment - RECENT + HOUR, moment))
+
+    def _newest(self) -> Range:
+        """From now down to two hours before where everything is known."""
+        end = self._client.server_now() - SETTLE
+        mark = ranges.high_water_mark(self._engine)
+        known = self._first_start(end) if mark is None else ranges.moment_of(mark + 1, end)
+        return ranges.of_span(Span(min(known, end) - REREAD, end), "follow", "timeline")
+
+    def _first_start(self, end: datetime) -> datetime:
+        """Where the first poll of all goes back to: where coverage ends, unless that is long ago."""
+        covered = coverage.covered(self._engine)
+        known = max((span.end for span in covered), default=end - FIRST_LOOK)
+        return known if known > end - FIRST_REACH else end - FIRST_LOOK
+
+    async def _pause(self, error: Exception, failures: int) -> None:
+        seconds = PAUSES[min(failures, len(PAUSES) - 1)]
+        until = self._clock() + timedelta(seconds=seconds)
+        text = runs.describe(error)
+        self._run.log("warning" if failures == 0 else "debug", text, until=iso(until))
+        self._run.progress(stage="backing off", message=f"{text} Trying again at {iso(until)}")
+        await self._sleep(seconds)
+
+    async def _wait_for_money(self, reached: SpendingLimitReached) -> None:
+        self._run.warning(reached.message, until=iso(reached.until))
+        limit = spending.limit(self._engine)
+        while self._client.server_now() < reached.until and spending.limit(self._engine) == limit:
+            self._run.progress(stage="waiting", message=f"{reached.message}; waiting until {iso(reached.until)}")
+            left = (reached.until - self._client.server_now()).total_seconds()
+            await self._sleep(min(max(left, 1.0), LOOK_AGAIN))
+
+    def _state(self, begun: datetime, new: int) -> str:
+        tally = self.walker.tally
+        newest = f"; the newest is from {_text(tally.newest)}" if tally.newest else ""
+        return f"Polled at {iso(begun.replace(microsecond=0))}: {new:,} new, {tally.new:,} since the start{newest}"
+
+
+class Backfill:
+    """Fetches what is not covered."""
+
+    def __init__(self, engine: Engine, run: Run, client: Client, account: Account, walker: Walker) -> None:
+        self._engine = engine
+        self._run = run
+        self._client = client
+        self._account = account
+        self._walker = walker
+
+    async def carry_out(self, span: Span | None, via: Via, *, again: bool, verify: bool = True) -> None:
+        """Finish what an earlier backfill left, then fetch a span, and `verify` that no hour of it lacks posts."""
+        left = ranges.still_to_fetch(self._engine, ["backfill"])
+        if left:
+            self._run.info(f"Finishing {len(left):,} ranges that an earlier backfill left")
+            await self._walk(left)
+        if span is None:
+            return
+        span = Span(span.start, min(span.end, self._client.server_now() - REREAD))
+        spans = to_fetch(self._engine, span, again=again) if span.end > span.start else []
+        planned = list(ranges.chunks(spans, "backfill", "timeline" if via == "auto" else via))
+        hours = sum(part.hours() for part in spans)
+        self._run.info(f"{hours / 24:,.1f} days to fetch, in {len(planned):,} ranges" if planned else NOTHING)
+        moment = now()
+
+        def plan(connection: Connection) -> list[Range]:
+            return [ranges.save(connection, each, moment) for each in planned]
+
+        await self._walk(await self._walker.transact(plan))
+        if planned and verify:
+            await self._verify(spans)
+
+    async def _verify(self, spans: list[Span]) -> None:
+        """Hold what came against the API's counts, which cost next to nothing beside the posts."""
+        extent = Span(spans[0].start, spans[-1].end)
+        came = store.without(spans, coverage.holes(self._engine, extent))
+        try:
+            await Reconciler(self._engine, self._run, self._client, self._account, self._walker).compare(
+                extent, only=came
+            )
+        except (Forbidden, InvalidRequest, NotFound) as error:
+            self._run.warning(f"The hours cannot be compared with the API's counts: {error.message}")
+
+    async def _walk(self, left: list[Range]) -> None:
+        tally = self._walker.tally
+        for i, each in enumerate(left):
+            day = f"{each.span.start:%Y-%m-%d} to {each.span.end:%Y-%m-%d}"
+            self._run.progress(i / len(left), stage="fetching", message=f"{day}: {tally.new:,} new posts so far")
+            await self._walker.walk(each)
+        self._run.info(f"{tally.new:,} new posts, {spending.dollars(tally.microdollars)}")
+
+
+NOTHING = "Nothing to fetch: all of it is covered"
+
+
+def _reached(left: Range) -> datetime:
+    return left.span.end if left.fresh else ranges.moment_of(left.high + 1, left.span.end)
+
+
+def _estimated(engine: Engine, parts: list[Span]) -> tuple[int, str]:
+    """How many posts there may be, from how many a covered day has."""
+    covered = coverage.covered(engine)
+    days = sum(span.hours() for span in covered) / 24
+    rate, basis = USUAL_POSTS, f"{USUAL_POSTS:.0f} posts a day assumed"
+    if days >= 7:
+        with reading(engine) as connection:
+            stored = sum(
+                connection.scalar(
+                    select(func.count())
+                    .select_from(RawTweet)
+                    .where(RawTweet.created_at >= span.start, RawTweet.created_at < span.end)
+                )
+                or 0
+                for span in covered
+            )
+        rate = stored / days
+        basis = f"{rate:.1f} posts a day, as in the {days:,.0f} days that are covered"
+    return round(rate * sum(part.hours() for part in parts) / 24), f"estimated: {basis}"
+
+
+def _counted(engine: Engine, run: Run, parts: list[Span]) -> tuple[int, str]:
+    """How many posts there are, as the API counts them."""
+
+    async def work(client: Client, account: Account) -> int:
+        counter = Reconciler(engine, run, client, account)
+        return sum([await counter.count(part) for part in parts])
+
+    return online(engine, run, work), "counted by the API"
+
+
+def _text(moment: datetime | None) -> str:
+    return "never" if moment is None else iso(moment.replace(microsecond=0))

@@ -1,0 +1,441 @@
+"""Walk a range of posts from its newest down, page by page, so that nothing is lost wherever it is cut off.
+
+A page's posts, what it leaves to fetch, what it cost and, with the last, what was observed are one transaction. A
+page counts as passed only once a few more have come, so that pages that come late or change places lose nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from musktracker import runs
+from musktracker.db.engines import reading, writing
+from musktracker.db.queries import coverage
+from musktracker.db.tables import RawTweet
+from musktracker.pipeline import ranges, spending, store
+from musktracker.pipeline.ranges import SOURCE, Endpoint, Range
+from musktracker.runs import Run
+from musktracker.sources.x_errors import Forbidden, PageTokenRefused, Unavailable
+from musktracker.sources.x_limits import RateLimit
+from musktracker.sources.x_pages import Count, LookedUp, Page, Usage
+from musktracker.timeline import Span, iso, now
+
+T = TypeVar("T")
+
+PAGE = {"timeline": 100, "recent": 100, "all": 500}
+LEAST = {"timeline": 5, "recent": 10, "all": 10}  # posts that a page may ask for
+REACH = 3_200  # posts of a timeline
+SURELY_REACHED = 3_000  # stored posts from a range's end until now at which it may have been cut off
+UNKNOWN_HOURS = 4  # above a range, of which too few posts are missing in that number to matter
+RECENT = timedelta(days=7)
+SEARCHED_FROM = datetime(2006, 3, 22, tzinfo=UTC)  # a day after the first post of all
+MARGIN = timedelta(minutes=2)  # by which a search of 7 days is asked for less
+LAG = 3  # pages that must follow before one counts as passed
+STALLS = 3  # walks that led no further, one after the other, until the range is halved
+MOST_SPLITS = 50
+LIMITS_EVERY = timedelta(seconds=5)  # that rate limits are written down
+DATABASE_WAITS = (0.2, 1.0, 5.0, 15.0, 30.0, 60.0)  # seconds between attempts to store a page
+
+
+class Client(Protocol):
+    """What is asked of the X API; `sources.x_api.XClient` is it."""
+
+    def timeline(
+        self, user_id: int, *, since_id: int | None = None, until_id: int | None = None, max_results: int = 100
+    ) -> AsyncIterator[Page]: ...
+
+    def search(
+        self,
+        query: str,
+        *,
+        scope: Literal["recent", "all"] = "recent",
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        max_results: int = 100,
+    ) -> AsyncIterator[Page]: ...
+
+    async def counts(
+        self,
+        query: str,
+        *,
+        scope: Literal["recent", "all"] = "recent",
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> list[Count]: ...
+
+    async def lookup(self, ids: Iterable[int]) -> LookedUp: ...
+
+    async def usage(self) -> Usage: ...
+
+    def server_now(self) -> datetime: ...
+
+    @property
+    def limits(self) -> Mapping[str, RateLimit]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose posts are fetched."""
+
+    name: str
+    id: int
+
+    @property
+    def query(self) -> str:
+        """What finds its posts in a search."""
+        return f"from:{self.name}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What walks did: pages and posts that came, posts that were new, ranges closed, spans that stay holes."""
+
+    pages: int = 0
+    seen: int = 0
+    new: int = 0
+    restored: int = 0
+    closed: int = 0
+    microdollars: int = 0
+    newest: datetime | None = None
+    holes: list[tuple[Span, str]] = field(default_factory=list)
+
+    def count(self, page: Page, stored: store.Stored, microdollars: int) -> None:
+        """Add a page that was stored."""
+        self.pages += 1
+        self.seen += len(page.posts)
+        self.new += stored.new
+        self.restored += stored.restored
+        self.microdollars += microdollars
+        if page.posts:
+            newest = max(post.created_at for post in page.posts)
+            self.newest = max(self.newest or newest, newest)
+
+
+class Walker:
+    """Walks ranges with one client into one database."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        run: Run,
+        client: Client,
+        account: Account,
+        *,
+        escalate: bool = True,
+        clock: Callable[[], datetime] = now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """With `escalate`, a search finds what a backfill asks of a timeline that does not reach that far."""
+        self.tally = Tally()
+        self.budget = spending.Budget(engine)
+        self._engine = engine
+        self._run = run
+        self._client = client
+        self._account = account
+        self._escalate = escalate
+        self._clock = clock
+        self._sleep = sleep
+        self._archive: bool | None = None  # whether the plan has the search of all posts; None: not tried
+        self._timeline_ends: int | None = None  # the lowest id that the timeline was seen to reach
+        self._limits_written: datetime | None = None
+
+    async def walk(self, left: Range) -> None:
+        """Fetch and store a range until nothing is left, or until what is left is a recorded hole.
+
+        Raises the client's errors and SpendingLimitReached; what is left then stays written down.
+        """
+        waiting = [left]
+        stalls = splits = 0
+        while waiting:
+            before, seen = waiting.pop(), self.tally.new
+            rest = await self._descend(await self._routed(before))
+            moved = rest is None or (rest.high, rest.endpoint) != (before.high, before.endpoint)
+            stalls = 0 if moved or self.tally.new > seen else stalls + 1
+            if rest is None:
+                continue
+            waiting.append(rest)
+            if stalls == STALLS:
+                stalls, splits = 0, splits + 1
+                waiting[-1:] = await self._halves(rest, splits)
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """One transaction of a run that still holds its lease, tried again while the database is away."""
+
+        def attempt() -> T:
+            with writing(self._engine) as connection:
+                runs.require_lease(connection, self._run)
+                return work(connection)
+
+        for seconds in DATABASE_WAITS:
+            try:
+                return await asyncio.to_thread(attempt)
+            except DBAPIError as error:
+                if not is_passing(error):
+                    raise
+                reason = error
+            until = self._clock() + timedelta(seconds=seconds)
+            self._run.warning(f"The database does not take a page: {runs.describe(reason)}", until=iso(until))
+            self._run.progress(stage="backing off", message=f"The database is away: trying again at {iso(until)}")
+            await self._sleep(seconds)
+        return await asyncio.to_thread(attempt)
+
+    async def _descend(self, left: Range) -> Range | None:
+        """Follow the pages of one request down; returns what is left, None where nothing is."""
+        size = self.budget.posts(PAGE[left.endpoint], LEAST[left.endpoint], self._client.server_now())
+        pages = self._pages(left, size)
+        ahead: asyncio.Task[Page] | None = asyncio.create_task(_next(pages))
+        passed = _Passed(left.high + 1)
+        try:
+            while ahead is not None:
+                page = await ahead
+                ahead = self._ahead(left, page, pages, 2 * size)
+                if ahead is not None:
+                    await asyncio.sleep(0)  # let the request go out: it is on its way while this page is stored
+                self._note(page)
+                passed.add(page)
+                if not page.more and not page.looped:
+                    return await self._end(left, page, passed.lowest)
+                left = await self._keep(left.down_to(passed.surely - 1), page)
+                ahead = ahead or self._ahead(left, page, pages, size)
+            if page.more:  # no money for another: tomorrow, to read a page again would cost again
+                left = await self._keep(left.down_to(passed.lowest - 1), page)
+        except PageTokenRefused as refusal:
+            self._run.debug(f"{refusal.message}: going on from post {left.high}")
+        except Forbidden:
+            if left.endpoint != "all" or not self._escalate:
+                raise
+            self._archive = False
+            self._run.warning("The plan has no search of all posts")
+        finally:
+            await _stop(ahead, pages)
+        return left
+
+    async def _halves(self, left: Range, splits: int) -> list[Range]:
+        """Two ranges for one of which the API does not give the end; the upper one last."""
+        if splits > MOST_SPLITS:
+            raise Unavailable(
+                f"The X API leads in a circle below post {left.high}, however it is asked",
+                "Start again later: it goes on where it stopped",
+            )
+        middle = (left.low + left.high) // 2
+        between = min(max(ranges.moment_of(middle + 1, left.span.start), left.span.start), left.span.end)
+        halves = (
+            replace(left, high=middle, span=Span(left.span.start, between), id=None),
+            replace(left, low=middle, span=Span(between, left.span.end), id=None),
+        )
+        self._run.debug("The X API leads in a circle: asking for less at once", below=str(left.high))
+
+        def write(connection: Connection) -> list[Range]:
+            ranges.close(connection, left)
+            return [ranges.save(connection, half, self._clock()) for half in halves]
+
+        return await self.transact(write)
+
+    def _ahead(self, left: Range, page: Page, pages: AsyncIterator[Page], posts: int) -> asyncio.Task[Page] | None:
+        """Ask for the next page, where there is one and the day's limit has room for this many posts."""
+        if not page.more or not self._affordable(left, posts):
+            return None
+        return asyncio.create_task(_next(pages))
+
+    def _pages(self, left: Range, size: int) -> AsyncIterator[Page]:
+        if left.endpoint == "timeline":
+            until = None if left.fresh and left.purpose == "follow" else left.high + 1
+            return self._client.timeline(
+                self._account.id, since_id=left.low or None, until_id=until, max_results=size
+            )
+        start = max(left.span.start, SEARCHED_FROM)
+        if left.endpoint == "recent":
+            start = max(start, self._recent_start())
+        end = left.span.end if left.fresh else ranges.moment_of(left.high + 1, left.span.end)
+        end = max(end, start + timedelta(seconds=1))
+        return self._client.search(
+            self._account.query, scope=left.endpoint, start_time=start, end_time=end, max_results=size
+        )
+
+    async def _routed(self, left: Range) -> Range:
+        """The same range by an endpoint that can reach it, as far as is known."""
+        if not self._escalate:
+            return left
+        beyond = self._timeline_ends is not None and left.high < self._timeline_ends
+        if left.endpoint == "timeline" and left.purpose != "follow" and beyond:
+            left = replace(left, endpoint="all")
+        if left.endpoint == "all" and self._archive is False:
+            within = left.span.end > self._recent_start()
+            left = replace(left, endpoint="recent" if within else "timeline")
+        return left
+
+    async def _keep(self, left: Range, page: Page) -> Range:
+        return await self._stored(page, lambda connection: ranges.save(connection, left, self._clock()))
+
+    async def _end(self, left: Range, page: Page, bottom: int) -> Range | None:
+        """Store the last page of a walk; returns what another endpoint has to fetch, None where nothing is left."""
+        unseen, reason = await self._unseen(left, page, bottom)
+        elsewhere = self._elsewhere(left) if unseen else None
+        if elsewhere is not None:
+            self._run.info(f"{reason}: going on by the search of {elsewhere} posts")
+            return await self._keep(replace(left.down_to(bottom - 1), endpoint=elsewhere), page)
+
+        await self._stored(page, lambda connection: self._close(connection, left, unseen, reason))
+        self.tally.closed += 1
+        if unseen is not None and left.purpose != "recheck":
+            self.tally.holes.append((unseen, reason))
+            self._run.warning(
+                f"{reason}: nothing is known of {iso(unseen.start)} to {iso(unseen.end)}, which stays a hole. "
+                "musktracker coverage --fill tries to fill it"
+            )
+        return None
+
+    def _close(self, connection: Connection, done: Range, unseen: Span | None, reason: str) -> None:
+        """Nothing is left of a range: write down what it observed, and what of it could not be."""
+        moment = self._clock()
+        ranges.close(connection, done)
+        if done.purpose == "recheck":
+            return
+        observed = done.span if unseen is None else Span(unseen.end, done.span.end)
+        store.cover(connection, SOURCE, [observed], moment=moment)
+        if unseen is not None:
+            store.record_hole(connection, SOURCE, unseen, reason, moment)
+        if done.purpose == "follow" and not ranges.any_left(connection, "follow"):
+            ranges.raise_mark(connection, done.top, moment)
+
+    async def _unseen(self, left: Range, page: Page, bottom: int) -> tuple[Span | None, str]:
+        """What of a range's time an ended walk did not see, and why; None where it saw all of it."""
+        seen_from = ranges.moment_of(bottom, left.span.start) if bottom <= left.top else left.span.end
+        if page.untimed:
+            return left.span, "the posts from before November 2010 came without their times"
+        if left.endpoint == "recent" and left.span.start < self._recent_start():
+            start = min(self._recent_start(), left.span.end)
+            return Span(left.span.start, start), "the search of recent posts reaches back 7 days"
+        if left.endpoint == "timeline" and await self._is_cut_off(left, page):
+            self._timeline_ends = min(bottom, self._timeline_ends or bottom)
+            unseen = Span(left.span.start, min(max(seen_from, left.span.start), left.span.end))
+            if unseen.end > unseen.start:
+                return unseen, f"the timeline reaches back {REACH:,} posts"
+        return None, ""
+
+    def _elsewhere(self, left: Range) -> Endpoint | None:
+        """Where else a backfill finds what an endpoint does not reach."""
+        if not self._escalate or left.purpose == "follow" or left.endpoint == "all":
+            return None
+        if self._archive is not False:
+            return "all"
+        return "recent" if left.endpoint == "timeline" and left.span.end > self._recent_start() else None
+
+    async def _is_cut_off(self, left: Range, page: Page) -> bool:
+        """Whether a timeline may have ended above the low end of a range; where that is in doubt, ask below it."""
+        if not self._doubtful(left, page):
+            return False
+        if left.low <= 0:
+            return True
+        self.budget.posts(LEAST["timeline"], LEAST["timeline"], self._client.server_now())
+        below = self._client.timeline(self._account.id, until_id=left.low + 1, max_results=LEAST["timeline"])
+        try:
+            async for found in below:
+                if found.posts:
+                    await self._stored(found, lambda _: None)
+                    return False
+        finally:
+            await _stop(None, below)
+        return True
+
+    def _doubtful(self, left: Range, page: Page) -> bool:
+        """Whether more posts may have been made since a range began than a timeline holds."""
+        newer = select(func.count()).select_from(RawTweet).where(RawTweet.created_at >= left.span.start)
+        with reading(self._engine) as connection:
+            stored = connection.scalar(newer) or 0
+        if stored + len(page.posts) >= SURELY_REACHED:
+            return True
+        if left.purpose == "follow":
+            return False
+        until_now = Span(left.span.end, self._client.server_now())
+        unknown = sum(span.hours() for span in coverage.holes(self._engine, until_now))
+        return unknown > UNKNOWN_HOURS
+
+    def _recent_start(self) -> datetime:
+        return self._client.server_now() - RECENT + MARGIN
+
+    def _affordable(self, left: Range, posts: int) -> bool:
+        try:
+            wanted = self.budget.posts(posts, LEAST[left.endpoint], self._client.server_now())
+        except spending.SpendingLimitReached:
+            return False
+        return wanted == posts
+
+    async def _stored(self, page: Page, then: Callable[[Connection], T]) -> T:
+        """Store a page and what it leads to in one transaction, then count it."""
+
+        def write(connection: Connection) -> tuple[store.Stored, int, T]:
+            return *self._store_page(connection, page), then(connection)
+
+        stored, cost, result = await self.transact(write)
+        self.budget.add(cost)
+        self.tally.count(page, stored, cost)
+        return result
+
+    def _store_page(self, connection: Connection, page: Page) -> tuple[store.Stored, int]:
+        moment = self._clock()
+        posts = [store.NewPost(post.first_id, post.created_at, post.kind) for post in page.posts]
+        stored = store.store_posts(connection, SOURCE, posts, moment)
+        read = [post.id for post in page.posts] + list(page.untimed)
+        cost = spending.buy_posts(connection, read, self._client.server_now())
+        if self._limits_written is None or moment - self._limits_written > LIMITS_EVERY:
+            spending.note_limits(connection, self._client.limits, moment)
+            self._limits_written = moment
+        return stored, cost
+
+    def _note(self, page: Page) -> None:
+        """Say what is odd about a page; never what its posts say."""
+        if page.contradicted:
+            self._run.warning(
+                f"{len(page.contradicted)} posts state a time that is not the one in their id, which was taken",
+                first=str(page.contradicted[0]),
+            )
+        if page.looped:
+            self._run.debug("The X API repeats a page: the walk begins again below what is stored")
+        for problem in page.errors[:3]:
+            self._run.debug(f"The X API left something out: {problem}")
+
+
+class _Passed:
+    """The pages of a walk so far: the lowest post of them, and down to which post surely none is still to come."""
+
+    def __init__(self, above: int) -> None:
+        self.lowest = self.surely = above
+        self._latest: deque[int] = deque()
+
+    def add(self, page: Page) -> None:
+        """Hear of the next page."""
+        if page.oldest_id is None:
+            return
+        self.lowest = min(self.lowest, page.oldest_id)
+        self._latest.append(page.oldest_id)
+        if len(self._latest) > LAG:
+            self.surely = min(self.surely, self._latest.popleft())
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Whether a database error may be gone when tried again: busy, restarting, or out of reach."""
+    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+
+
+async def _next(pages: AsyncIterator[Page]) -> Page:
+    return await anext(pages)
+
+
+async def _stop(ahead: asyncio.Task[Page] | None, pages: AsyncIterator[Page]) -> None:
+    if ahead is not None:
+        ahead.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await ahead
+    end: Any = getattr(pages, "aclose", None)
+    if end is not None:
+        await end()
