@@ -35,7 +35,7 @@ QUANTILES = (0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
+class Version:
     """The version of a model that a forecast is made with."""
 
     id: int
@@ -44,6 +44,15 @@ class _Version:
     training_end: datetime
     hyperparameters: Mapping[str, Any]
     counting: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """Paths (n_paths, horizon) from the end of what is known, who made them, and what makes them doubtful."""
+
+    version: Version
+    paths: FloatArray
+    warnings: list[str]
 
 
 def forecast(
@@ -67,24 +76,23 @@ def forecast(
     than 24 h old (unless `allow_stale`), too gappy for the model, or where no version fits, UsageError for what
     cannot be.
     """
-    _check_request(model, horizon, n_paths, seed)
+    check_request(model, horizon, n_paths, seed)
     run.progress(0.0, stage="load", message="reading the counts")
-    moment = _moment(as_of)
-    known = histories.load(engine, as_of=moment if as_of else None)
-    if known.empty:
-        raise DataError(
-            f"There are no counted hours{f' before {iso(moment)}' if as_of else ''} to forecast from",
-            "Bring posts in, then count them: musktracker refresh",
-        )
-    said = _freshness(known, moment, allow_stale=allow_stale) + _gaps(known)
-    with reading(engine) as connection:
-        chosen = _version(connection, model, version, known)
-        parameters = artifacts.read(connection, chosen.id)
-    run.progress(0.2, stage="simulate", message=f"{n_paths} paths of {horizon} h by {chosen.name} {chosen.version}")
-    paths, doubts = _simulate(chosen, parameters, known, horizon, n_paths, seed)
-    said += doubts
-    for text in said:
-        run.warning(text)
+    moment = moment_of(as_of)
+    known = known_at(engine, as_of)
+    made = simulate(
+        engine,
+        run,
+        known,
+        moment,
+        horizon=horizon,
+        model=model,
+        version=version,
+        n_paths=n_paths,
+        seed=seed,
+        allow_stale=allow_stale,
+    )
+    chosen, paths, said = made.version, made.paths, made.warnings
     run.progress(0.8, stage="save", message="storing the forecast")
     changed = _store(engine, chosen, known, paths, seed, said)
     total = paths.sum(axis=1)
@@ -106,7 +114,7 @@ def forecast(
         "n_paths": n_paths,
         "seed": seed,
         "warnings": said,
-        "total": _described(total),
+        "total": described(total),
         "timezone": timezone,
         "days": _days(paths, known.data_until, ZoneInfo(timezone)),
         "changed": changed,
@@ -129,7 +137,8 @@ def stored_hours(
         return [dict(row) for row in connection.execute(query.order_by(Forecast.target_time)).mappings()]
 
 
-def _check_request(model: str | None, horizon: int, n_paths: int, seed: int) -> None:
+def check_request(model: str | None, horizon: int, n_paths: int, seed: int) -> None:
+    """Raise UsageError for an unknown model, or a horizon, number of paths or seed that cannot be."""
     if model is not None:
         registry.create(model)  # an unknown name is wrong use, whatever the data
     if not 1 <= horizon <= LONGEST_HORIZON:
@@ -140,12 +149,60 @@ def _check_request(model: str | None, horizon: int, n_paths: int, seed: int) -> 
         raise UsageError(f"The seed must be 0 to {2**31 - 1}, not {seed}")
 
 
-def _moment(as_of: str | None) -> datetime:
+def moment_of(as_of: str | None) -> datetime:
+    """The moment to forecast at: now, or an earlier one. Raises UsageError for one that has not come yet."""
     present = now()
     moment = parse_time(as_of) if as_of else present
     if moment > present:
         raise UsageError(f"--as-of {iso(moment)} has not come yet")
     return moment
+
+
+def known_at(engine: Engine, as_of: str | None) -> Known:
+    """What is known now, or was at `as_of`. Raises DataError where that is nothing."""
+    known = histories.load(engine, as_of=parse_time(as_of) if as_of else None)
+    if known.empty:
+        raise DataError(
+            f"There are no counted hours{f' before {iso(parse_time(as_of))}' if as_of else ''} to forecast from",
+            "Bring posts in, then count them: musktracker refresh",
+        )
+    return known
+
+
+def simulate(
+    engine: Engine,
+    run: Run,
+    known: Known,
+    moment: datetime,
+    *,
+    horizon: int,
+    model: str | None,
+    version: str | None,
+    n_paths: int,
+    seed: int,
+    allow_stale: bool,
+) -> Simulated:
+    """Paths of the `horizon` hours that follow what is known at `moment`, as `forecast` makes them; warns in the log.
+
+    Raises what `forecast` raises.
+    """
+    said = _freshness(known, moment, allow_stale=allow_stale) + _gaps(known)
+    check_request(model, horizon, n_paths, seed)
+    with reading(engine) as connection:
+        chosen = _version(connection, model, version, known)
+        parameters = artifacts.read(connection, chosen.id)
+    run.progress(0.2, stage="simulate", message=f"{n_paths} paths of {horizon} h by {chosen.name} {chosen.version}")
+    paths, doubts = _simulate(chosen, parameters, known, horizon, n_paths, seed)
+    for text in said + doubts:
+        run.warning(text)
+    return Simulated(chosen, paths, said + doubts)
+
+
+def described(totals: FloatArray) -> dict[str, float]:
+    """Mean, median and the bounds of each level of simulated totals."""
+    found = {"mean": float(totals.mean()), "median": float(np.median(totals))}
+    names = [f"{end}_{level}" for level in LEVELS for end in ("lower", "upper")]
+    return found | dict(zip(names, np.quantile(totals, _ends(LEVELS)).tolist(), strict=True))
 
 
 def _freshness(known: Known, moment: datetime, *, allow_stale: bool) -> list[str]:
@@ -168,7 +225,7 @@ def _gaps(known: Known) -> list[str]:
     return [f"Not observed: {' and '.join(parts)}"] if parts else []
 
 
-def _version(connection: Connection, model: str | None, version: str | None, known: Known) -> _Version:
+def _version(connection: Connection, model: str | None, version: str | None, known: Known) -> Version:
     """The version to forecast with: the newest that saw nothing after the origin and counts the same posts."""
     wanted = " ".join(filter(None, (model or "model", version)))
     again = f"musktracker train --model {model}" if model else "musktracker train"
@@ -193,7 +250,7 @@ def _version(connection: Connection, model: str | None, version: str | None, kno
     return alike[0]
 
 
-def _trained(connection: Connection, model: str | None, version: str | None) -> list[_Version]:
+def _trained(connection: Connection, model: str | None, version: str | None) -> list[Version]:
     """The versions with these names, newest first."""
     query = select(ModelMetadata.__table__).order_by(ModelMetadata.trained_at.desc(), ModelMetadata.id.desc())
     if model is not None:
@@ -201,7 +258,7 @@ def _trained(connection: Connection, model: str | None, version: str | None) -> 
     if version is not None:
         query = query.where(ModelMetadata.model_version == version)
     return [
-        _Version(
+        Version(
             row.id,
             row.model_name,
             row.model_version,
@@ -214,7 +271,7 @@ def _trained(connection: Connection, model: str | None, version: str | None) -> 
 
 
 def _simulate(
-    chosen: _Version, parameters: Mapping[str, Any], known: Known, horizon: int, n_paths: int, seed: int
+    chosen: Version, parameters: Mapping[str, Any], known: Known, horizon: int, n_paths: int, seed: int
 ) -> tuple[FloatArray, list[str]]:
     hyperparameters = {name: value for name, value in chosen.hyperparameters.items() if name != "seed"}
     fitted = registry.create(chosen.name, hyperparameters).restore(parameters, known.history)
@@ -230,7 +287,7 @@ def _simulate(
     return paths, [str(one.message) for one in caught if issubclass(one.category, SimulationWarning)]
 
 
-def _store(engine: Engine, chosen: _Version, known: Known, paths: FloatArray, seed: int, said: Sequence[str]) -> int:
+def _store(engine: Engine, chosen: Version, known: Known, paths: FloatArray, seed: int, said: Sequence[str]) -> int:
     """Write hours and total in one transaction; returns how many rows are new or different."""
     n_paths, horizon = paths.shape
     origin, made = known.data_until, now()
@@ -271,15 +328,8 @@ def _days(paths: FloatArray, origin: datetime, zone: ZoneInfo) -> list[dict[str,
     found = []
     for date in dict.fromkeys(dates):
         hours = [k for k, other in enumerate(dates) if other == date]
-        found.append({"date": date.isoformat(), "hours": len(hours), **_described(paths[:, hours].sum(axis=1))})
+        found.append({"date": date.isoformat(), "hours": len(hours), **described(paths[:, hours].sum(axis=1))})
     return found
-
-
-def _described(totals: FloatArray) -> dict[str, float]:
-    """Mean, median and the bounds of each level of simulated totals."""
-    found = {"mean": float(totals.mean()), "median": float(np.median(totals))}
-    names = [f"{end}_{level}" for level in LEVELS for end in ("lower", "upper")]
-    return found | dict(zip(names, np.quantile(totals, _ends(LEVELS)).tolist(), strict=True))
 
 
 def _ends(levels: Sequence[int]) -> list[float]:

@@ -19,6 +19,7 @@ STAGES = {
     "refresh": "musktracker.pipeline.aggregate:refresh",
     "train": "musktracker.pipeline.train:train",
     "forecast": "musktracker.pipeline.forecast:forecast",
+    "window": "musktracker.pipeline.window:window",
     "score": "musktracker.pipeline.monitor:score",
     "demo": "musktracker.pipeline.demo:prepare",
 }

@@ -1,0 +1,305 @@
+"""Window: how many posts a stretch of time will hold, from those counted so far and the paths of the hours to come.
+
+So far is counted from the posts themselves, to the microsecond. What is still to come is simulated by the hour from
+the last counted hour on; of an hour that lies partly in what is to come, each simulated post is kept with the
+probability of that part (binomial thinning).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from sqlalchemy import Engine, func, select
+
+from musktracker import market_windows, timeline
+from musktracker.db import settings
+from musktracker.db.engines import reading
+from musktracker.db.queries import coverage
+from musktracker.db.tables import RawTweet
+from musktracker.errors import UsageError
+from musktracker.evaluation import brackets as bracket_totals
+from musktracker.evaluation.brackets import Bracket
+from musktracker.models.base import FloatArray
+from musktracker.pipeline import forecast as forecasts
+from musktracker.pipeline.forecast import LONGEST_HORIZON, Simulated, described
+from musktracker.pipeline.history import Known
+from musktracker.runs import Run
+from musktracker.timeline import HOUR, Span, ceil_hour, hour_index, iso, parse_time
+
+USUAL_HOURS = 28 * 24
+DEFAULT_WIDTH = 20
+REPLIES = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class _SoFar:
+    """What is known of a window: posts counted until `until`, and what of it was not observed.
+
+    `missed` is unobserved for good, `ahead` is what the model fills in: all that no source has seen after the last
+    counted hour.
+    """
+
+    count: int
+    until: datetime
+    missed: list[Span]
+    ahead: list[Span]
+
+
+def window(
+    engine: Engine,
+    run: Run,
+    *,
+    preset: str | None = None,
+    following: bool = False,
+    start: str | None = None,
+    end: str | None = None,
+    timezone: str = "America/New_York",
+    brackets: str | None = None,
+    model: str | None = None,
+    version: str | None = None,
+    as_of: str | None = None,
+    n_paths: int = 2000,
+    seed: int = 1,
+    allow_stale: bool = False,
+) -> dict[str, Any]:
+    """The count so far of a window, its projected total, and the probability of each bracket.
+
+    The window is the current one of a `preset` (or the one after it, with `following`), or goes from `start` to
+    `end`, the end excluded. `timezone` is whose hours of the week the usual rate is of; presets have their own. The
+    model, `as_of`, the seed and refusals are those of `forecast`; a window observed to its end needs no model. Raises
+    UsageError for a window or brackets that cannot be, DataError where `forecast` does.
+    """
+    forecasts.check_request(model, 1, n_paths, seed)
+    run.progress(0.0, stage="load", message="reading the counts")
+    moment = forecasts.moment_of(as_of)
+    span = _span(preset, following, start, end, moment)
+    zone = market_windows.ET if preset else market_windows.zone(timezone)
+    listed = _brackets(brackets, preset)
+    known = forecasts.known_at(engine, as_of)
+    so_far = _so_far(engine, known, span, moment)
+    made: Simulated | None = None
+    totals = np.full(1, float(so_far.count))
+    if so_far.ahead:
+        _check_length(span, moment)
+        made = forecasts.simulate(
+            engine,
+            run,
+            known,
+            moment,
+            horizon=hour_index(ceil_hour(so_far.ahead[-1].end)) - known.history.origin,
+            model=model,
+            version=version,
+            n_paths=n_paths,
+            seed=seed,
+            allow_stale=allow_stale,
+        )
+        thinning = np.random.default_rng([seed, 1])
+        totals = so_far.count + _rest(made.paths, known.history.origin, so_far.ahead, thinning)
+    said = _doubts(so_far, known)
+    for text in said:
+        run.warning(text)
+    run.progress(0.8, stage="brackets", message=f"{len(listed)} brackets")
+    run.info(f"{so_far.count:,} posts so far, {totals.mean():,.0f} expected by {iso(span.end)}")
+    return {
+        "window": preset or "custom",
+        **_times(span, moment, zone),
+        **_counted(so_far, known, span),
+        "hours_to_come": _hours(so_far.ahead),
+        "usual_per_hour": _usual(known, so_far.ahead, zone),
+        "total": described(totals),
+        "brackets": _likely(listed, totals, so_far, certain=made is None),
+        "data_until": iso(known.data_until),
+        "warnings": [*(made.warnings if made else []), *said],
+        **_provenance(made, known, n_paths, seed),
+    }
+
+
+def _span(preset: str | None, following: bool, start: str | None, end: str | None, moment: datetime) -> Span:
+    if preset is not None:
+        if start is not None or end is not None:
+            raise UsageError("A window is a preset, or goes from a start to an end, not both")
+        return (market_windows.following if following else market_windows.current)(preset, moment)
+    if start is None or end is None:
+        raise UsageError("A window needs a preset, or both a start and an end")
+    if following:
+        raise UsageError("Only a preset has a window that follows it")
+    span = Span(parse_time(start), parse_time(end))
+    if span.end <= span.start:
+        raise UsageError(f"The window ends at {iso(span.end)}, which is not after its start, {iso(span.start)}")
+    return span
+
+
+def _check_length(span: Span, moment: datetime) -> None:
+    if span.end - moment > LONGEST_HORIZON * HOUR:
+        raise UsageError(
+            f"The window ends at {iso(span.end)}, more than {LONGEST_HORIZON // 24} days after {iso(moment)}"
+        )
+
+
+def _brackets(text: str | None, preset: str | None) -> list[Bracket]:
+    width = market_windows.PRESETS[preset].bracket_width if preset else DEFAULT_WIDTH
+    try:
+        return bracket_totals.parse(str(width) if text is None else text)
+    except ValueError as reason:
+        raise UsageError(f"The brackets cannot be read: {reason}") from None
+
+
+def _so_far(engine: Engine, known: Known, span: Span, moment: datetime) -> _SoFar:
+    seen = [Span(one.start, min(one.end, moment)) for one in coverage.covered(engine) if one.start < moment]
+    until = min(max(seen[-1].end if seen else known.data_until, span.start), span.end)
+    unseen = timeline.holes(seen, span)
+    origin = known.data_until
+    missed = [Span(hole.start, min(hole.end, origin)) for hole in unseen if hole.start < origin]
+    ahead = [Span(max(hole.start, origin), hole.end) for hole in unseen if hole.end > origin]
+    return _SoFar(_posts(engine, Span(span.start, until), known.counting), until, missed, ahead)
+
+
+def _posts(engine: Engine, span: Span, counting: str) -> int:
+    query = select(func.count()).where(
+        RawTweet.is_deleted.is_(False),
+        RawTweet.created_at >= span.start,
+        RawTweet.created_at < span.end,
+        settings.counting_condition(counting),
+    )
+    with reading(engine) as connection:
+        return int(connection.scalar(query) or 0)
+
+
+def _rest(paths: FloatArray, origin: int, ahead: Sequence[Span], rng: np.random.Generator) -> FloatArray:
+    """Simulated posts in some spans, one a path: whole hours in full, parts of hours thinned."""
+    shares = _shares(ahead, origin, paths.shape[1])
+    total: FloatArray = paths[:, shares == 1].sum(axis=1)
+    for k in np.flatnonzero((shares > 0) & (shares < 1)):
+        whole = np.rint(np.maximum(paths[:, k], 0)).astype(np.int64)
+        total = total + rng.binomial(whole, shares[k])
+    return total
+
+
+def _shares(spans: Sequence[Span], first: int, hours: int) -> FloatArray:
+    """How much of each of `hours` hours from the hour `first` on lies in some spans that do not overlap."""
+    starts = [timeline.from_hour_index(first + k) for k in range(hours)]
+    return np.array(
+        [sum(max((min(one.end, at + HOUR) - max(one.start, at)) / HOUR, 0.0) for one in spans) for at in starts]
+    )
+
+
+def _usual(known: Known, ahead: Sequence[Span], zone: ZoneInfo) -> float | None:
+    """The mean count an hour, over the last 28 days, of the hours of the week that are still to come.
+
+    Hours are those of the zone's clocks. None where nothing is to come, or some of these hours were never observed.
+    """
+    if not ahead:
+        return None
+    origin = known.history.origin
+    counts = known.history.before(origin, USUAL_HOURS)
+    observed = ~np.isnan(counts)
+    keys = np.array([_hour_of_week(origin - USUAL_HOURS + k, zone) for k in range(USUAL_HOURS)])[observed]
+    sums = np.bincount(keys, weights=counts[observed], minlength=168)
+    times = np.bincount(keys, minlength=168)
+    first = hour_index(ahead[0].start)
+    shares = _shares(ahead, first, hour_index(ceil_hour(ahead[-1].end)) - first)
+    wanted = [_hour_of_week(first + k, zone) for k in range(len(shares))]
+    seen = times[wanted] > 0
+    if shares[seen].sum() < shares.sum() / 2:
+        return None
+    rates = sums[wanted][seen] / times[wanted][seen]
+    return float((rates * shares[seen]).sum() / shares[seen].sum())
+
+
+def _hour_of_week(hour: int, zone: ZoneInfo) -> int:
+    local = timeline.from_hour_index(hour).astimezone(zone)
+    return local.weekday() * 24 + local.hour
+
+
+def _pace(so_far: _SoFar, span: Span) -> dict[str, float] | None:
+    """Posts an hour over the observed part so far, and the total if it goes on like this; None before the start."""
+    observed = Span(span.start, so_far.until).hours() - _hours(so_far.missed)
+    observed -= sum(max(Span(one.start, min(one.end, so_far.until)).hours(), 0.0) for one in so_far.ahead)
+    if observed <= 0:
+        return None
+    rate = so_far.count / observed
+    return {"per_hour": rate, "projected": so_far.count + rate * _hours(so_far.ahead)}
+
+
+def _times(span: Span, moment: datetime, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "start": iso(span.start),
+        "end": iso(span.end),
+        "timezone": str(zone),
+        "hours": span.hours(),
+        "state": "before" if moment < span.start else "over" if moment >= span.end else "open",
+        "moment": iso(moment),
+        "hours_left": max(Span(max(span.start, moment), span.end).hours(), 0.0),
+    }
+
+
+def _counted(so_far: _SoFar, known: Known, span: Span) -> dict[str, Any]:
+    return {
+        "count": so_far.count,
+        "counted_until": iso(so_far.until),
+        "lower_bound": bool(so_far.missed),
+        "unobserved_hours": _hours(so_far.missed),
+        "unobserved": [[iso(hole.start), iso(hole.end)] for hole in so_far.missed],
+        "counting": known.counting,
+        "counting_meaning": settings.COUNTINGS[known.counting].meaning,
+        "pace": _pace(so_far, span),
+    }
+
+
+def _likely(listed: Sequence[Bracket], totals: FloatArray, so_far: _SoFar, *, certain: bool) -> list[dict[str, Any]]:
+    if certain:
+        found = bracket_totals.settled(listed, so_far.count)
+    else:
+        found = bracket_totals.probabilities(totals, listed, so_far.count)
+    to_come = _hours(so_far.ahead)
+    return [_bracket(one, float(p), so_far.count, to_come) for one, p in zip(listed, found, strict=True)]
+
+
+def _bracket(bracket: Bracket, probability: float, count: int, to_come: float) -> dict[str, Any]:
+    """A bracket with the posts an hour that it takes to enter it and to overrun it; None where that cannot be."""
+    dead = bracket.passed(count) or (to_come == 0 and not bracket.holds(count))
+
+    def rate(target: int | None) -> float | None:
+        return None if dead or target is None or to_come == 0 else max(target - count, 0) / to_come
+
+    return {
+        "bracket": str(bracket),
+        "lower": bracket.lower,
+        "upper": bracket.upper,
+        "probability": probability,
+        "state": "dead" if dead else "in" if bracket.holds(count) else "ahead",
+        "enter_per_hour": rate(bracket.lower),
+        "overrun_per_hour": rate(None if bracket.upper is None else bracket.upper + 1),
+    }
+
+
+def _doubts(so_far: _SoFar, known: Known) -> list[str]:
+    said = []
+    if so_far.missed:
+        said.append(f"{_hours(so_far.missed):,.1f} h of the window were not observed: the count is a lower bound")
+    if REPLIES not in settings.COUNTINGS[known.counting].leaves_out:
+        said.append("Replies are counted too: these totals do not compare with brackets that leave them out")
+    return said
+
+
+def _provenance(made: Simulated | None, known: Known, n_paths: int, seed: int) -> dict[str, Any]:
+    """What the paths were made of; None for all where nothing was simulated."""
+    chosen = made.version if made else None
+    return {
+        "model": chosen.name if chosen else None,
+        "version": chosen.version if chosen else None,
+        "model_metadata_id": chosen.id if chosen else None,
+        "forecast_time": iso(known.data_until) if made else None,
+        "training_end": iso(chosen.training_end) if chosen else None,
+        "n_paths": n_paths if made else None,
+        "seed": seed if made else None,
+    }
+
+
+def _hours(spans: Sequence[Span]) -> float:
+    return sum(span.hours() for span in spans)
