@@ -108,14 +108,26 @@ def backfill(
     return online(engine, run, work)
 
 
-def price(engine: Engine, run: Run, *, since: str | None, until: str | None, again: bool, exact: bool) -> Price:
-    """What `backfill` with these parameters would buy, before anything is bought.
+def price(
+    engine: Engine,
+    run: Run,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    again: bool = False,
+    exact: bool = False,
+    backfill: bool = True,
+) -> Price:
+    """What `backfill` with these parameters (or else the next poll) would buy, before anything is bought.
 
     With `exact` the API counts the posts, which costs $0.010 for every 31 days; otherwise what is stored says how
     many there are in a day. Raises UsageError, and with `exact` the client's errors.
     """
-    left = ranges.still_to_fetch(engine, ["backfill"])
-    spans = to_fetch(engine, wanted_span(since, until), again=again) if since else []
+    left = ranges.still_to_fetch(engine, ["backfill"] if backfill else ["follow", "recheck"])
+    if backfill:
+        spans = to_fetch(engine, wanted_span(since, until), again=again) if since else []
+    else:
+        spans = [next_poll(engine, now()).span]
     parts = timeline.union([*spans, *(Span(each.span.start, _reached(each)) for each in left)])
     posts, basis = _counted(engine, run, parts) if exact else _estimated(engine, parts)
     return Price(tuple(spans), len(left), posts, posts * spending.POST, basis)
@@ -147,6 +159,14 @@ def outcome(tally: Tally) -> dict[str, Any]:
         "holes": [[iso(span.start), iso(span.end), reason] for span, reason in tally.holes],
         "dollars": tally.microdollars / 1_000_000,
     }
+
+
+def next_poll(engine: Engine, moment: datetime) -> Range:
+    """What a poll at a moment fetches: from then down to two hours before where everything is known."""
+    end = moment - SETTLE
+    mark = ranges.high_water_mark(engine)
+    known = _first_start(engine, end) if mark is None else ranges.moment_of(mark + 1, end)
+    return ranges.of_span(Span(min(known, end) - REREAD, end), "follow", "timeline")
 
 
 class Follower:
@@ -203,7 +223,7 @@ class Follower:
         for left in ranges.still_to_fetch(self._engine, ["follow", "recheck"]):
             self._run.info(f"Finishing what an earlier walk left: posts from {iso(left.span.start)} on")
             await self.walker.walk(left)
-        await self.walker.walk(self._newest())
+        await self.walker.walk(next_poll(self._engine, self._client.server_now()))
         new = tally.new - before
         if new:
             self._run.info(f"{new:,} new posts" if new > 1 else "A new post", newest=_text(tally.newest))
@@ -235,19 +255,6 @@ class Follower:
         else:
             await self.walker.transact(lambda connection: spending.note_usage(connection, usage, moment))
         await self._reconciler.compare(Span(moment - RECENT + HOUR, moment))
-
-    def _newest(self) -> Range:
-        """From now down to two hours before where everything is known."""
-        end = self._client.server_now() - SETTLE
-        mark = ranges.high_water_mark(self._engine)
-        known = self._first_start(end) if mark is None else ranges.moment_of(mark + 1, end)
-        return ranges.of_span(Span(min(known, end) - REREAD, end), "follow", "timeline")
-
-    def _first_start(self, end: datetime) -> datetime:
-        """Where the first poll of all goes back to: where coverage ends, unless that is long ago."""
-        covered = coverage.covered(self._engine)
-        known = max((span.end for span in covered), default=end - FIRST_LOOK)
-        return known if known > end - FIRST_REACH else end - FIRST_LOOK
 
     async def _pause(self, error: Exception, failures: int) -> None:
         seconds = PAUSES[min(failures, len(PAUSES) - 1)]
@@ -324,6 +331,12 @@ class Backfill:
 
 
 NOTHING = "Nothing to fetch: all of it is covered"
+
+
+def _first_start(engine: Engine, end: datetime) -> datetime:
+    """From where the first poll of all goes back two hours: where coverage ends, unless that is long ago."""
+    known = max((span.end for span in coverage.covered(engine)), default=end - FIRST_LOOK)
+    return known if known > end - FIRST_REACH else end - FIRST_LOOK
 
 
 def _reached(left: Range) -> datetime:

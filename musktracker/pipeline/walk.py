@@ -281,7 +281,7 @@ class Walker:
         unseen, reason = await self._unseen(left, page, bottom)
         elsewhere = self._elsewhere(left) if unseen else None
         if elsewhere is not None:
-            self._run.info(f"{reason}: going on by the search of {elsewhere} posts")
+            self._run.info(f"{_sentence(reason)}: going on by the search of {elsewhere} posts")
             return await self._keep(replace(left.down_to(bottom - 1), endpoint=elsewhere), page)
 
         await self._stored(page, lambda connection: self._close(connection, left, unseen, reason))
@@ -289,8 +289,8 @@ class Walker:
         if unseen is not None and left.purpose != "recheck":
             self.tally.holes.append((unseen, reason))
             self._run.warning(
-                f"{reason}: nothing is known of {iso(unseen.start)} to {iso(unseen.end)}, which stays a hole. "
-                "musktracker coverage --fill tries to fill it"
+                f"{_sentence(reason)}: nothing is known of {iso(unseen.start)} to {iso(unseen.end)}, which stays a "
+                "hole. musktracker coverage --fill tries to fill it"
             )
         return None
 
@@ -425,6 +425,10 @@ class _Passed:
 def is_passing(error: DBAPIError) -> bool:
     """Whether a database error may be gone when tried again: busy, restarting, or out of reach."""
     return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 async def _next(pages: AsyncIterator[Page]) -> Page:

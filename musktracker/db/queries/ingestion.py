@@ -1,0 +1,109 @@
+"""How ingestion stands: what could not be observed and why, what is still to fetch, budgets, and what was spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Engine, select
+
+from musktracker import timeline
+from musktracker.db.engines import reading
+from musktracker.db.queries import coverage
+from musktracker.db.tables import ApiLimit, CoverageHole, FetchRange, HighWaterMark, Spending
+from musktracker.timeline import FIRST_SNOWFLAKE, Span, snowflake_time
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A stretch of time that no source observed; `reason` is None where nobody tried or it is still to fetch."""
+
+    start: datetime
+    end: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRange:
+    """Time that is still to fetch: `purpose` is follow, backfill or recheck; `begun` whether posts of it came."""
+
+    purpose: str
+    endpoint: str
+    start: datetime
+    end: datetime
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Requests of an endpoint (or posts of the plan's month) in all and left, as the API last told."""
+
+    name: str
+    total: int
+    remaining: int
+    reset_at: datetime | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """Up to when the follower's walks are complete, what is open, the API's budgets, and the UTC day's spending."""
+
+    complete_until: datetime | None
+    open_ranges: tuple[OpenRange, ...]
+    budgets: tuple[Budget, ...]
+    day: date
+    posts_bought: int
+    dollars_spent: float
+
+
+def state(engine: Engine, moment: datetime) -> Ingestion:
+    """How it stands at a moment."""
+    day = timeline.utc(moment).date()
+    limits = select(ApiLimit.name, ApiLimit.budget, ApiLimit.remaining, ApiLimit.reset_at, ApiLimit.seen_at)
+    with reading(engine) as connection:
+        mark = connection.scalar(select(HighWaterMark.post_id).order_by(HighWaterMark.post_id.desc()).limit(1))
+        ranges = connection.execute(select(FetchRange.__table__).order_by(FetchRange.high_id.desc())).all()
+        budgets = tuple(Budget(*row) for row in connection.execute(limits.order_by(ApiLimit.name)))
+        spent = connection.execute(select(Spending.__table__).where(Spending.day == day)).one_or_none()
+    return Ingestion(
+        complete_until=_moment(mark + 1) if mark is not None else None,
+        open_ranges=tuple(
+            OpenRange(
+                row.purpose,
+                row.endpoint,
+                row.span_start,
+                row.span_end if row.high_id == row.top_id else _moment(row.high_id + 1) or row.span_end,
+                row.high_id < row.top_id,
+            )
+            for row in ranges
+        ),
+        budgets=budgets,
+        day=day,
+        posts_bought=0 if spent is None else spent.posts,
+        dollars_spent=0.0 if spent is None else spent.microdollars / 1_000_000,
+    )
+
+
+def holes(engine: Engine, within: Span) -> list[Hole]:
+    """What of a span no source observed, in pieces by the reason that was recorded."""
+    missing = coverage.holes(engine, within)
+    query = select(CoverageHole.span_start, CoverageHole.span_end, CoverageHole.reason)
+    with reading(engine) as connection:
+        recorded = [(Span(row.span_start, row.span_end), row.reason) for row in connection.execute(query)]
+    found = [piece for span in missing for piece in _by_reason(span, recorded)]
+    return sorted(found, key=lambda hole: hole.start)
+
+
+def _by_reason(span: Span, recorded: list[tuple[Span, str]]) -> list[Hole]:
+    pieces, left = [], [span]
+    for known, reason in recorded:
+        outside = [part for each in left for part in timeline.holes([known], each)]
+        inside = [part for each in left for part in timeline.holes(outside, each)]
+        pieces += [Hole(part.start, part.end, reason) for part in inside]
+        left = outside
+    return pieces + [Hole(part.start, part.end, None) for part in left]
+
+
+def _moment(post_id: int) -> datetime | None:
+    return snowflake_time(post_id) if post_id >= FIRST_SNOWFLAKE else None
