@@ -182,6 +182,29 @@ async def test_enter_opens_the_run_on_the_ingestion_screen(
         assert record.id == 6
 
 
+@pytest.mark.parametrize(("keys", "wanted"), [((), "newest"), (("j",), "same")])
+async def test_the_cursor_follows_the_newest_run_until_it_is_moved(
+    populated: Settings,
+    populated_engine: Engine,
+    console: MakeConsole,
+    settled: Any,
+    keys: tuple[str, ...],
+    wanted: str,
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press(*keys)
+        table = app.screen.query_one(RunTable)
+        before = table.record
+        newest = runs.create(populated_engine, "refresh", {})
+        await pilot.press("r")
+        await settled(pilot)
+        assert before is not None
+        assert table.record is not None
+        assert table.record.id == (newest if wanted == "newest" else before.id)
+
+
 def test_bars_fill_the_height_and_a_dot_is_no_zero() -> None:
     assert bars([8, 4, 0, None, 1], 1, 1) == ["█▄ ·▁"]
     assert bars([16, 8, 1], 2, 1) == ["█  ", "██▁"]

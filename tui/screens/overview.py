@@ -83,7 +83,7 @@ class OverviewScreen(ConsoleScreen):
             with Vertical(id="chart"):
                 yield Sparkline()
             with Vertical(id="last-runs"):
-                yield RunTable()
+                yield RunTable(follow=True)
 
     def on_mount(self) -> None:
         """Name the frames; nothing is shown until it is known which page is right."""

@@ -24,12 +24,20 @@ COLUMNS = (
 
 
 class RunTable(RecordTable["RunInfo"]):
-    """Runs, the newest first."""
+    """Runs, the newest first; with `follow`, a cursor on the newest goes on to one that is newer."""
 
     app: Console
 
-    def __init__(self, *, empty: str = "No runs yet", id: str | None = None) -> None:
+    def __init__(self, *, follow: bool = False, empty: str = "No runs yet", id: str | None = None) -> None:
         super().__init__(COLUMNS, self._row, lambda info: info.id, empty=empty, id=id)
+        self._follow = follow
+
+    def set_records(self, records: Sequence[RunInfo], *, empty: str | None = None) -> None:
+        """As in RecordTable."""
+        at_newest = self.cursor == 0
+        super().set_records(records, empty=empty)
+        if self._follow and at_newest:
+            self.move_to(0)
 
     def _row(self, info: RunInfo) -> Sequence[Cell]:
         mark, tone = STATES[info.state]
