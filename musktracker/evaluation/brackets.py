@@ -10,11 +10,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from musktracker.models.base import FloatArray
+from musktracker.models.base import FloatArray, IntArray
 
 CELLS = 100  # a width stands for this many brackets, and the uniform share is spread over as many
 MOST = 1000
 UNIFORM_SHARE = 0.01
+FAR = 8.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +124,19 @@ def _smooth(ordered: FloatArray, at: FloatArray) -> FloatArray:
     if bandwidth == 0:
         return np.asarray(np.searchsorted(ordered, at) / len(ordered))
     values, weights = np.unique(ordered, return_counts=True)
+    below = np.concatenate([[0], np.cumsum(weights)])
+    # a kernel further off than FAR bandwidths lies wholly on one side, to the last digit
+    first = np.searchsorted(values, at - FAR * bandwidth)
+    last = np.searchsorted(values, at + FAR * bandwidth)
+    near = [_near(x, values[i:j], weights[i:j], bandwidth) for x, i, j in zip(at.tolist(), first, last, strict=True)]
+    return np.asarray((below[first] + np.array(near)) / len(ordered))
+
+
+def _near(x: float, values: FloatArray, weights: IntArray, bandwidth: float) -> float:
+    """How much of some weighted kernels lies below `x`."""
     scale = bandwidth * math.sqrt(2)
-    found = [
-        math.fsum(
-            w * math.erf((x - value) / scale) for value, w in zip(values.tolist(), weights.tolist(), strict=True)
-        )
-        for x in at.tolist()
-    ]
-    return np.asarray(0.5 * (1 + np.array(found) / len(ordered)))
+    parts = [math.erf(one) for one in ((x - values) / scale).tolist()]
+    return 0.5 * float((weights * (1 + np.array(parts))).sum())
 
 
 def _bandwidth(ordered: FloatArray) -> float:

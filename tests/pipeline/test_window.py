@@ -285,6 +285,25 @@ def test_unseen_time_after_the_last_counted_hour_is_simulated(tracked: Engine) -
     assert found["forecast_time"] == iso(END - 2 * HOUR)
 
 
+def test_hours_that_were_seen_but_not_counted_yet_are_not_simulated(
+    tracked: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_posts(tracked, [MOMENT + HOUR] * 7, first_id=10**6)
+    store_coverage(tracked, MOMENT, MOMENT + 3 * HOUR)
+    monkeypatch.setattr(forecasts, "now", lambda: MOMENT + 3 * HOUR)
+    found = look(tracked, start=END, end=END + 6 * HOUR)
+    assert found["count"] == between(END, MOMENT) + 7
+    assert found["hours_to_come"] == pytest.approx(6 - 3 - 25 / 60)
+    assert found["forecast_time"] == iso(END)
+
+
+def test_counted_hours_that_no_source_covers_any_more_are_unobserved(tracked: Engine) -> None:
+    with writing(tracked) as connection:
+        connection.execute(delete(Coverage))
+    found = look(tracked, start=END - 2 * HOUR, end=END + 2 * HOUR)
+    assert (found["unobserved_hours"], found["hours_to_come"]) == (2, 2)
+
+
 def test_the_usual_rate_is_that_of_the_same_hours_of_the_week(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
