@@ -36,7 +36,7 @@ class Har:
     reach: int = 2
     level_ridge: float = 1000.0
     level_half_life: float = 400.0
-    profile_half_life: float = 60.0
+    profile_half_life: float = 90.0
     spread_exponent: float = 0.2
     volatility_exponent: float = 0.15
     jitter: float = 0.06

@@ -19,7 +19,7 @@ from musktracker.models import har
 from musktracker.models.analogs import Analogs
 from musktracker.models.base import FloatArray, History
 from musktracker.models.har import FittedHar, Foundation, Har
-from musktracker.models.level import BLOCKS, WINDOW
+from musktracker.models.level import BLOCKS, WINDOW, profiles
 
 LARGEST_RATIO = 2.5  # by which an hour is re-timed
 
@@ -48,12 +48,11 @@ class FittedHarBootstrap(FittedHar):
         analogs: Analogs,
         drawn: NDArray[np.int64],
         log_rates: FloatArray,
-        shape: FloatArray,
+        shape: FloatArray,  # noqa: ARG002 - the weeks have their own
         rng: np.random.Generator,
     ) -> FloatArray:
         paths = analogs.counts[drawn]
-        reach = self.foundation.settings.reach
-        ratios = _retiming(shape, analogs.origin, reach)[analogs.hours_later()[drawn] + reach]
+        ratios = self._retiming(analogs)[drawn]
         for block, (a, b) in enumerate(BLOCKS):
             before = paths[:, a:b].sum(axis=1)
             paths[:, a:b] *= ratios[:, a:b]
@@ -63,9 +62,12 @@ class FittedHarBootstrap(FittedHar):
             paths[:, a:b] *= (kept * growth)[:, None]
         return np.asarray(np.floor(paths + rng.random(paths.shape)))
 
-
-def _retiming(shape: FloatArray, origin: int, reach: int) -> FloatArray:
-    """What the hours of a window are multiplied by when it began -reach..reach hours later, (2 reach + 1, 168)."""
-    hours = (origin + np.arange(WINDOW)) % 24
-    rows = [shape[hours] / shape[(hours + later) % 24] for later in range(-reach, reach + 1)]
-    return np.asarray(np.clip(np.stack(rows), 1 / LARGEST_RATIO, LARGEST_RATIO))
+    def _retiming(self, analogs: Analogs) -> FloatArray:
+        """What the hours of each window are multiplied by to follow the day's profile at the origin, (n, 168)."""
+        weeks_ago = np.rint((analogs.origin - analogs.starts - WINDOW / 2) / WINDOW).astype(np.int64)
+        half_life = self.foundation.settings.profile_half_life / 2  # on either side, where the present has but one
+        shapes = profiles(self.history, analogs.origin, half_life=half_life, weeks=int(weeks_ago.max()))
+        ahead = np.arange(WINDOW)
+        then = shapes[weeks_ago[:, None], (analogs.starts[:, None] + ahead) % 24]
+        now = shapes[0][(analogs.origin + ahead) % 24]
+        return np.asarray(np.clip(now / then, 1 / LARGEST_RATIO, LARGEST_RATIO))

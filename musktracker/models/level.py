@@ -174,6 +174,23 @@ def profile(history: History, origin: int, *, half_life: float) -> FloatArray:
     return np.asarray(shape / shape.mean())
 
 
+def profiles(history: History, origin: int, *, half_life: float, weeks: int) -> FloatArray:
+    """The shape of the day by UTC hour about 0, 1, … weeks before the origin, (weeks + 1, 24), each of mean 1.
+
+    Weeks before and after (but none after the origin) count the less, the farther they are (half-life in days).
+    """
+    hours = history.before(origin, WINDOW * (weeks + 1)).reshape(weeks + 1, 7, 24)[::-1]
+    hours = np.roll(hours, origin % 24, axis=2)
+    total, observed = np.nan_to_num(hours).sum(axis=1), (~np.isnan(hours)).sum(axis=1)
+    middle = np.arange(weeks + 1) + 0.5
+    at = np.append(0.0, np.arange(1, weeks + 1))
+    kernel = 0.5 ** (7 * np.abs(at[:, None] - middle) / half_life)
+    shape = (kernel @ total) / np.maximum(kernel @ observed, 1e-9)
+    shape = (np.roll(shape, 1, axis=1) + 2 * shape + np.roll(shape, -1, axis=1)) / 4
+    shape = np.maximum(shape / np.maximum(shape.mean(axis=1, keepdims=True), 1e-9), PROFILE_FLOOR)
+    return np.asarray(shape / shape.mean(axis=1, keepdims=True))
+
+
 def log_rate(rates: FloatArray) -> FloatArray:
     """log(1 + posts a day): the scale on which levels are compared."""
     return np.asarray(np.log1p(rates))
