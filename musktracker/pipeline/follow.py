@@ -28,14 +28,13 @@ from musktracker.pipeline.online import online
 from musktracker.pipeline.ranges import Range
 from musktracker.pipeline.reconcile import Reconciler
 from musktracker.pipeline.spending import SpendingLimitReached
-from musktracker.pipeline.walk import RECENT, Account, Client, Tally, Walker, is_passing
+from musktracker.pipeline.walk import RECENT, SETTLE, Account, Client, Tally, Walker, is_passing
 from musktracker.runs import Run
 from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable
 from musktracker.timeline import DAY, HOUR, Span, iso, now, parse_time
 
 INTERVAL = 10.0  # seconds between polls
 REREAD = 2 * HOUR  # that are read anew: posts can show late, and to read one twice a day is free
-SETTLE = timedelta(seconds=30)  # before now, that no poll calls observed
 FIRST_LOOK = DAY  # back, of the first poll of all, unless coverage ends within FIRST_REACH
 FIRST_REACH = 7 * DAY
 PAUSES = (15.0, 30.0, 60.0, 120.0, 300.0)  # seconds until a poll that failed is tried again; the client waited before

@@ -45,6 +45,14 @@ class Range:
         """Whether nothing of it was fetched yet."""
         return self.high == self.top
 
+    def ending(self, moment: datetime) -> Range:
+        """The same, but observed no later than a moment."""
+        if moment >= self.span.end:
+            return self
+        end = max(moment, self.span.start)
+        top = max(min(snowflake_floor(end) - 1, self.top), self.low)
+        return replace(self, high=min(self.high, top), top=top, span=Span(self.span.start, end))
+
     def down_to(self, high: int) -> Range:
         """What is left when all above `high` is stored."""
         return replace(self, high=max(min(high, self.high), self.low))

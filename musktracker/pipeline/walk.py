@@ -39,6 +39,7 @@ UNKNOWN_HOURS = 4  # above a range, of which too few posts are missing in that n
 RECENT = timedelta(days=7)
 SEARCHED_FROM = datetime(2006, 3, 22, tzinfo=UTC)  # a day after the first post of all
 MARGIN = timedelta(minutes=2)  # by which a search of 7 days is asked for less
+SETTLE = timedelta(seconds=30)  # before now, that no poll calls observed
 LAG = 3  # pages that must follow before one counts as passed
 STALLS = 3  # walks that led no further, one after the other, until the range is halved
 MOST_SPLITS = 50
@@ -202,6 +203,8 @@ class Walker:
                     await asyncio.sleep(0)  # let the request go out: it is on its way while this page is stored
                 self._note(page)
                 passed.add(page)
+                if left.fresh and left.purpose == "follow":  # now that an answer told the API's time
+                    left = left.ending(self._client.server_now() - SETTLE)
                 if not page.more and not page.looped:
                     return await self._end(left, page, passed.lowest)
                 left = await self._keep(left.down_to(passed.surely - 1), page)

@@ -39,6 +39,7 @@ class FakeX:
         self.requests: list[str] = []
         self.read: dict[datetime, set[int]] = {}  # by UTC day: what is billed
         self.count_requests = 0
+        self.ahead = timedelta()  # of the client's idea of the time, until the first answer
         self.limits: Mapping[str, RateLimit] = {}
         self._dice = random.Random(5)
         self._spare = 0
@@ -77,7 +78,7 @@ class FakeX:
         return sum(map(len, self.read.values()))
 
     def server_now(self) -> datetime:
-        return self.now
+        return self.now + self.ahead
 
     def timeline(
         self, user_id: int, *, since_id: int | None = None, until_id: int | None = None, max_results: int = 100
@@ -170,6 +171,7 @@ class FakeX:
         if asked.endswith("all") and not self.archive:
             raise Forbidden("The plan does not include this")
         self.requests.append(asked)
+        self.ahead = timedelta()
 
     def _bill(self, numbers: Iterable[int]) -> None:
         self.read.setdefault(floor_day(self.now), set()).update(numbers)

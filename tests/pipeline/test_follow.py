@@ -119,6 +119,15 @@ async def test_kinds_are_stored(engine: Engine, api: FakeX, follower: Make) -> N
     assert {source for _, _, source in rows} == {"x_api"}
 
 
+async def test_a_clock_that_is_fast_makes_no_time_observed_that_was_not(
+    engine: Engine, api: FakeX, clock: Clock, follower: Make
+) -> None:
+    api.ahead = 10 * MINUTE  # what the client takes the API's time to be until an answer tells
+    await follower().poll()
+    assert covered(engine)[0].end == NOON - SETTLE
+    assert snowflake_time((ranges.high_water_mark(engine) or 0) + 1) == NOON - SETTLE
+
+
 async def test_polling_again_changes_nothing_but_how_far_it_saw(engine: Engine, api: FakeX, follower: Make) -> None:
     api.fill(Span(NOON - DAY, NOON), 50)
     await follower().poll()
