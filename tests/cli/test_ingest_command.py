@@ -1,0 +1,230 @@
+"""musktracker ingest, coverage and reconcile: what they print and return, against a simulated API over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from musktracker import runs
+from musktracker.cli.main import main
+from musktracker.db.engines import writing
+from musktracker.db.queries import coverage
+from musktracker.pipeline import ranges, store
+from musktracker.simulator.process import Simulator, running_simulator
+from musktracker.timeline import DAY, HOUR, Span, iso
+
+TOKEN = "AAAAsecretToken"
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Simulator]:
+    with running_simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(process: Simulator, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    """An account with posts of two weeks, and a process that is to follow it."""
+    process.reset(limits="none", token=TOKEN)
+    now = datetime.now(UTC)
+    process.add(*(now - HOUR * (i + 0.5) for i in range(14 * 24)))
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "MUSKTRACKER_DATABASE_URL": database_url,
+        "MUSKTRACKER_DATA_DIR": str(tmp_path / "data"),
+        "MUSKTRACKER_X_API_BASE_URL": process.url,
+        "MUSKTRACKER_ACCOUNT": process.username,
+        "X_BEARER_TOKEN": TOKEN,
+    }.items():
+        monkeypatch.setenv(name, value)
+    return process
+
+
+def test_once_fetches_what_is_new_and_says_what_it_cost(simulator: Simulator, capsys: Capture) -> None:
+    assert main(["ingest"]) == 0
+    assert capsys.readouterr().out == "26 new posts of 26 read, for $0.130\n"
+    simulator.add()
+    assert main(["ingest", "--json"]) == 0
+    said = capsys.readouterr()
+    result = json.loads(said.out)
+    assert (result["new"], result["dollars"], result["holes"]) == (1, 0.005, [])
+    assert said.err == ""
+
+
+def test_the_account_is_looked_up_once(simulator: Simulator) -> None:
+    for _ in range(3):
+        assert main(["ingest"]) == 0
+    assert simulator.state()["requests"]["users/by/username/:username"] == 1
+
+
+def test_a_backfill_fetches_what_is_not_covered_as_a_run(
+    simulator: Simulator, engine: Engine, capsys: Capture
+) -> None:
+    since = iso(datetime.now(UTC) - 10 * DAY)
+    assert main(["ingest", "--backfill", "--since", since]) == 0
+    said = capsys.readouterr()
+    assert "238 new posts of 238 read, for $1.190" in said.out
+    assert "9.9 days to fetch" in said.err
+    [info] = runs.recent(engine)
+    assert (info.kind, info.status, info.result["new"]) == ("backfill", "succeeded", 238)
+    assert TOKEN not in str(info) + str(runs.log_lines(engine, info.id))
+    assert main(["ingest", "--backfill", "--since", since]) == 0
+    assert "0 new posts" in capsys.readouterr().out
+
+
+def test_a_dry_run_says_the_price_and_buys_nothing(simulator: Simulator, capsys: Capture) -> None:
+    since = iso(datetime.now(UTC) - 10 * DAY)
+    assert main(["ingest", "--backfill", "--since", since, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "About 610 posts for $3.05, estimated: 61 posts a day assumed" in said
+    assert "Nothing was bought" in said
+    assert simulator.state()["used"] == 0
+    assert main(["ingest", "--backfill", "--since", since, "--dry-run", "--exact", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert 239 <= found["posts"] <= 241
+    assert found["dollars"] == found["posts"] * 0.005
+    assert simulator.state()["used"] == 0
+    assert main(["ingest", "--dry-run"]) == 0
+    assert "About 66 posts for $0.33" in capsys.readouterr().out
+
+
+def test_a_daily_limit_is_set_kept_and_obeyed(simulator: Simulator, engine: Engine, capsys: Capture) -> None:
+    assert main(["ingest", "--daily-limit", "0.25"]) == 0
+    assert capsys.readouterr().out == "At most $0.25 in a UTC day\n"
+    assert runs.recent(engine) == []
+    since = iso(datetime.now(UTC) - 10 * DAY)
+    assert main(["ingest", "--backfill", "--since", since, "--dry-run"]) == 0
+    assert "it takes 13 days" in capsys.readouterr().out
+    assert main(["ingest", "--backfill", "--since", since]) == 1
+    assert "The spending limit of $0.25 a day is reached" in capsys.readouterr().err
+    assert 46 <= simulator.state()["used"] <= 50
+    assert main(["ingest", "--daily-limit", "none"]) == 0
+    assert main(["ingest", "--backfill"]) == 0
+    assert "Finishing 2 ranges that an earlier backfill left" in capsys.readouterr().err
+    assert simulator.state()["used"] == 238
+
+
+def test_what_a_backfill_left_can_be_forgotten(engine: Engine, simulator: Simulator, capsys: Capture) -> None:
+    span = Span(datetime.now(UTC) - 9 * DAY, datetime.now(UTC) - 8 * DAY)
+    with writing(engine) as connection:
+        ranges.save(connection, ranges.of_span(span, "backfill", "timeline"), datetime.now(UTC))
+    assert main(["ingest", "--backfill", "--forget"]) == 0
+    assert capsys.readouterr().out == "1 ranges that a backfill left are forgotten\n"
+    assert main(["ingest", "--backfill"]) == 0
+    assert simulator.state()["used"] == 0
+
+
+def test_who_comes_second_is_told_who_holds_the_lease(simulator: Simulator, engine: Engine, capsys: Capture) -> None:
+    holder = runs.create(engine, "ingest", {}, lease="ingest")
+    for command in (["ingest"], ["reconcile"], ["coverage", "--fill"], ["ingest", "--backfill"]):
+        with writing(engine) as connection:
+            store.cover(connection, "file", [Span(datetime.now(UTC) - DAY, datetime.now(UTC))], moment=runs.now())
+        assert main(command) == 1
+        assert f"ingest is held by run {holder}, started by {runs.whoami()}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"token": "another"}, "refuses the bearer token (401)"),
+        ({"credits": False}, "wants payment"),
+        ({"allowed": False}, "does not allow"),
+        ({"usage_cap": 0}, "usage cap"),
+        ({"account": "suspended"}, "suspended the account"),
+    ],
+)
+def test_what_no_retry_mends_ends_with_words(
+    simulator: Simulator, engine: Engine, capsys: Capture, change: dict[str, object], words: str
+) -> None:
+    simulator.change(**change)
+    assert main(["ingest", "--follow"]) == 1
+    said = capsys.readouterr()
+    assert words in said.err
+    assert TOKEN not in said.err
+    assert [info.status for info in runs.recent(engine)] == ["failed"]
+
+
+def test_without_a_token_it_says_where_to_put_one(
+    simulator: Simulator, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("X_BEARER_TOKEN")
+    assert main(["ingest"]) == 1
+    assert "Put one in X_BEARER_TOKEN" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--since", "2025-01-01"],
+        ["--interval", "5"],
+        ["--backfill", "--until", "2025-01-01"],
+        ["--exact"],
+        ["--follow", "--interval", "0.1"],
+        ["--daily-limit", "much"],
+        ["--backfill", "--since", "someday"],
+    ],
+)
+def test_options_that_make_no_sense_are_refused(simulator: Simulator, options: list[str]) -> None:
+    assert main(["ingest", *options]) == 2
+
+
+def test_coverage_lists_spans_holes_and_reasons(simulator: Simulator, engine: Engine, capsys: Capture) -> None:
+    assert main(["coverage"]) == 0
+    assert "Nothing is covered yet" in capsys.readouterr().out
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    with writing(engine) as connection:
+        store.cover(connection, "file", [Span(start, start + DAY)], moment=start)
+        store.cover(connection, "x_api", [Span(start + 2 * DAY, datetime.now(UTC))], moment=start)
+        hole = Span(start + DAY, start + DAY + 6 * HOUR)
+        store.record_hole(connection, "x_api", hole, "the timeline reaches back 3,200 posts", start)
+    assert main(["coverage"]) == 0
+    said = capsys.readouterr().out
+    for words in (
+        "2026-01-01 00:00:00  2026-01-02 00:00:00",
+        "2026-01-02 00:00:00  2026-01-02 06:00:00  0.25  the timeline reaches back 3,200 posts",
+        "2026-01-02 06:00:00  2026-01-03 00:00:00  0.75  not fetched",
+    ):
+        assert words in said
+    assert main(["coverage", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [span["source"] for span in found["spans"]] == ["file", "x_api"]
+    assert [hole["reason"] for hole in found["holes"]][:2] == ["the timeline reaches back 3,200 posts", None]
+
+
+def test_fill_fetches_the_holes(simulator: Simulator, engine: Engine, capsys: Capture) -> None:
+    assert main(["coverage", "--fill"]) == 3
+    now = datetime.now(UTC)
+    with writing(engine) as connection:
+        store.cover(connection, "file", [Span(now - 12 * DAY, now - 9 * DAY)], moment=now)
+        store.cover(connection, "file", [Span(now - 5 * DAY, now - 3 * HOUR)], moment=now)
+        store.record_hole(connection, "x_api", Span(now - 9 * DAY, now - 8 * DAY), "for a test", now)
+    assert main(["coverage", "--fill", "--dry-run"]) == 0
+    assert "4.0 days" in capsys.readouterr().out
+    assert main(["coverage", "--fill"]) == 0
+    assert "97 new posts" in capsys.readouterr().out
+    assert coverage.holes(engine, Span(now - 12 * DAY, now - timedelta(hours=2, minutes=1))) == []
+    assert main(["coverage", "--json"]) == 0
+    assert all(hole["reason"] is None for hole in json.loads(capsys.readouterr().out)["holes"])
+
+
+def test_reconcile_marks_what_is_gone_and_says_so(simulator: Simulator, engine: Engine, capsys: Capture) -> None:
+    main(["ingest"])
+    gone = sorted(simulator.posts())[-3]
+    simulator.delete([gone])
+    capsys.readouterr()
+    assert main(["reconcile", "--days", "3"]) == 0
+    said = capsys.readouterr().out
+    assert "26 posts looked up: 1 are newly deleted, 0 are back" in said
+    simulator.restore([gone])
+    assert main(["reconcile", "--days", "3", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["deleted"], result["returned"], result["still_lacking"]) == (0, 1, [])
+    assert main(["reconcile", "--counts-only"]) == 0
+    assert "looked up" not in capsys.readouterr().out
+    assert coverage.post_count(engine) == 26
