@@ -18,13 +18,19 @@ from musktracker.errors import DataError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     parser.add_argument("--full", action="store_true", help="write every row anew, not only what differs")
+    parser.add_argument(
+        "--count",
+        metavar="WHICH",
+        help="which posts count from now on, for everybody on this database: all, or without_replies",
+    )
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Refresh, and print what changed. Raises DataError where no whole hour was observed."""
     with open_database(settings) as engine:
-        result = run_stage(settings, engine, "refresh", {"full": arguments.full}, quiet=True)
+        parameters = {"full": arguments.full} | ({"counting": arguments.count} if arguments.count else {})
+        result = run_stage(settings, engine, "refresh", parameters, quiet=True)
     if result["span"] is None:
         raise DataError(
             "There is nothing to count: no whole hour has been observed",

@@ -35,14 +35,18 @@ Buckets = tuple[list[Any], list[Any], list[int]]  # starts, ends, counts
 TIME_WIDTH = len("2025-12-31 23:59:59.999999")
 
 
-def refresh(engine: Engine, run: Run, *, full: bool = False) -> dict[str, Any]:
+def refresh(engine: Engine, run: Run, *, full: bool = False, counting: str | None = None) -> dict[str, Any]:
     """Bring buckets and features up to date, in one transaction; with `full`, write every row anew.
 
+    `counting` is first made the database's definition of which posts count. Raises UsageError where there is none.
     Either way leaves the same rows, but for `id` and `computed_at`. The result has, for hours, days and features, how
     many there are and how many were inserted, changed and removed; the span that they cover (None where no whole hour
     was observed); the definition of which posts count; and the seconds it took.
     """
     begun = time.perf_counter()
+    if counting is not None:
+        settings.set(engine, settings.COUNTING, counting)
+        run.info(f"Counted from now on: {settings.COUNTINGS[counting].meaning}")
     with _snapshot(engine) as connection:
         moment = now()
         counting = settings.counting(connection)

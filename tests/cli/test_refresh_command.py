@@ -94,3 +94,22 @@ def test_while_another_refresh_goes_on_it_says_who_holds_the_lease(
     runs.create(observed, "refresh", {}, lease="refresh")
     assert command() == 1
     assert "refresh is held by run 1" in capsys.readouterr().err
+
+
+def test_which_posts_count_is_set_for_the_database_and_counted_anew(
+    command: Command, observed: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reply = {"tweet_id": "2", "created_at": START + HOUR, "source": "test", "ingest_time": START, "kind": "reply"}
+    with writing(observed) as connection:
+        connection.execute(insert(RawTweet).values(**reply))
+    command()
+    capsys.readouterr()
+    assert command("--count", "without_replies", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["counting"], result["hours"]["changed"]) == ("without_replies", 1)
+    command("--json")
+    assert json.loads(capsys.readouterr().out)["counting"] == "without_replies"
+
+
+def test_a_counting_that_is_not_defined_is_wrong_use(command: Command, observed: Engine) -> None:
+    assert command("--count", "some") == 2
