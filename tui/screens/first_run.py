@@ -90,10 +90,14 @@ def _way(key: str, title: str, text: str) -> Content:
 
 def _connection(settings: Settings) -> str:
     origin = settings.shown()["x_bearer_token"][1]
-    token = (
-        f"X_BEARER_TOKEN is set ({MASK}, from {origin})." if settings.x_bearer_token else "X_BEARER_TOKEN is not set."
+    how = (
+        "Press 3, then a: posts of the last day come at once, new ones as they are made; b there fetches older ones. "
     )
+    same = "The same from a shell: musktracker ingest --follow."
+    if settings.x_bearer_token:
+        return f"X_BEARER_TOKEN is set ({MASK}, from {origin}). {how}{same}"
     return (
-        f"{token} Put the bearer token of an X API app in the environment, in .env, or as x_bearer_token in the TOML "
-        "file (musktracker config shows what is read). This version does not fetch with it yet: it imports files."
+        "X_BEARER_TOKEN is not set. Put the bearer token of an X API app in the environment, in .env, or as "
+        "x_bearer_token in the TOML file (musktracker config shows what is read), and start the console again. "
+        f"Then press 3 and a. {same}"
     )

@@ -1,4 +1,4 @@
-"""Ingestion: what was observed, which runs there were, and the log of the one under the cursor."""
+"""Ingestion: how the X API is followed, what was observed, which runs there were, and the selected one's log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,11 +15,16 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Static
 
+from musktracker.text import printable
 from musktracker.timeline import DAY, Span, holes
 from tui.screens.base import ConsoleScreen
+from tui.screens.ingest_forms import CONNECT, backfill_form, reconcile_form
 from tui.widgets.confirm import Confirm
 from tui.widgets.coverage_bar import CoverageBar
+from tui.widgets.form import FormScreen
+from tui.widgets.ingest_state import IngestState
 from tui.widgets.lines import LineList
+from tui.widgets.minute_bars import MinuteBars
 from tui.widgets.record_table import RecordTable
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_progress import RunProgress, duration, took, where
@@ -29,15 +34,20 @@ from tui.widgets.text_page import TextPage
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from musktracker.db.queries.ingestion import Budget, Ingestion, RecentMinutes
     from musktracker.runs import RunInfo
 
 RUNS = 200
+LIVE = ("ingest", "backfill", "reconcile")  # kinds that talk to the X API
+MONTH = "posts of the month"  # the budget that is no endpoint's
 LOSES_WORK = ("train", "demo")  # what other kinds have done stays in the database
+NO_RUNS = "No runs yet: i imports a file of posts, a follows the X API"
 DAYS = 30
 SETTLE_SECONDS = 0.1  # the cursor rests on a run for this long before its log is read
 KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("all runs", ()),
     ("imports", ("import", "demo")),
+    ("the X API", LIVE),
     ("refreshes", ("refresh",)),
     ("training", ("train",)),
     ("forecasts", ("forecast", "score")),
@@ -46,7 +56,11 @@ KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class IngestionData:
-    """What the screen shows. `states` are the runs' states when they were read: a lost run changes no row."""
+    """What the screen shows. `states` are the runs' states when they were read: a lost run changes no row.
+
+    `live` is the newest run that talks to the X API; `limit` is what a day may cost, in dollars; `holes` is how many
+    holes were recorded, and why the newest.
+    """
 
     runs: tuple[RunInfo, ...]
     states: tuple[str, ...]
@@ -54,6 +68,12 @@ class IngestionData:
     posts: int
     last_post: datetime | None
     minute: datetime
+    live: RunInfo | None
+    live_state: str
+    ingestion: Ingestion
+    limit: float | None
+    holes: tuple[int, str | None]
+    minutes: RecentMinutes
 
 
 class IngestionScreen(ConsoleScreen):
@@ -63,7 +83,17 @@ class IngestionScreen(ConsoleScreen):
     CSS_PATH = "ingestion.tcss"
     AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "start", "Follow X", tooltip="Follow the account on the X API", id="ingestion.start"),
+        Binding("x", "cancel", "Cancel", tooltip="Ask the selected run to stop", id="ingestion.cancel"),
+        Binding("b", "backfill", "Backfill", tooltip="Fetch what was before from the X API", id="ingestion.backfill"),
         Binding("i", "import", "Import", tooltip="Bring in posts from a file", id="ingestion.import"),
+        Binding(
+            "o",
+            "reconcile",
+            "Reconcile",
+            tooltip="Hold what is stored against the X API",
+            id="ingestion.reconcile",
+        ),
         Binding(
             "R",
             "refresh_run",
@@ -71,7 +101,6 @@ class IngestionScreen(ConsoleScreen):
             tooltip="Count hours and days, and compute features",
             id="ingestion.refresh",
         ),
-        Binding("x", "cancel", "Cancel", tooltip="Ask the selected run to stop", id="ingestion.cancel"),
         Binding("t", "kind", "Kind", tooltip="Show runs of another kind", id="ingestion.kind"),
         Binding("f", "log('follow')", "Follow", show=False, tooltip="Follow the log", id="ingestion.follow"),
         Binding("p", "log('pause')", "Pause", show=False, tooltip="Pause the log", id="ingestion.pause"),
@@ -93,21 +122,31 @@ class IngestionScreen(ConsoleScreen):
 
     def compose_body(self) -> ComposeResult:
         with Vertical(id="ingestion-summary"):
+            yield IngestState()
+            yield Static(id="budget-text", markup=False)
             with Horizontal(classes="summary-line"):
                 yield Static("Observed", classes="summary-label", markup=False)
                 yield CoverageBar()
                 yield Static(id="coverage-text", markup=False)
-            yield Static(id="posts-text", markup=False)
+            with Horizontal(classes="summary-line"):
+                yield Static(id="posts-text", markup=False)
+                yield MinuteBars()
+                yield Static(id="minutes-text", markup=False)
+            yield Static(id="open-text", markup=False)
         yield RunTable()
         with Vertical(id="run-detail"):
             yield RunProgress(idle="No run selected")
         yield RunLog()
 
     def fetch(self, engine: Engine) -> IngestionData:
-        """Runs of the chosen kinds, coverage, and posts."""
+        """Runs of the chosen kinds, coverage, posts, and how ingestion stands."""
         from musktracker import runs
-        from musktracker.db.queries import coverage
+        from musktracker.db.queries import coverage, ingestion
+        from musktracker.pipeline import spending
 
+        moment = self.app.now()
+        live = next(iter(runs.recent(engine, limit=1, kinds=LIVE)), None)
+        limit = spending.limit(engine)
         kinds = KINDS[self._kind][1]
         found = tuple(runs.recent(engine, limit=RUNS, kinds=kinds or None))
         return IngestionData(
@@ -116,7 +155,13 @@ class IngestionScreen(ConsoleScreen):
             covered=tuple(coverage.covered(engine)),
             posts=coverage.post_count(engine),
             last_post=coverage.last_post(engine),
-            minute=self.app.now().replace(second=0, microsecond=0),
+            minute=moment.replace(second=0, microsecond=0),
+            live=live,
+            live_state="" if live is None else live.state,
+            ingestion=ingestion.state(engine, moment),
+            limit=None if limit is None else limit / 1_000_000,
+            holes=ingestion.recorded_holes(engine),
+            minutes=ingestion.recent_minutes(engine, moment),
         )
 
     def show(self, data: IngestionData) -> None:
@@ -125,7 +170,7 @@ class IngestionScreen(ConsoleScreen):
         self._show_summary(data)
         table = self.query_one(RunTable)
         name, kinds = KINDS[self._kind]
-        table.set_records(data.runs, empty="No such run yet" if kinds else "No runs yet: i imports a file of posts")
+        table.set_records(data.runs, empty="No such run yet" if kinds else NO_RUNS)
         if self._wanted is not None and table.select(self._wanted):
             self._wanted = None
         table.border_title = name
@@ -150,6 +195,20 @@ class IngestionScreen(ConsoleScreen):
         """Show runs of the next kind."""
         self._kind = (self._kind + 1) % len(KINDS)
         self.refresh_data()
+
+    def action_start(self) -> None:
+        """Follow the account."""
+        if self._has_token():
+            self.launch("ingest", {"follow": True}, then=self.run_started)
+
+    def action_backfill(self) -> None:
+        """Ask from when to when, and fetch what was before."""
+        covered = self._data.covered if self._data else ()
+        self._ask(backfill_form(covered, self.app.zone), "backfill")
+
+    def action_reconcile(self) -> None:
+        """Ask how far back, and reconcile."""
+        self._ask(reconcile_form(), "reconcile")
 
     def action_refresh_run(self) -> None:
         """Start a refresh."""
@@ -196,6 +255,20 @@ class IngestionScreen(ConsoleScreen):
             return True if self._cancellable else None
         return super().check_action(action, parameters)
 
+    def _has_token(self) -> bool:
+        if not self.app.settings.x_bearer_token:
+            self.app.complain(CONNECT)
+            return False
+        return True
+
+    def _ask(self, form: FormScreen, kind: str) -> None:
+        def start(parameters: dict[str, Any] | None) -> None:
+            if parameters is not None:
+                self.launch(kind, parameters, then=self.run_started)
+
+        if self._has_token():
+            self.app.push_screen(form, start)
+
     def _cancel(self, run_id: int) -> None:
         def cancel(engine: Engine) -> bool:
             from musktracker import runs
@@ -209,16 +282,21 @@ class IngestionScreen(ConsoleScreen):
 
     def _show_summary(self, data: IngestionData) -> None:
         within = Span(data.minute - DAYS * DAY, data.minute)
+        self.query_one(IngestState).set_run(data.live, connected=bool(self.app.settings.x_bearer_token))
+        self._set_text("#budget-text", _labelled("Budget", budget_text(data, self.app.format_time)))
         self.query_one(CoverageBar).set_spans(data.covered, within)
         self._set_text("#coverage-text", observed_text(data.covered, within, self.app.format_time))
         age = "none yet" if data.last_post is None else f"{duration(data.minute - data.last_post)} ago"
-        when = "" if data.last_post is None else f" ({self.app.format_time(data.last_post)})"
-        self._set_text("#posts-text", f"{'Posts':<10}{data.posts:,} stored · last {age}{when}")
+        self._set_text("#posts-text", f"{'Posts':<10}{data.posts:,} stored · last {age}")
+        self.query_one(MinuteBars).set_counts(data.minutes.counts)
+        self._set_text("#minutes-text", f"{sum(count or 0 for count in data.minutes.counts):,} in 60 min")
+        self._set_text("#open-text", _labelled("To fetch", open_text(data, self.app.format_time)))
 
     def _set_text(self, selector: str, text: str) -> None:
         widget = self.query_one(selector, Static)
         if widget.content != text:
             widget.update(text)
+        widget.display = bool(text)
 
 
 def run_text(info: RunInfo, format_time: Callable[..., str], now: datetime) -> str:
@@ -245,6 +323,39 @@ def run_text(info: RunInfo, format_time: Callable[..., str], now: datetime) -> s
     return "\n".join(f"{name:<14} {value}" for name, value in rows)
 
 
+def budget_text(data: IngestionData, format_time: Callable[..., str]) -> str:
+    """Requests left of the endpoint that is nearest its end, the day's spending, and the plan's month; or nothing."""
+    ingestion = data.ingestion
+    parts = []
+    windows = [each for each in ingestion.budgets if _still_counts(each, data.minute) and each.name != MONTH]
+    if windows:
+        least = min(windows, key=lambda each: each.remaining / max(each.total, 1))
+        until = format_time(least.reset_at, "%H:%M")
+        parts.append(f"{least.remaining:,} of {least.total:,} requests left to {until}")
+    if data.live is not None or data.limit is not None or ingestion.dollars_spent:
+        of = " (no limit)" if data.limit is None else f" of ${data.limit:,.2f}"
+        parts.append(f"${ingestion.dollars_spent:,.2f}{of} today")
+    month = next((each for each in ingestion.budgets if each.name == MONTH), None)
+    if month is not None:
+        parts.append(f"{month.remaining:,} posts left this month")
+    return " · ".join(parts)
+
+
+def open_text(data: IngestionData, format_time: Callable[..., str]) -> str:
+    """What is still to fetch, and what could not be observed; or nothing."""
+    parts = []
+    left = data.ingestion.open_ranges
+    if left:
+        start, end = min(each.start for each in left), max(each.end for each in left)
+        ranges = "1 range" if len(left) == 1 else f"{len(left):,} ranges"
+        between = f"{format_time(start, '%Y-%m-%d')} to {format_time(end, '%Y-%m-%d')}"
+        parts.append(f"{ranges} of {'/'.join(sorted({each.purpose for each in left}))}, {between}")
+    count, reason = data.holes
+    if count:
+        parts.append(f"{count:,} recorded {'hole' if count == 1 else 'holes'}: {printable(reason or '')}")
+    return " · ".join(parts)
+
+
 def observed_text(covered: Sequence[Span], within: Span, format_time: Callable[..., str]) -> str:
     """The holes of the last days in words, and until when was observed."""
     if not covered:
@@ -259,3 +370,11 @@ def observed_text(covered: Sequence[Span], within: Span, format_time: Callable[.
     hours = sum(hole.hours() for hole in missing)
     count = "1 hole" if len(missing) == 1 else f"{len(missing)} holes"
     return f"{DAYS} days, {count} ({hours:,.0f} h) · {until}"
+
+
+def _still_counts(budget: Budget, moment: datetime) -> bool:
+    return budget.reset_at is not None and budget.reset_at > moment
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{label:<10}{text}" if text else ""

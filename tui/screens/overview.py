@@ -32,7 +32,7 @@ RUNS = 20
 MARKS = {"good": ("✓", "$success"), "late": ("!", "$warning"), "missing": ("–", "$text-muted")}
 QUIET = "$text-muted"
 STEPS = {
-    "import": ("i", "Bring in newer posts"),
+    "import": ("i", "Import newer posts, or follow the X API (3, then a)"),
     "refresh": ("u", "Count the new hours"),
     "train": ("5", "Fit a model to what is counted"),
     "forecast": ("6", "Forecast the hours to come"),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from musktracker import timeline
 from musktracker.db.engines import reading
 from musktracker.db.queries import coverage
-from musktracker.db.tables import ApiLimit, CoverageHole, FetchRange, HighWaterMark, Spending
+from musktracker.db.tables import ApiLimit, CoverageHole, FetchRange, HighWaterMark, RawTweet, Spending
 from musktracker.timeline import FIRST_SNOWFLAKE, Span, snowflake_time
+
+MINUTE = timedelta(minutes=1)
+MINUTES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,17 @@ class Ingestion:
     dollars_spent: float
 
 
+@dataclass(frozen=True, slots=True)
+class RecentMinutes:
+    """Posts that are not deleted, of every kind, by the minute: `counts[i]` is of the minute `start + i`.
+
+    A count is None where no source observed any of the minute and no post of it is stored.
+    """
+
+    start: datetime
+    counts: tuple[int | None, ...]
+
+
 def state(engine: Engine, moment: datetime) -> Ingestion:
     """How it stands at a moment."""
     day = timeline.utc(moment).date()
@@ -93,6 +108,32 @@ def holes(engine: Engine, within: Span) -> list[Hole]:
         recorded = [(Span(row.span_start, row.span_end), row.reason) for row in connection.execute(query)]
     found = [piece for span in missing for piece in _by_reason(span, recorded)]
     return sorted(found, key=lambda hole: hole.start)
+
+
+def recorded_holes(engine: Engine) -> tuple[int, str | None]:
+    """How many holes were recorded that nothing has covered since, and why the newest could not be observed."""
+    newest = select(CoverageHole.reason).order_by(CoverageHole.found_at.desc(), CoverageHole.id.desc()).limit(1)
+    with reading(engine) as connection:
+        count = connection.scalar(select(func.count()).select_from(CoverageHole))
+        return int(count or 0), connection.scalar(newest)
+
+
+def recent_minutes(engine: Engine, moment: datetime, minutes: int = MINUTES) -> RecentMinutes:
+    """Posts by the minute, of the whole minutes that end at or before a moment."""
+    end = timeline.utc(moment).replace(second=0, microsecond=0)
+    within = Span(end - minutes * MINUTE, end)
+    query = select(RawTweet.created_at).where(
+        RawTweet.is_deleted.is_(False), RawTweet.created_at >= within.start, RawTweet.created_at < within.end
+    )
+    with reading(engine) as connection:
+        found = Counter((made - within.start) // MINUTE for made in connection.scalars(query))
+    unseen = coverage.holes(engine, within)
+    counts = []
+    for i in range(minutes):
+        start = within.start + i * MINUTE
+        hidden = any(hole.start <= start and start + MINUTE <= hole.end for hole in unseen)
+        counts.append(None if hidden and not found[i] else found[i])
+    return RecentMinutes(within.start, tuple(counts))
 
 
 def _by_reason(span: Span, recorded: list[tuple[Span, str]]) -> list[Hole]:

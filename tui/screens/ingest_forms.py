@@ -1,0 +1,139 @@
+"""The forms of a backfill and of a reconciliation, and how to connect the X API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from musktracker import timeline
+from musktracker.errors import UsageError
+from musktracker.timeline import Span, iso, parse_time
+from tui.widgets.form import Field, FormScreen, Values
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+CONNECT = (
+    "X_BEARER_TOKEN is not set. Put the bearer token of an X API app in the environment or in .env, or as "
+    "x_bearer_token in the TOML file, then start the console again"
+)
+LOCAL = "%Y-%m-%d %H:%M"
+LONGEST_DAYS = 10_000
+SHOWN_SPANS = 4
+
+
+def backfill_form(covered: tuple[Span, ...], zone: ZoneInfo) -> FormScreen:
+    """Ask from when to when; closes with the parameters of the run. Proposed is all since coverage begins."""
+    since = f"{covered[0].start.astimezone(zone):{LOCAL}}" if covered else ""
+    fields = (
+        Field("since", "Since", since, f"a day or time, {zone.key}; empty: only what an earlier backfill left"),
+        Field("until", "Until", "", "empty: now; what is covered is not fetched again"),
+    )
+    return FormScreen(
+        "Fetch what was before",
+        fields,
+        check=lambda values: backfill_problems(values, zone),
+        preview=lambda engine, values: _price(engine, values, zone),
+        save=lambda _engine, values: backfill_parameters(values, zone),
+        submit="start",
+    )
+
+
+def backfill_parameters(values: Values, zone: ZoneInfo) -> dict[str, Any]:
+    """What the run is given. Raises UsageError for values that `backfill_problems` would complain of."""
+    given = {name: _time(values[name], zone) for name in ("since", "until")}
+    return {name: iso(moment) for name, moment in given.items() if moment is not None}
+
+
+def backfill_problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
+    """What is wrong, by field."""
+    found: dict[str, str] = {}
+    times: dict[str, datetime | None] = {}
+    for name in ("since", "until"):
+        try:
+            times[name] = _time(values[name], zone)
+        except UsageError as error:
+            found[name] = str(error)
+    if found:
+        return found
+    since, until = times["since"], times["until"]
+    if since is None:
+        return {"since": "A backfill that ends somewhere begins somewhere"} if until else {}
+    if since >= timeline.now():
+        return {"since": "must be in the past"}
+    return {"until": "must be after the beginning"} if until is not None and until <= since else {}
+
+
+def reconcile_form() -> FormScreen:
+    """Ask how far back, and whether to look posts up; closes with the parameters of the run."""
+    fields = (
+        Field("days", "Days", "7", "how far back; hours that lack posts are fetched again"),
+        Field(
+            "lookup",
+            "What",
+            "both",
+            "looking up costs $0.005 for each post not read yet today (UTC); counts almost nothing",
+            choices=(("both", "posts and counts"), ("counts", "only hourly counts")),
+        ),
+    )
+    return FormScreen(
+        "Reconcile with the X API",
+        fields,
+        check=reconcile_problems,
+        save=lambda _engine, values: reconcile_parameters(values),
+        submit="start",
+    )
+
+
+def reconcile_parameters(values: Values) -> dict[str, Any]:
+    """What the run is given. Raises UsageError for days that cannot be."""
+    return {"days": _days(values)} | ({"lookup": False} if values["lookup"] == "counts" else {})
+
+
+def reconcile_problems(values: Values) -> Mapping[str, str]:
+    """What is wrong, by field."""
+    return _wrong("days", lambda: _days(values))
+
+
+def _price(engine: Engine, values: Values, zone: ZoneInfo) -> str:
+    if backfill_problems(values, zone):
+        return ""
+    from musktracker.pipeline import follow, spending
+    from musktracker.runs import Run
+
+    found = follow.price(engine, Run(), **backfill_parameters(values, zone))
+    if not found.spans and not found.open_ranges:
+        return "Nothing to fetch: all of it is covered"
+    lines = [f"About {found.posts:,} posts for {spending.dollars(found.microdollars)}, {found.basis}"]
+    for start, end in found.spans[:SHOWN_SPANS]:
+        lines.append(f"  {start.astimezone(zone):{LOCAL}} to {end.astimezone(zone):{LOCAL}}")
+    if len(found.spans) > SHOWN_SPANS:
+        lines.append(f"  and {len(found.spans) - SHOWN_SPANS:,} more spans")
+    if found.open_ranges:
+        lines.append(f"  and {found.open_ranges:,} ranges that an earlier backfill left")
+    limit = spending.limit(engine)
+    lines.append(
+        "No limit on a day's spending is set" if limit is None else f"At most {spending.dollars(limit)} a day"
+    )
+    return "\n".join(lines)
+
+
+def _time(text: str, zone: ZoneInfo) -> datetime | None:
+    return parse_time(text, zone) if text.strip() else None
+
+
+def _days(values: Values) -> int:
+    text = values["days"].strip().replace(",", "")
+    if not text.isdecimal() or not 1 <= int(text) <= LONGEST_DAYS:
+        raise UsageError(f"must be a whole number from 1 to {LONGEST_DAYS:,}")
+    return int(text)
+
+
+def _wrong(name: str, check: Callable[[], object]) -> Mapping[str, str]:
+    try:
+        check()
+    except UsageError as error:
+        return {name: error.message}
+    return {}
