@@ -14,6 +14,7 @@ DEFAULT = "negative_binomial"
 _MODELS = {
     "har_bootstrap": "musktracker.models.har_bootstrap:HarBootstrap",
     "har_negative_binomial": "musktracker.models.har_negative_binomial:HarNegativeBinomial",
+    "hawkes": "musktracker.models.hawkes:Hawkes",
     "negative_binomial": "musktracker.models.negative_binomial:NegativeBinomial",
     "seasonal_naive": "musktracker.models.seasonal_naive:SeasonalNaive",
 }
