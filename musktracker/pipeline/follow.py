@@ -323,6 +323,7 @@ class Backfill:
     async def _walk(self, left: list[Range]) -> None:
         tally = self._walker.tally
         for i, each in enumerate(left):
+            self._walker.budget.refresh(self._client.server_now(), limit_too=True)
             day = f"{each.span.start:%Y-%m-%d} to {each.span.end:%Y-%m-%d}"
             self._run.progress(i / len(left), stage="fetching", message=f"{day}: {tally.new:,} new posts so far")
             await self._walker.walk(each)

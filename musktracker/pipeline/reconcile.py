@@ -103,7 +103,7 @@ class Reconciler:
 
     async def compare(self, within: Span, *, only: Sequence[Span] | None = None) -> dict[str, Any]:
         """Hold the hours that are covered (and in `only`) against the API's counts; walk again what lacks posts."""
-        self._run.progress(0.7, stage="comparing", message="Comparing hourly counts")
+        self._run.progress(stage="comparing", message="Comparing hourly counts")
         counted = await self._counted(within, coverage.covered(self._engine) if only is None else only)
         before = self._differences(counted)
         lacking = [each for each in before if each.stored < each.counted]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -117,8 +118,11 @@ class FakeX:
         assert end_time is not None
         self.count_requests += 1
         hours = [start_time + HOUR * i for i in range((end_time - start_time) // HOUR)]
-        there = [floor_hour(snowflake_time(n)) for n in self.posts if n not in self.deleted]
-        return [Count(hour, hour + HOUR, there.count(hour)) for hour in hours]
+        low, high = snowflake_floor(start_time), snowflake_floor(end_time)
+        there = Counter(
+            floor_hour(snowflake_time(n)) for n in self.posts if low <= n < high and n not in self.deleted
+        )
+        return [Count(hour, hour + HOUR, there[hour]) for hour in hours]
 
     async def lookup(self, ids: Iterable[int]) -> LookedUp:
         self._ask("lookup")

@@ -32,13 +32,14 @@ from musktracker.simulator.process import Simulator, running_simulator
 from musktracker.timeline import DAY, Span, iso, now, snowflake_time
 
 FULL = os.environ.get("MUSKTRACKER_STORM") == "full"
-POSTS, KILLS, LIVES = (50_000, 30, 400) if FULL else (3_000, 6, 60)
+POSTS, KILLS, LIVES = (50_000, 30, 600) if FULL else (3_000, 6, 60)
 PATIENCE = 120.0  # seconds that a life may take to begin, or the last one to end
 TOKEN = "AAAAsecretToken"
+OF_REQUESTS = ("throttle", "throttle_second", "server_error", "hang", "drop", "truncate", "not_json", "html")
 RATES = {
-    **dict.fromkeys(FAULTS, 0.08),
-    **dict.fromkeys(("throttle", "throttle_second", "server_error", "hang", "drop", "truncate", "not_json"), 0.02),
-    "throttle_bare": 0.003,  # the client waits a minute for it
+    **dict.fromkeys(FAULTS, 0.05),
+    **dict.fromkeys((*OF_REQUESTS, "partial"), 0.015),  # the client waits a second for each, as long as a life
+    "throttle_bare": 0.003,  # and a minute for this
     "late": 0.1,
 }
 COMMAND = [sys.executable, "-m", "musktracker.cli.main", "ingest"]
@@ -86,7 +87,7 @@ class Storm:
             process = self.start(*options, output=output)
             self._await_run(process)
             try:
-                process.wait(self._dice.uniform(0.1, 1.3))
+                process.wait(self._dice.uniform(0.2, 1.6))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
