@@ -6,6 +6,7 @@ that was imported after the fact is known from its import on, so no origin befor
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,11 +21,15 @@ LEVELS = (0.5, 0.8, 0.95)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One origin: paths (n_paths, horizon) and what came of it (horizon,), NaN where it was not observed."""
+    """One origin: paths (n_paths, horizon) and what came of it (horizon,), NaN where it was not observed.
+
+    `seconds` is what fitting and simulating took.
+    """
 
     origin: int
     paths: FloatArray
     observed: FloatArray
+    seconds: float = 0.0
 
     @property
     def whole(self) -> bool:
@@ -63,6 +68,7 @@ def cases(
     """
     for origin in origins:
         tell(origin)
+        begin = time.perf_counter()
         try:
             fitted = model.fit(history.until(origin))
             paths = fitted.simulate(origin, horizon, n_paths, np.random.default_rng([seed, origin]))
@@ -70,7 +76,8 @@ def cases(
             if refused is not None:
                 refused.reasons[origin] = str(reason)
             continue
-        yield Case(origin, paths, history.before(origin + horizon, horizon))
+        seconds = time.perf_counter() - begin
+        yield Case(origin, paths, history.before(origin + horizon, horizon), seconds)
 
 
 def score(case: Case, leads: Sequence[int]) -> dict[str, float]:

@@ -103,6 +103,35 @@ def skill(score: FloatArray, reference: FloatArray) -> float:
     return float(1 - np.mean(score) / np.mean(reference))
 
 
+def skill_interval(
+    score: FloatArray,
+    reference: FloatArray,
+    *,
+    block: int,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> tuple[float, float]:
+    """The interval of `skill` by a circular block bootstrap (Politis & Romano 1992) of the cases, in order of time.
+
+    `block` cases in a row are drawn together, as the windows of neighbours overlap.
+    """
+    n = len(score)
+    blocks = -(-n // block)
+    starts = rng.integers(n, size=(resamples, blocks))
+    drawn = ((starts[..., None] + np.arange(block)) % n).reshape(resamples, -1)[:, :n]
+    skills = 1 - score[drawn].mean(axis=1) / reference[drawn].mean(axis=1)
+    lower, upper = np.quantile(skills, [(1 - level) / 2, (1 + level) / 2])
+    return float(lower), float(upper)
+
+
+def pit_histogram(values: FloatArray, bins: int = 10) -> FloatArray:
+    """The share of PIT values in each of `bins` equal bins: 1 / bins each where the forecast is calibrated."""
+    known = values[~np.isnan(values)]
+    shares: FloatArray = np.histogram(known, bins=bins, range=(0, 1))[0] / max(len(known), 1)
+    return shares
+
+
 def _bandwidth(totals: FloatArray) -> float:
     quarter, three = np.quantile(totals, [0.25, 0.75])
     spread = min(float(totals.std(ddof=1)), float(three - quarter) / 1.34) if len(totals) > 1 else 0.0

@@ -1,9 +1,9 @@
 """A self-exciting process on a log-HAR level: posts bring posts, at a rate that follows the level and the day.
 
 The intensity is base * level * profile plus a sum of exponentials after every post (Hawkes 1971), fitted by exact
-maximum likelihood to the times of posts (excitation.py), the number of exponentials chosen by the Bayesian information
-criterion (Schwarz 1978). Paths are made exactly, as clusters: immigrants, their children, and theirs (Hawkes & Oakes
-1974), after the children still to come of the posts before the origin.
+maximum likelihood to the times of posts (excitation.py), the number of exponentials chosen by the Bayesian
+information criterion (Schwarz 1978). Paths are made exactly, as clusters: immigrants, their children, and theirs
+(Hawkes & Oakes 1974), after the children still to come of the posts before the origin.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class FittedHawkes:
             text = f"posts of the {NEEDED} hours before the origin that were not observed bring none"
             warnings.warn(text, SimulationWarning, stacklevel=3)
         ages = origin - _times(self.history)
-        ages = ages[ages > 0]
+        ages = ages[(ages > 0) & (ages < excitation.FADED / self.kernel.rates.min())]
         means = self.kernel.ratios * np.exp(-self.kernel.rates[:, None] * ages).sum(axis=1)
         number = rng.poisson(means, (n_paths, len(means)))
         paths = np.repeat(np.arange(n_paths), number.sum(axis=1))
@@ -198,8 +198,14 @@ def _maximum_likelihood(events: excitation.Events, guess: tuple[tuple[float, flo
         return -value / scale, -gradient * values / scale
 
     limits = list(zip(low.tolist(), high.tolist(), strict=True))
-    options = {"maxiter": 300, "ftol": 1e-10, "gtol": 1e-6}
-    result = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=limits, options=options)
+    result = minimize(
+        objective,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=limits,
+        options={"maxiter": 300, "ftol": 1e-10, "gtol": 1e-6},
+    )
     values, errors = np.exp(result.x), _errors(lambda logs: objective(logs)[1] * scale, result.x)
     order = np.argsort(-values[k + 1 :])
     order = np.concatenate([[0], 1 + order, k + 1 + order])

@@ -16,8 +16,15 @@ _MODELS = {
     "har_negative_binomial": "musktracker.models.har_negative_binomial:HarNegativeBinomial",
     "hawkes": "musktracker.models.hawkes:Hawkes",
     "negative_binomial": "musktracker.models.negative_binomial:NegativeBinomial",
+    "pool": "musktracker.models.pool:Pool",
+    "sarimax": "musktracker.models.sarimax:Sarimax",
     "seasonal_naive": "musktracker.models.seasonal_naive:SeasonalNaive",
 }
+
+
+def names() -> list[str]:
+    """The names of all models."""
+    return sorted(_MODELS)
 
 
 def models() -> dict[str, type[Model]]:
