@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -20,7 +20,7 @@ from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db import settings as database_settings
 from musktracker.db.engines import writing
-from musktracker.db.tables import ApiLimit, CoverageHole, FetchRange, RunRow, Spending
+from musktracker.db.tables import ApiLimit, Coverage, CoverageHole, FetchRange, RunRow, Spending
 from musktracker.timeline import DAY, HOUR, iso
 from tui.app import Console
 from tui.screens.ingestion import IngestionScreen
@@ -160,7 +160,8 @@ async def test_a_backfill_starts_from_its_form_with_times_of_the_display_zone(
         form = pilot.app.screen
         assert isinstance(form, FormScreen)
         since, until = form.query(Input).results(Input)
-        assert since.value == "2025-01-15 00:00"
+        assert since.value == ""
+        assert "covered from 2025-01-15 00:00" in text_of(form, "#note-since")
         since.value, until.value = "2024-12-01", "2024-12-24 12:00"
         form._preview_now()
         await settled(pilot)
@@ -169,6 +170,18 @@ async def test_a_backfill_starts_from_its_form_with_times_of_the_display_zone(
         await settled(pilot)
         wanted = {"since": "2024-12-01T00:00:00Z", "until": "2024-12-24T12:00:00Z"}
         assert launched == [("backfill", wanted, "ingest")]
+
+
+async def test_where_there_are_holes_the_backfill_form_proposes_to_fill_them(
+    opened: Opened, settled: Any, populated_engine: Engine, frozen: datetime
+) -> None:
+    start = frozen - 500 * DAY + timedelta(seconds=7)
+    span = {"source": "x_api", "span_start": start, "span_end": start + DAY, "created_at": frozen}
+    execute(populated_engine, insert(Coverage).values(span))
+    async with opened() as (pilot, _screen):
+        await pilot.press("b")
+        await settled(pilot)
+        assert next(iter(pilot.app.screen.query(Input).results(Input))).value == "2024-09-02 18:08"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +267,7 @@ async def test_a_wait_is_counted_down_once_a_second_on_its_line_alone(
             {"status": "failed", "error": "The token was refused"},
             "✗ stopped · ingest failed at 01-15 18:07: The token",
         ),
-        ({"status": "cancelled"}, "■ stopped · ingest #8 cancelled at 01-15 18:07 · a starts following"),
+        ({"status": "cancelled"}, "■ stopped · ingest #8 cancelled at 01-15 18:07 · a follows"),
         ({"kind": "backfill", "progress": 0.4, "stage": "fetching"}, "fetching what was before · 40%"),
     ],
     ids=["following", "backing off", "lost", "failed", "stopped", "backfill"],
@@ -278,9 +291,9 @@ async def test_budgets_spending_ranges_and_holes_are_those_that_are_stored(
     _make_busy(populated_engine, frozen)
     async with opened((120, 36)) as (_pilot, screen):
         budget = text(screen, "#budget-text")
-        assert "842 of 900 requests left to 18:20" in budget
-        assert "$0.42 of $2.50 today" in budget
-        assert "12,000 posts left this month" in budget
+        assert "842/900 requests to 18:20" in budget
+        assert "$0.42/$2.50 today" in budget
+        assert "month: 12,000 left" in budget
         assert "1 range of backfill, 2026-01-01 to 2026-01-08" in text(screen, "#open-text")
         assert "1 recorded hole: the timeline does not reach so far" in text(screen, "#open-text")
         assert "in 60 min" in text(screen, "#minutes-text")
@@ -297,7 +310,7 @@ async def test_nothing_is_painted_while_a_follower_only_shows_that_it_lives(
             monkeypatch.setattr(widget, "refresh", lambda *_, name=kind, **__: painted.append(name))
         execute(
             populated_engine,
-            RunRow.__table__.update().where(RunRow.id == 8).values(heartbeat_at=frozen - timedelta(seconds=1)),
+            update(RunRow).where(RunRow.id == 8).values(heartbeat_at=frozen - timedelta(seconds=1)),
         )
         screen.refresh_data()
         await settled(pilot)
@@ -325,6 +338,7 @@ def _make_busy(engine: Engine, moment: datetime) -> None:
         engine,
         a_run(moment),
         insert(ApiLimit).values(name="users/:id/tweets", budget=900, remaining=842, reset_at=soon, **seen),
+        insert(ApiLimit).values(name="usage/tweets", budget=50, remaining=1, reset_at=soon, **seen),
         insert(ApiLimit).values(name="posts of the month", budget=15_000, remaining=12_000, reset_at=None, **seen),
         insert(Spending).values(day=moment.date(), posts=84, requests=0, microdollars=420_000),
         insert(FetchRange).values(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -20,15 +20,17 @@ CONNECT = (
     "x_bearer_token in the TOML file, then start the console again"
 )
 LOCAL = "%Y-%m-%d %H:%M"
+NOTHING_LEFT = "Say since when; without it, only what an earlier backfill left is fetched, and nothing is left"
 LONGEST_DAYS = 10_000
 SHOWN_SPANS = 4
 
 
 def backfill_form(covered: tuple[Span, ...], zone: ZoneInfo) -> FormScreen:
-    """Ask from when to when; closes with the parameters of the run. Proposed is all since coverage begins."""
-    since = f"{covered[0].start.astimezone(zone):{LOCAL}}" if covered else ""
+    """Ask from when to when; closes with the parameters of the run. Proposed are all holes of coverage."""
+    begins = f"{ceil_minute(covered[0].start).astimezone(zone):{LOCAL}}" if covered else ""
+    known = f"covered from {begins}" if begins else "nothing is covered yet"
     fields = (
-        Field("since", "Since", since, f"a day or time, {zone.key}; empty: only what an earlier backfill left"),
+        Field("since", "Since", begins if len(covered) > 1 else "", f"a day or time, {zone.key}; {known}"),
         Field("until", "Until", "", "empty: now; what is covered is not fetched again"),
     )
     return FormScreen(
@@ -39,6 +41,12 @@ def backfill_form(covered: tuple[Span, ...], zone: ZoneInfo) -> FormScreen:
         save=lambda _engine, values: backfill_parameters(values, zone),
         submit="start",
     )
+
+
+def ceil_minute(moment: datetime) -> datetime:
+    """The first whole minute at or after a moment: what is covered from there on has no hole at its edge."""
+    floor = moment.replace(second=0, microsecond=0)
+    return floor if floor == moment else floor + timedelta(minutes=1)
 
 
 def backfill_parameters(values: Values, zone: ZoneInfo) -> dict[str, Any]:
@@ -105,7 +113,7 @@ def _price(engine: Engine, values: Values, zone: ZoneInfo) -> str:
 
     found = follow.price(engine, Run(), **backfill_parameters(values, zone))
     if not found.spans and not found.open_ranges:
-        return "Nothing to fetch: all of it is covered"
+        return NOTHING_LEFT if not values["since"].strip() else "Nothing to fetch: all of it is covered"
     lines = [f"About {found.posts:,} posts for {spending.dollars(found.microdollars)}, {found.basis}"]
     for start, end in found.spans[:SHOWN_SPANS]:
         lines.append(f"  {start.astimezone(zone):{LOCAL}} to {end.astimezone(zone):{LOCAL}}")

@@ -22,12 +22,13 @@ from tui.screens.ingest_forms import CONNECT, backfill_form, reconcile_form
 from tui.widgets.confirm import Confirm
 from tui.widgets.coverage_bar import CoverageBar
 from tui.widgets.form import FormScreen
+from tui.widgets.header import age
 from tui.widgets.ingest_state import IngestState
 from tui.widgets.lines import LineList
 from tui.widgets.minute_bars import MinuteBars
 from tui.widgets.record_table import RecordTable
 from tui.widgets.run_log import RunLog
-from tui.widgets.run_progress import RunProgress, duration, took, where
+from tui.widgets.run_progress import RunProgress, took, where
 from tui.widgets.run_table import RunTable
 from tui.widgets.text_page import TextPage
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 RUNS = 200
 LIVE = ("ingest", "backfill", "reconcile")  # kinds that talk to the X API
 MONTH = "posts of the month"  # the budget that is no endpoint's
+BESIDE = ("usage/", "users/by/")  # endpoints without which posts come all the same
 LOSES_WORK = ("train", "demo")  # what other kinds have done stays in the database
 NO_RUNS = "No runs yet: i imports a file of posts, a follows the X API"
 DAYS = 30
@@ -251,6 +253,8 @@ class IngestionScreen(ConsoleScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What cannot be done now is dimmed."""
+        if action in ("start", "backfill", "reconcile") and self.app.read_only:
+            return None
         if action == "cancel":
             return True if self._cancellable else None
         return super().check_action(action, parameters)
@@ -286,8 +290,8 @@ class IngestionScreen(ConsoleScreen):
         self._set_text("#budget-text", _labelled("Budget", budget_text(data, self.app.format_time)))
         self.query_one(CoverageBar).set_spans(data.covered, within)
         self._set_text("#coverage-text", observed_text(data.covered, within, self.app.format_time))
-        age = "none yet" if data.last_post is None else f"{duration(data.minute - data.last_post)} ago"
-        self._set_text("#posts-text", f"{'Posts':<10}{data.posts:,} stored · last {age}")
+        last = "none yet" if data.last_post is None else age(data.minute - data.last_post)
+        self._set_text("#posts-text", f"{'Posts':<10}{data.posts:,} stored · newest {last}")
         self.query_one(MinuteBars).set_counts(data.minutes.counts)
         self._set_text("#minutes-text", f"{sum(count or 0 for count in data.minutes.counts):,} in 60 min")
         self._set_text("#open-text", _labelled("To fetch", open_text(data, self.app.format_time)))
@@ -327,17 +331,18 @@ def budget_text(data: IngestionData, format_time: Callable[..., str]) -> str:
     """Requests left of the endpoint that is nearest its end, the day's spending, and the plan's month; or nothing."""
     ingestion = data.ingestion
     parts = []
-    windows = [each for each in ingestion.budgets if _still_counts(each, data.minute) and each.name != MONTH]
+    windows = [each for each in ingestion.budgets if _still_counts(each, data.minute)]
     if windows:
         least = min(windows, key=lambda each: each.remaining / max(each.total, 1))
         until = format_time(least.reset_at, "%H:%M")
-        parts.append(f"{least.remaining:,} of {least.total:,} requests left to {until}")
-    if data.live is not None or data.limit is not None or ingestion.dollars_spent:
-        of = " (no limit)" if data.limit is None else f" of ${data.limit:,.2f}"
-        parts.append(f"${ingestion.dollars_spent:,.2f}{of} today")
+        parts.append(f"{least.remaining:,}/{least.total:,} requests to {until}")
+    if data.limit is not None:
+        parts.append(f"${ingestion.dollars_spent:,.2f}/${data.limit:,.2f} today")
+    elif data.live is not None or ingestion.dollars_spent:
+        parts.append(f"${ingestion.dollars_spent:,.2f} today, no limit")
     month = next((each for each in ingestion.budgets if each.name == MONTH), None)
     if month is not None:
-        parts.append(f"{month.remaining:,} posts left this month")
+        parts.append(f"month: {_rounded(month.remaining)} left")
     return " · ".join(parts)
 
 
@@ -373,7 +378,13 @@ def observed_text(covered: Sequence[Span], within: Span, format_time: Callable[.
 
 
 def _still_counts(budget: Budget, moment: datetime) -> bool:
-    return budget.reset_at is not None and budget.reset_at > moment
+    """Whether a budget is one that posts are fetched with, of a window that is not over."""
+    fetches = budget.name != MONTH and not budget.name.startswith(BESIDE)
+    return fetches and budget.reset_at is not None and budget.reset_at > moment
+
+
+def _rounded(number: int) -> str:
+    return f"{number / 1_000_000:.1f}M" if number >= 1_000_000 else f"{number:,}"
 
 
 def _labelled(label: str, text: str) -> str:

@@ -72,6 +72,7 @@ class IngestState(Widget):
         parts = (("X API".ljust(LABEL), "dim"), (f"{mark} {word}", tone), (f" · {rest}" if rest else "", "dim"))
         for text, style in parts:
             line.append(printable(text), self.get_component_rich_style(f"ingest-state--{style}"))
+        line.truncate(max(self.size.width, 1), overflow="ellipsis")
         return line
 
     def _update(self) -> None:
@@ -130,4 +131,4 @@ def _ended(info: RunInfo, mark: str, tone: str, format_time: Callable[..., str])
     when = format_time(info.finished_at, "%m-%d %H:%M") if info.finished_at else ""
     if info.status == "failed":
         return mark, "stopped", f"{info.kind} failed at {when}: {info.error or 'no reason was recorded'}", tone
-    return "■", "stopped", f"{info.kind} #{info.id} {info.status} at {when} · a starts following", "dim"
+    return "■", "stopped", f"{info.kind} #{info.id} {info.status} at {when} · a follows", "dim"
