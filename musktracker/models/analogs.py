@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from musktracker.models.base import FloatArray, History, IntArray
-from musktracker.models.level import BLOCKS, PRIOR, WINDOW, WINDOWS, LogHar, Rates, log_rate
+from musktracker.models.level import PRIOR, WINDOW, WINDOWS, LogHar, Rates, log_rate
 
 ACTIVITY_HALF_LIVES = (1.5, 8.0)  # hours over which the activity at a window's start is smoothed
 ACTIVITY_FLOOR = 0.15  # of the level: below it silence is silence
@@ -51,23 +51,26 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Analogs:
-    """Past windows: first hours (n,), counts (n, 168), features (n, 6), volatility relative to the origin's (n,).
+    """Past windows: first hours (n,), features (n, 6), what came by block (n, 3), relative volatility (n,).
 
-    `now` (1, 6) are the origin's features; `weights` hold all that makes a window likely, `recency` its age alone.
+    What came is log(1 + daily rate), as the level predicts it. `now` (1, 6) are the origin's features; `weights` hold
+    all that makes a window likely, `recency` its age alone.
     """
 
+    history: History
     origin: int
     starts: IntArray
-    counts: FloatArray
     features: FloatArray
+    observed: FloatArray
     volatility: FloatArray
     now: FloatArray
     weights: FloatArray
     recency: FloatArray
 
-    def hours_later(self) -> IntArray:
-        """By how many hours each window began later in the day than the origin does."""
-        return _hours_apart(self.starts, self.origin)
+    def counts(self, drawn: IntArray) -> FloatArray:
+        """The counts of some windows, (n, 168)."""
+        first = self.starts[drawn] - self.history.start
+        return np.lib.stride_tricks.sliding_window_view(self.history.counts, WINDOW)[first]
 
     def effective(self) -> float:
         """The number of equally weighted windows that would vary as much (Kish 1965)."""
@@ -83,14 +86,11 @@ class Analogs:
         In units of log(1 + daily rate), a block a column.
         """
         then = level.predict(self.features)
-        errors = (self._observed() - then)[drawn]
+        errors = (self.observed - then)[drawn]
         ratio = np.clip(self.volatility**spread.volatility_exponent, None, LARGEST_VOLATILITY_RATIO)
         ratio = np.maximum(ratio, 1 / LARGEST_VOLATILITY_RATIO)[drawn, None]
         stretch = errors * (ratio * np.exp(-spread.level_exponent * (expected - then[drawn])) - 1)
         return np.asarray(errors + np.clip(stretch, -LARGEST_STRETCH, LARGEST_STRETCH))
-
-    def _observed(self) -> FloatArray:
-        return np.stack([log_rate(self.counts[:, a:b].sum(axis=1) * 24 / (b - a)) for a, b in BLOCKS], axis=1)
 
 
 def find(history: History, origin: int, likeness: Likeness) -> Analogs:
@@ -120,10 +120,11 @@ def find(history: History, origin: int, likeness: Likeness) -> Analogs:
     recency = 0.5 ** ((origin - starts) / 24 / likeness.half_life)
     volatility = rates.volatility(end) / np.maximum(rates.volatility(starts), 1e-9)
     return Analogs(
+        history,
         origin,
         starts,
-        history.counts[starts[:, None] - history.start + np.arange(WINDOW)],
         features,
+        rates.ahead(starts),
         np.where(np.isnan(volatility), 1.0, volatility),
         now,
         recency * np.exp(alike - alike.max()),

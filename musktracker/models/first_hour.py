@@ -39,12 +39,8 @@ class FirstHour:
     exact: bool
     rows: int
 
-    def draw(
-        self, history: History, origin: int, profile: FloatArray, n: int, rng: np.random.Generator
-    ) -> FloatArray:
-        """Counts of the hour at `origin`, (n,). Raises ValueError where the hours before it were not observed."""
-        hours = _hours(history, origin)
-        past = _State(history, origin, hours, profile, exact=self.exact)
+    def draw(self, past: States, n: int, rng: np.random.Generator) -> FloatArray:
+        """Counts of the hour at the origin, (n,). Raises ValueError where the hours before it were not observed."""
         if not past.is_known[-1]:
             raise ValueError(f"the {NEEDED} hours before it were not all observed")
         usable = past.is_known[:-1] & ~np.isnan(past.counts[:-1])
@@ -53,7 +49,7 @@ class FirstHour:
         level = past.level[:-1][usable]
         away = (level - past.level[-1]) / LEVEL_BANDWIDTH
         log_weights = -0.5 * ((distance**2).sum(axis=1) + away**2)
-        log_weights -= np.log(2) * (origin - hours[:-1][usable]) / 24 / HALF_LIFE
+        log_weights -= np.log(2) * (past.hours[-1] - past.hours[:-1][usable]) / 24 / HALF_LIFE
         weights = np.cumsum(np.exp(log_weights - log_weights.max()))
         chosen = np.searchsorted(weights, (np.arange(n) + rng.random(n)) / n * weights[-1])
         chosen = np.minimum(chosen, len(weights) - 1)
@@ -74,11 +70,8 @@ class FirstHour:
         return cls(parameters["first_weights"], bool(parameters["first_exact"]), int(parameters["first_rows"]))
 
 
-def fit_first_hour(history: History, profile: FloatArray) -> FirstHour:
-    """Regress the hours of the last 400 days. Raises ValueError where too few are known."""
-    exact = history.posts is not None
-    hours = _hours(history, history.origin)
-    past = _State(history, history.origin, hours, profile, exact=exact)
+def fit_first_hour(past: States) -> FirstHour:
+    """Regress the hours before an origin. Raises ValueError where too few are known."""
     usable = past.is_known & ~np.isnan(past.counts)
     columns, counts, level = past.columns[usable], past.counts[usable], np.exp(past.level[usable])
     if len(counts) < 10 * columns.shape[1]:
@@ -86,7 +79,7 @@ def fit_first_hour(history: History, profile: FloatArray) -> FirstHour:
             f"only {len(counts)} hours have a known level and {NEEDED} observed hours before them; "
             f"{10 * columns.shape[1]} are needed"
         )
-    weights = 0.5 ** ((history.origin - hours[usable]) / 24 / HALF_LIFE)
+    weights = 0.5 ** ((past.hours[-1] - past.hours[usable]) / 24 / HALF_LIFE)
     targets = np.column_stack([np.log1p(2 * counts / level), counts == 0])
     scale = np.sqrt((columns**2).mean(axis=0)) + 1e-9
     scaled = columns / scale
@@ -94,7 +87,7 @@ def fit_first_hour(history: History, profile: FloatArray) -> FirstHour:
     ridge = RIDGE * weights.sum() * np.eye(columns.shape[1])
     slopes = np.linalg.solve(squares + ridge, (scaled * weights[:, None]).T @ targets)
     deviations = (scaled @ slopes).std(axis=0)
-    return FirstHour(slopes / scale[:, None] / np.maximum(deviations, 1e-9), exact, len(counts))
+    return FirstHour(slopes / scale[:, None] / np.maximum(deviations, 1e-9), past.exact, len(counts))
 
 
 def splice(paths: FloatArray, first: FloatArray, rng: np.random.Generator) -> None:
@@ -107,12 +100,18 @@ def splice(paths: FloatArray, first: FloatArray, rng: np.random.Generator) -> No
     paths[order, 0] = np.sort(first)
 
 
-class _State:
-    """What is known at the start of each hour: columns (n, k), log level per hour (n,), the hour's own count."""
+class States:
+    """What was known at the start of each hour of the last 400 days, and of the one at the origin.
 
-    def __init__(self, history: History, origin: int, hours: IntArray, profile: FloatArray, *, exact: bool) -> None:
+    `hours` (n,), `counts` (n,) of the hours themselves (the last NaN), log `level` per hour (n,), `columns` (n, k) of
+    the regressions, and where all is known.
+    """
+
+    def __init__(self, history: History, origin: int, profile: FloatArray, *, exact: bool) -> None:
         if exact and history.posts is None:
             raise ValueError("the fit used the exact times of posts, which this history does not have")
+        self.exact = exact
+        self.hours = hours = np.arange(max(history.start, origin - 24 * DAYS), origin + 1)
         span = hours[-1] - hours[0] + MEMORY
         counts = history.before(origin, span)  # the hours from hours[0] - MEMORY to the origin
         self.counts = np.append(counts, np.nan)[MEMORY:]
@@ -126,10 +125,6 @@ class _State:
             hours, profile, self.level, np.stack(smoothed), silence[MEMORY:], _usual(counts)[MEMORY:]
         )
         self.columns[~self.is_known] = 0.0
-
-
-def _hours(history: History, origin: int) -> IntArray:
-    return np.arange(max(history.start, origin - 24 * DAYS), origin + 1)
 
 
 def _columns(

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musktracker.models.analogs import Analogs, Likeness, Spread, features_after, find
-from musktracker.models.base import Diagnostics, FloatArray, History, SimulationWarning
-from musktracker.models.first_hour import FirstHour, fit_first_hour, splice
+from musktracker.models.base import Diagnostics, FloatArray, History, IntArray, SimulationWarning
+from musktracker.models.first_hour import FirstHour, States, fit_first_hour, splice
 from musktracker.models.level import WINDOW, LogHar, Rates, fit_level, profile
 
 
@@ -96,13 +96,29 @@ class Foundation:
         return cls(Har(**stored), LogHar.restore(parameters), first)
 
 
-def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics]:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What simulations from one origin need of the history before it: past weeks, profile, and states of hours."""
+
+    analogs: Analogs
+    shape: FloatArray
+    states: States | None
+
+
+def prepare(settings: Har, history: History, origin: int, *, exact: bool) -> Prepared:
+    """Look through the history before an origin. Raises ValueError where there is too little to draw from."""
+    shape = profile(history, origin, half_life=settings.profile_half_life)
+    states = States(history, origin, shape, exact=exact) if settings.splice_first else None
+    return Prepared(find(history, origin, settings.likeness), shape, states)
+
+
+def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics, Prepared]:
     """Fit level and first hour. Raises ValueError where there is too little to fit or to draw from."""
     begin = time.perf_counter()
-    level = fit_level(Rates(history, history.origin), ridge=settings.level_ridge, half_life=settings.level_half_life)
-    shape = profile(history, history.origin, half_life=settings.profile_half_life)
-    first = fit_first_hour(history, shape) if settings.splice_first else None
-    analogs = find(history, history.origin, settings.likeness)
+    rates = Rates(history, history.origin)
+    level = fit_level(rates, ridge=settings.level_ridge, half_life=settings.level_half_life)
+    prepared = prepare(settings, history, history.origin, exact=history.posts is not None)
+    first = None if prepared.states is None else fit_first_hour(prepared.states)
     counted = first is not None and not first.exact
     diagnostics = Diagnostics(
         converged=True,
@@ -111,37 +127,44 @@ def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics]:
         estimates=level.estimates(),
         values={
             **level.values(),
-            "windows": len(analogs.starts),
-            "effective_windows": round(analogs.effective(), 1),
+            "windows": len(prepared.analogs.starts),
+            "effective_windows": round(prepared.analogs.effective(), 1),
             "first_hour_rows": first.rows if first else 0,
             "seconds": round(time.perf_counter() - begin, 3),
         },
     )
-    only_names = {name: getattr(settings, name) for name in asdict(Har())}
-    return Foundation(Har(**only_names), level, first), diagnostics
+    shared = {name: getattr(settings, name) for name in asdict(Har())}
+    return Foundation(Har(**shared), level, first), diagnostics, prepared
 
 
 class FittedHar:
     """Level and first hour as fitted; past weeks and profile are those before the origin of each simulation.
 
-    What a week looks like is the part of a subclass.
+    What a week looks like is the part of a subclass. `prepared` is what the fit looked through already.
     """
 
-    def __init__(self, history: History, diagnostics: Diagnostics | None, foundation: Foundation) -> None:
+    def __init__(
+        self,
+        history: History,
+        diagnostics: Diagnostics | None,
+        foundation: Foundation,
+        prepared: Prepared | None = None,
+    ) -> None:
         self.history = history
         self.diagnostics = diagnostics
         self.foundation = foundation
+        self._prepared = prepared
 
     def simulate(self, origin: int, horizon: int, n_paths: int, rng: np.random.Generator) -> FloatArray:
         """Paths of shape (n_paths, horizon), week by week: the level of a later week follows the path's own days.
 
         Raises ValueError where too few weeks before the origin, or days just before it, were observed.
         """
-        settings = self.foundation.settings
-        analogs = find(self.history, origin, settings.likeness)
-        shape = profile(self.history, origin, half_life=settings.profile_half_life)
+        found = self._prepare(origin)
+        analogs, shape = found.analogs, found.shape
         weeks = [self._drawn_week(analogs, analogs.now, analogs.weights, shape, n_paths, rng)]
-        self._splice_first(weeks[0], origin, shape, rng)
+        if self.foundation.first is not None and found.states is not None:
+            _splice_first(self.foundation.first, found.states, weeks[0], rng)
         while WINDOW * len(weeks) < horizon:
             now = features_after(self.history, origin, np.concatenate(weeks, axis=1))
             weeks.append(self._drawn_week(analogs, now, analogs.recency, shape, n_paths, rng))
@@ -150,6 +173,12 @@ class FittedHar:
     def parameters(self) -> dict[str, NDArray[Any]]:
         """The level, the first hour, and the hyperparameters."""
         return self.foundation.parameters()
+
+    def _prepare(self, origin: int) -> Prepared:
+        if self._prepared is not None and self._prepared.analogs.origin == origin:
+            return self._prepared
+        first = self.foundation.first
+        return prepare(self.foundation.settings, self.history, origin, exact=first is not None and first.exact)
 
     def _drawn_week(
         self,
@@ -160,17 +189,13 @@ class FittedHar:
         n_paths: int,
         rng: np.random.Generator,
     ) -> FloatArray:
-        settings, level = self.foundation.settings, self.foundation.level
-        drawn = analogs.draw(weights, n_paths, rng)
-        expected = level.predict(now)
-        log_rates = expected + analogs.errors(level, expected, drawn, settings.spread)
-        log_rates += settings.jitter * rng.standard_normal((n_paths, 1))
+        drawn, log_rates = draw_levels(self.foundation, analogs, now, weights, n_paths, rng)
         return self._week(analogs, drawn, log_rates, shape, rng)
 
     def _week(
         self,
         analogs: Analogs,
-        drawn: NDArray[np.int64],
+        drawn: IntArray,
         log_rates: FloatArray,
         shape: FloatArray,
         rng: np.random.Generator,
@@ -178,14 +203,33 @@ class FittedHar:
         """Counts (n, 168) whose blocks have log(1 + daily rate) `log_rates` (n, 3); `drawn` are past weeks (n,)."""
         raise NotImplementedError
 
-    def _splice_first(self, paths: FloatArray, origin: int, shape: FloatArray, rng: np.random.Generator) -> None:
-        first = self.foundation.first
-        if first is None:
-            return
-        try:
-            drawn = first.draw(self.history, origin, shape, len(paths), rng)
-        except ValueError as reason:
-            text = f"the first hour is forecast like all others: {reason}"
-            warnings.warn(text, SimulationWarning, stacklevel=3)
-        else:
-            splice(paths, drawn, rng)
+
+def draw_levels(
+    foundation: Foundation,
+    analogs: Analogs,
+    now: FloatArray,
+    weights: FloatArray,
+    n_paths: int,
+    rng: np.random.Generator,
+    *,
+    error_share: float = 1.0,
+) -> tuple[IntArray, FloatArray]:
+    """Past weeks (n,), and the log(1 + daily rate) of each block (n, 3): expected, with that share of their errors.
+
+    `now` (1 or n, 6) are the features at the week's start.
+    """
+    drawn = analogs.draw(weights, n_paths, rng)
+    expected = foundation.level.predict(now)
+    errors = analogs.errors(foundation.level, expected, drawn, foundation.settings.spread)
+    jitter = foundation.settings.jitter * rng.standard_normal((n_paths, 1))
+    return drawn, expected + error_share * errors + jitter
+
+
+def _splice_first(first: FirstHour, states: States, paths: FloatArray, rng: np.random.Generator) -> None:
+    try:
+        drawn = first.draw(states, len(paths), rng)
+    except ValueError as reason:
+        text = f"the first hour is forecast like all others: {reason}"
+        warnings.warn(text, SimulationWarning, stacklevel=3)
+    else:
+        splice(paths, drawn, rng)

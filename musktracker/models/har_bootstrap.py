@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from musktracker.models import har
 from musktracker.models.analogs import Analogs
-from musktracker.models.base import FloatArray, History
+from musktracker.models.base import FloatArray, History, IntArray
 from musktracker.models.har import FittedHar, Foundation, Har
 from musktracker.models.level import BLOCKS, WINDOW, profiles
 
@@ -32,8 +32,8 @@ class HarBootstrap(Har):
 
     def fit(self, history: History) -> FittedHarBootstrap:
         """Fit level and first hour. Raises ValueError where there is too little to fit or to draw from."""
-        foundation, diagnostics = har.fit(self, history)
-        return FittedHarBootstrap(history, diagnostics, foundation)
+        foundation, diagnostics, prepared = har.fit(self, history)
+        return FittedHarBootstrap(history, diagnostics, foundation, prepared)
 
     def restore(self, parameters: Mapping[str, NDArray[Any]], history: History) -> FittedHarBootstrap:
         """A stored fit on a newer history, from which the windows are then drawn."""
@@ -46,13 +46,13 @@ class FittedHarBootstrap(FittedHar):
     def _week(
         self,
         analogs: Analogs,
-        drawn: NDArray[np.int64],
+        drawn: IntArray,
         log_rates: FloatArray,
         shape: FloatArray,  # noqa: ARG002 - the weeks have their own
         rng: np.random.Generator,
     ) -> FloatArray:
-        paths = analogs.counts[drawn]
-        ratios = self._retiming(analogs)[drawn]
+        paths = analogs.counts(drawn)
+        ratios = self._retiming(analogs, drawn)
         for block, (a, b) in enumerate(BLOCKS):
             before = paths[:, a:b].sum(axis=1)
             paths[:, a:b] *= ratios[:, a:b]
@@ -62,12 +62,14 @@ class FittedHarBootstrap(FittedHar):
             paths[:, a:b] *= (kept * growth)[:, None]
         return np.asarray(np.floor(paths + rng.random(paths.shape)))
 
-    def _retiming(self, analogs: Analogs) -> FloatArray:
-        """What the hours of each window are multiplied by to follow the day's profile at the origin, (n, 168)."""
-        weeks_ago = np.rint((analogs.origin - analogs.starts - WINDOW / 2) / WINDOW).astype(np.int64)
+    def _retiming(self, analogs: Analogs, drawn: IntArray) -> FloatArray:
+        """What the hours of drawn windows are multiplied by to follow the day's profile at the origin, (n, 168)."""
+        different, which = np.unique(drawn, return_inverse=True)
+        starts = analogs.starts[different]
+        weeks_ago = np.rint((analogs.origin - starts - WINDOW / 2) / WINDOW).astype(np.int64)
         half_life = self.foundation.settings.profile_half_life / 2  # on either side, where the present has but one
         shapes = profiles(self.history, analogs.origin, half_life=half_life, weeks=int(weeks_ago.max()))
         ahead = np.arange(WINDOW)
-        then = shapes[weeks_ago[:, None], (analogs.starts[:, None] + ahead) % 24]
+        then = shapes[weeks_ago[:, None], (starts[:, None] + ahead) % 24]
         now = shapes[0][(analogs.origin + ahead) % 24]
-        return np.asarray(np.clip(now / then, 1 / LARGEST_RATIO, LARGEST_RATIO))
+        return np.asarray(np.clip(now / then, 1 / LARGEST_RATIO, LARGEST_RATIO)[which])

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from musktracker.models import har
 from musktracker.models.analogs import Analogs
-from musktracker.models.base import Diagnostics, FloatArray, History
-from musktracker.models.har import FittedHar, Foundation, Har
-from musktracker.models.level import BLOCKS, WINDOW, profile
+from musktracker.models.base import Diagnostics, FloatArray, History, IntArray
+from musktracker.models.har import FittedHar, Foundation, Har, Prepared
+from musktracker.models.level import BLOCKS, WINDOW
 
 SIZES = (0.02, 50.0)  # between which the sizes are looked for
 SIZE_DAYS = 365
@@ -37,9 +37,8 @@ class HarNegativeBinomial(Har):
 
     def fit(self, history: History) -> FittedHarNegativeBinomial:
         """Fit level, first hour and sizes. Raises ValueError where there is too little to fit or to draw from."""
-        foundation, diagnostics = har.fit(self, history)
-        shape = profile(history, history.origin, half_life=self.profile_half_life)
-        fits = [_size(history, shape, b - a) for a, b in BLOCKS]
+        foundation, diagnostics, prepared = har.fit(self, history)
+        fits = [_size(history, prepared.shape, b - a) for a, b in BLOCKS]
         sizes = np.array([size for size, _ in fits])
         named = {f"size_{a}_{b}h": float(size) for (a, b), size in zip(BLOCKS, sizes, strict=True)}
         diagnostics = replace(
@@ -48,7 +47,7 @@ class HarNegativeBinomial(Har):
             log_likelihood=fits[0][1],
             warnings=(*diagnostics.warnings, *_doubts(named)),
         )
-        return FittedHarNegativeBinomial(history, diagnostics, foundation, sizes)
+        return FittedHarNegativeBinomial(history, diagnostics, foundation, sizes, prepared)
 
     def restore(self, parameters: Mapping[str, NDArray[Any]], history: History) -> FittedHarNegativeBinomial:
         """A stored fit on a newer history."""
@@ -59,9 +58,14 @@ class FittedHarNegativeBinomial(FittedHar):
     """Hours are negative binomial of size `sizes` (3,), given the total of their block."""
 
     def __init__(
-        self, history: History, diagnostics: Diagnostics | None, foundation: Foundation, sizes: FloatArray
+        self,
+        history: History,
+        diagnostics: Diagnostics | None,
+        foundation: Foundation,
+        sizes: FloatArray,
+        prepared: Prepared | None = None,
     ) -> None:
-        super().__init__(history, diagnostics, foundation)
+        super().__init__(history, diagnostics, foundation, prepared)
         self.sizes = sizes
 
     def parameters(self) -> dict[str, NDArray[Any]]:
@@ -71,7 +75,7 @@ class FittedHarNegativeBinomial(FittedHar):
     def _week(
         self,
         analogs: Analogs,
-        drawn: NDArray[np.int64],
+        drawn: IntArray,
         log_rates: FloatArray,
         shape: FloatArray,
         rng: np.random.Generator,

@@ -21,7 +21,7 @@ from musktracker.models import excitation, har
 from musktracker.models.analogs import Analogs, features_after, find
 from musktracker.models.base import Diagnostics, FloatArray, History, IntArray, SimulationWarning
 from musktracker.models.excitation import Kernel
-from musktracker.models.har import Foundation, Har
+from musktracker.models.har import Foundation, Har, draw_levels
 from musktracker.models.level import BLOCKS, PRIOR, WINDOW, Rates, profile
 
 MICROSECONDS_PER_HOUR = 3.6e9
@@ -63,7 +63,7 @@ class Hawkes(Har):
     def fit(self, history: History) -> FittedHawkes:
         """Fit level and kernel. Raises ValueError where there is too little, or where no times of posts are given."""
         begin = time.perf_counter()
-        foundation, diagnostics = har.fit(replace(self, splice_first=0), history)
+        foundation, diagnostics, _ = har.fit(replace(self, splice_first=0), history)
         events, cumulative, span = _observed(history, self)
         found = min(
             (_maximum_likelihood(events, guess) for guess in FIRST_GUESSES[: self.components]),
@@ -147,11 +147,7 @@ class FittedHawkes:
         rng: np.random.Generator,
     ) -> FloatArray:
         """Immigrants per hour, (n_paths, 168): what, with all their descendants, adds up to the level."""
-        settings, level = self.foundation.settings, self.foundation.level
-        drawn = analogs.draw(weights, n_paths, rng)
-        expected = level.predict(now)
-        log_rates = expected + self.error_share * analogs.errors(level, expected, drawn, settings.spread)
-        log_rates += settings.jitter * rng.standard_normal((n_paths, 1))
+        _, log_rates = draw_levels(self.foundation, analogs, now, weights, n_paths, rng, error_share=self.error_share)
         hourly = np.expm1(np.maximum(log_rates, 0)) / 24 * (1 - self.kernel.branching_ratio)
         hours = (analogs.origin + np.arange(WINDOW)) % 24
         return np.repeat(hourly, [b - a for a, b in BLOCKS], axis=1) * shape[hours]
