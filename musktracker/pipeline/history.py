@@ -1,18 +1,19 @@
-"""What is known at a moment, as the arrays that models take: counts of the observed hours, and events."""
+"""What is known at a moment, as the arrays that models take: counts of observed hours, times of posts, and events."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Engine, Select, func, select
 
 from musktracker.db import settings, verbatim
 from musktracker.db.engines import reading
-from musktracker.db.tables import EventChange, ExogenousEvent, TimeBucket
+from musktracker.db.tables import EventChange, ExogenousEvent, RawTweet, TimeBucket
 from musktracker.models.base import Events, History, IntArray
 from musktracker.timeline import EPOCH, from_hour_index, hour_index
 
@@ -48,7 +49,9 @@ def load(engine: Engine, *, as_of: datetime | None = None) -> Known:
     """
     with reading(engine) as connection:
         rows = verbatim.rows(connection, _buckets(as_of))
-        return Known(_history(rows, _events(connection, as_of)), settings.counting(connection))
+        counting = settings.counting(connection)
+        history = _history(rows, _events(connection, as_of))
+        return Known(replace(history, posts=_posts(connection, history, counting)), counting)
 
 
 def _buckets(as_of: datetime | None) -> Select[datetime, int]:
@@ -69,6 +72,46 @@ def _history(rows: list[tuple[datetime, int]], events: Events) -> History:
     else:
         grid[[hour_index(verbatim.moment(start)) - first for start in starts]] = counts
     return History(first, grid, events)
+
+
+def _posts(connection: Connection, history: History, counting: str) -> IntArray | None:
+    """The times of the posts counted; None where most counts have no posts to show for them.
+
+    The posts of an hour that was counted otherwise, as before the next refresh, are as many as were counted, evenly
+    spread over it.
+    """
+    conditions = (
+        RawTweet.is_deleted.is_(False),
+        RawTweet.created_at >= from_hour_index(history.start),
+        RawTweet.created_at < from_hour_index(history.origin),
+        settings.counting_condition(counting),
+    )
+    [times] = verbatim.columns(connection, (RawTweet.created_at,), *conditions)
+    posts = np.sort(_moments(times))
+    hours = posts // _HOUR_MICROSECONDS - history.start
+    found = np.bincount(hours, minlength=len(history.counts))
+    counted = np.nan_to_num(history.counts).astype(np.int64)
+    wrong = ~np.isnan(history.counts) & (found != counted)
+    if 2 * counted[wrong].sum() > counted.sum():
+        return None
+    if not wrong.any():
+        return posts
+    spread = [
+        (history.start + hour) * _HOUR_MICROSECONDS + _HOUR_MICROSECONDS * (2 * np.arange(n) + 1) // (2 * n)
+        for hour, n in zip(np.flatnonzero(wrong).tolist(), counted[wrong].tolist(), strict=True)
+        if n
+    ]
+    return np.sort(np.concatenate([posts[~wrong[hours]], *spread]))
+
+
+def _moments(times: list[Any]) -> IntArray:
+    """Stored times in microseconds since the epoch."""
+    if times and isinstance(times[0], str):
+        try:
+            return np.array(times, dtype="datetime64[us]").astype(np.int64)
+        except ValueError:  # a form that only an edit by hand gives
+            times = [verbatim.moment(text) for text in times]
+    return _microseconds(tuple(times))
 
 
 def _events(connection: Connection, as_of: datetime | None) -> Events:
@@ -117,6 +160,7 @@ def _last_changes(as_of: datetime) -> Select[int, datetime]:
     return query.where(EventChange.changed_at <= as_of, _CHANGED).group_by(EventChange.event_id)
 
 
+_HOUR_MICROSECONDS = 3_600_000_000
 _CHANGED = EventChange.action != "add"  # adding is told by created_at, which an import keeps
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sqlalchemy import Engine, insert
 from stored_hours import START, store_hours
 
 from musktracker.db.engines import writing
-from musktracker.db.tables import ExogenousEvent
+from musktracker.db.tables import ExogenousEvent, RawTweet
 from musktracker.pipeline import events, history
 from musktracker.timeline import HOUR
 
@@ -24,6 +24,41 @@ def test_unobserved_hours_are_missing_not_zero(engine: Engine) -> None:
     assert np.isnan(known.history.counts[10:12]).all()
     assert known.data_until == START + 22 * HOUR
     assert known.unobserved(1) == pytest.approx(4 / 24)
+
+
+def post(engine: Engine, *moments: datetime) -> None:
+    rows = [
+        {"tweet_id": str(i), "created_at": moment, "source": "file", "ingest_time": moment}
+        for i, moment in enumerate(moments)
+    ]
+    with writing(engine) as connection:
+        connection.execute(insert(RawTweet), rows)
+
+
+def minutes(known: history.Known) -> list[float]:
+    assert known.history.posts is not None
+    return [(moment / 60_000_000) - 60 * known.history.start for moment in known.history.posts.tolist()]
+
+
+def test_the_times_of_the_posts_counted_come_along(engine: Engine) -> None:
+    store_hours(engine, [1, 2, 0, 1])
+    moments = [START + timedelta(minutes=minute) for minute in (150 + 60, 3.5, 61, 119)]
+    post(engine, *moments, START + 5 * HOUR)
+    assert minutes(history.load(engine)) == [3.5, 61, 119, 210]
+    assert minutes(history.load(engine, as_of=START + 2 * HOUR)) == [3.5, 61, 119]
+
+
+def test_an_hour_counted_otherwise_has_its_posts_spread_evenly(engine: Engine) -> None:
+    store_hours(engine, [4, 2, 3])
+    moments = [START + timedelta(minutes=minute) for minute in (1, 2, 3, 4, 70, 121, 122, 123)]
+    post(engine, *moments)
+    assert minutes(history.load(engine)) == [1, 2, 3, 4, 75, 105, 121, 122, 123]
+
+
+def test_counts_without_posts_have_no_times(engine: Engine) -> None:
+    store_hours(engine, [5, 5, 5])
+    post(engine, START)
+    assert history.load(engine).history.posts is None
 
 
 def test_as_of_gives_what_was_known_then(engine: Engine) -> None:
