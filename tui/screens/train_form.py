@@ -12,11 +12,15 @@ from musktracker.errors import UsageError
 from musktracker.timeline import iso, parse_time
 from tui.widgets.form import Field, FormScreen, Values
 
-MODELS = {
-    "negative_binomial": {"window_days": "365", "harmonics": "4", "features": "names with commas"},
-    "seasonal_naive": {"window_days": "28"},
+MODELS = {  # each with the days that it trains on where it is not told, if that is a choice
+    "negative_binomial": 365,
+    "seasonal_naive": 28,
+    "har_bootstrap": None,
+    "har_negative_binomial": None,
+    "hawkes": 90,
+    "pool": None,
+    "sarimax": 30,
 }
-LABELS = {"negative_binomial": "negative binomial", "seasonal_naive": "seasonal naive"}
 MOST_ORIGINS = 1000
 LOCAL = "%a %d %b %H:%M %Z"
 
@@ -24,9 +28,9 @@ LOCAL = "%a %d %b %H:%M %Z"
 def train_form(zone: ZoneInfo, data_until: datetime | None, model: str = "negative_binomial") -> FormScreen:
     """Ask for a model, its hyperparameters and the data; closes with the values."""
     until = "nothing is counted yet" if data_until is None else f"counted until {data_until.astimezone(zone):{LOCAL}}"
-    windows = ", ".join(f"{takes['window_days']} ({LABELS[name]})" for name, takes in MODELS.items())
+    windows = ", ".join(f"{days} ({label(name)})" for name, days in MODELS.items() if days)
     fields = (
-        Field("model", "Model", model, choices=tuple(LABELS.items())),
+        Field("model", "Model", model, choices=tuple((name, label(name)) for name in MODELS)),
         Field("window_days", "Window, days", "", f"empty: {windows}"),
         Field("others", "Others", "", "such as harmonics=3 features=lag_1h,hour_of_day"),
         Field("until", "Data until", "", f"empty: all; {until}"),
@@ -34,6 +38,11 @@ def train_form(zone: ZoneInfo, data_until: datetime | None, model: str = "negati
         Field("seed", "Seed", "1", "of the backtest's paths"),
     )
     return FormScreen("Train a model", fields, check=lambda values: problems(values, zone), submit="start")
+
+
+def label(name: str) -> str:
+    """A model's name as words."""
+    return name.replace("_", " ")
 
 
 def parameters(values: Values, zone: ZoneInfo, artifact_dir: Path) -> dict[str, Any]:
@@ -53,7 +62,7 @@ def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
     """What is wrong, by field."""
     found: dict[str, str] = {}
     checks: dict[str, Callable[[], object]] = {
-        "window_days": lambda: values["window_days"].strip() and _whole(values["window_days"], 1, 10_000),
+        "window_days": lambda: _window(values),
         "others": lambda: _others(values),
         "until": lambda: values["until"].strip() and parse_time(values["until"], zone),
         "origins": lambda: _whole(values["origins"], 0, MOST_ORIGINS),
@@ -68,19 +77,24 @@ def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
 
 
 def _hyperparameters(values: Values) -> dict[str, str]:
-    window = values["window_days"].strip()
-    return ({"window_days": window} if window else {}) | _others(values)
+    return _window(values) | _others(values)
+
+
+def _window(values: Values) -> dict[str, str]:
+    text = values["window_days"].strip()
+    if not text:
+        return {}
+    if MODELS[values["model"]] is None:
+        raise UsageError(f"{label(values['model'])} trains on all there is")
+    return {"window_days": str(_whole(text, 1, 10_000))}
 
 
 def _others(values: Values) -> dict[str, str]:
-    known = MODELS[values["model"]]
     found: dict[str, str] = {}
     for part in values["others"].replace(";", " ").split():
         name, sign, value = part.partition("=")
         if not sign or not value:
             raise UsageError(f"{part!r} is not name=value")
-        if name not in known:
-            raise UsageError(f"{LABELS[values['model']]} has no {name!r}, only {', '.join(known)}")
         found[name] = value
     return found
 

@@ -268,7 +268,7 @@ class FormScreen(ModalScreen[Any]):
 
 
 class Choice(Widget, can_focus=True):
-    """All values on one line, one of them picked with the arrows or space."""
+    """Values on one line, one of them picked with the arrows or space."""
 
     DEFAULT_CSS = """
     Choice { width: 1fr; height: 1; padding: 0 1; background: $panel; color: $text-muted;
@@ -315,9 +315,14 @@ class Choice(Widget, can_focus=True):
         self.post_message(self.Submitted())
 
     def render(self) -> Text:
-        """The values; the picked one marked, also where there are no colours."""
+        """The values; the picked one marked, also where there are no colours; alone where all have no room."""
         text = Text(no_wrap=True, overflow="ellipsis", end="")
         picked = self.get_component_rich_style("choice--picked", partial=True)
+        if sum(len(label) + 5 for _, label in self._choices) - 3 > self.size.width:
+            values = [value for value, _ in self._choices]
+            at = values.index(self.value) if self.value in values else 0
+            text.append(f"● {printable(self._choices[at][1])}", picked)
+            return text.append(f"   {at + 1} of {len(values)}: ← →")
         for value, label in self._choices:
             chosen = value == self.value
             text.append(f"{'●' if chosen else '○'} {printable(label)}", picked if chosen else "")
