@@ -1,8 +1,8 @@
 """Fetching: what is still to fetch, what could not be observed, and what was spent.
 
-Adds fetch_ranges (post ids still to fetch), high_water_marks (up to where a source is complete), coverage_holes (time
-that could not be observed, and why), spending (by UTC day), bought_posts (so that no post is counted as paid for twice
-in a day) and api_limits (budgets as the API last told them).
+Adds fetch_ranges (post ids still to fetch), high_water_marks (up to where a source is complete), coverage_holes
+(time that could not be observed, and why), spending (by UTC day), bought_posts (so that no post is counted as paid
+for twice in a day) and api_limits (budgets as the API last told them).
 """
 
 from __future__ import annotations

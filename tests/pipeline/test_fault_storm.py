@@ -33,6 +33,7 @@ from musktracker.timeline import DAY, Span, iso, now, snowflake_time
 
 FULL = os.environ.get("MUSKTRACKER_STORM") == "full"
 POSTS, KILLS, LIVES = (50_000, 30, 600) if FULL else (1_000, 5, 60)
+GROWTH = 0.0 if FULL else 0.1  # lives become longer, so that a slow machine comes to an end too
 PATIENCE = 120.0  # seconds that a life may take to begin, or the last one to end
 TOKEN = "AAAAsecretToken"
 OF_REQUESTS = ("throttle", "throttle_second", "server_error", "hang", "drop", "truncate", "not_json", "html")
@@ -87,7 +88,7 @@ class Storm:
             process = self.start(*options, output=output)
             self._await_run(process)
             try:
-                process.wait(self._dice.uniform(0.2, 1.6) * (1 + self.lives / 10))  # longer, the slower the machine
+                process.wait(self._dice.uniform(0.2, 1.6) * (1 + GROWTH * self.lives))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
