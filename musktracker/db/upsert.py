@@ -92,23 +92,47 @@ def _copy(
     connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], ending: str
 ) -> int:
     names = ", ".join(columns)
+    if ending.endswith("NOTHING") and _copied_straight(connection, table, columns, rows):
+        return len(rows)
     staging = f"staging_{table.name}"
     connection.exec_driver_sql(
         f"CREATE TEMP TABLE {staging} ON COMMIT DROP AS SELECT {names} FROM {table.name} WITH NO DATA"
     )
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor:
-        types = [row[0] for row in cursor.execute(_COLUMN_TYPES, (staging, list(columns)))]
-        with cursor.copy(f"COPY {staging} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(types)
-            for row in rows:
-                copy.write_row(row)
+    _copy_into(connection, staging, columns, rows)
     result = connection.exec_driver_sql(f"{_insert(table, columns)} SELECT {names} FROM {staging} {ending}")
     connection.exec_driver_sql(f"DROP TABLE {staging}")
     return int(result.rowcount)
 
 
+def _copied_straight(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> bool:
+    """Copy into the table itself, half the work where every row is new; False, and nothing done, where one is not."""
+    savepoint = connection.begin_nested()
+    try:
+        _copy_into(connection, table.name, columns, rows)
+    except Exception as error:
+        savepoint.rollback()
+        if getattr(error, "sqlstate", None) != _UNIQUE_VIOLATION:
+            raise
+        return False
+    savepoint.commit()
+    return True
+
+
+def _copy_into(connection: Connection, name: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor:
+        types = [row[0] for row in cursor.execute(_COLUMN_TYPES, {"table": name, "columns": list(columns)})]
+        with cursor.copy(f"COPY {name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+
+
+_UNIQUE_VIOLATION = "23505"
 _COLUMN_TYPES = """
     SELECT format_type(atttypid, NULL) FROM pg_attribute
-    WHERE attrelid = to_regclass(%s) AND attnum > 0 ORDER BY array_position(%s::text[], attname::text)
+    WHERE attrelid = to_regclass(%(table)s) AND attname = ANY(%(columns)s::text[])
+    ORDER BY array_position(%(columns)s::text[], attname::text)
 """
