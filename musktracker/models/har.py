@@ -30,15 +30,15 @@ class Har:
     """
 
     analog_days: int = 900
-    analog_half_life: float = 250.0
-    activity_bandwidth: float = 0.4
+    analog_half_life: float = 300.0
+    activity_bandwidth: float = 0.35
     level_bandwidth: float = 0.7
     reach: int = 2
-    level_ridge: float = 1000.0
+    level_ridge: float = 2000.0
     level_half_life: float = 400.0
     profile_half_life: float = 90.0
     spread_exponent: float = 0.2
-    volatility_exponent: float = 0.15
+    volatility_exponent: float = 0.2
     jitter: float = 0.06
     splice_first: int = 1
 

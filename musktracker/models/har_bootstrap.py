@@ -54,12 +54,11 @@ class FittedHarBootstrap(FittedHar):
         paths = analogs.counts(drawn)
         ratios = self._retiming(analogs, drawn)
         for block, (a, b) in enumerate(BLOCKS):
-            before = paths[:, a:b].sum(axis=1)
             paths[:, a:b] *= ratios[:, a:b]
-            after = paths[:, a:b].sum(axis=1)
-            kept = np.divide(before, after, out=np.ones(len(paths)), where=after > 0)  # re-timing adds nothing
-            growth = np.exp(log_rates[:, block] - np.log1p(before * 24 / (b - a)))
-            paths[:, a:b] *= (kept * growth)[:, None]
+            wanted = np.expm1(np.maximum(log_rates[:, block], 0)) * (b - a) / 24
+            drawn_total = paths[:, a:b].sum(axis=1)
+            factor = np.divide(wanted, drawn_total, out=np.zeros(len(paths)), where=drawn_total > 0)
+            paths[:, a:b] *= factor[:, None]
         return np.asarray(np.floor(paths + rng.random(paths.shape)))
 
     def _retiming(self, analogs: Analogs, drawn: IntArray) -> FloatArray:

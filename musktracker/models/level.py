@@ -52,7 +52,7 @@ class Rates:
     def features(self, origins: IntArray) -> FloatArray:
         """What the level is regressed on, shape (n, 6): log(1 + mean daily rate) of the windows before each origin.
 
-        A row is NaN where the longest window was observed for less than half.
+        A row has a NaN where the longest window was observed for less than half.
         """
         columns = [log_rate(self.daily(origins - 24 * WINDOWS[-1], origins, LEAST_SHARE_LONGEST))]
         for days in WINDOWS[-2::-1]:

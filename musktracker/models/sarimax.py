@@ -30,7 +30,7 @@ class Sarimax:
 
     name: ClassVar[str] = "sarimax"
     window_days: int = 30
-    most_steps: int = 60
+    most_steps: int = 100
 
     def __post_init__(self) -> None:
         if not FEWEST_DAYS <= self.window_days <= 365:
@@ -44,7 +44,8 @@ class Sarimax:
         process = _process(history, history.origin, self.window_days)
         with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
             warnings.simplefilter("always")
-            result = process.fit(disp=0, maxiter=self.most_steps, method="lbfgs", cov_type="opg")
+            start = _first_guess(process)
+            result = process.fit(start, disp=0, maxiter=self.most_steps, method="lbfgs", cov_type="opg")
             errors = np.asarray(result.bse, dtype=np.float64)
         said = dict.fromkeys(f"{type(one.message).__name__} of the search: {one.message}" for one in caught)
         coefficients = np.asarray(result.params, dtype=np.float64)
@@ -102,6 +103,14 @@ def _process(history: History, origin: int, window_days: int) -> Any:
             f"only {observed} hours of the last {window_days} days were observed; {24 * FEWEST_DAYS} are needed"
         )
     return SARIMAX(counts, order=ORDER, seasonal_order=SEASONAL_ORDER, trend="c")
+
+
+def _first_guess(process: Any) -> FloatArray:
+    """A persistent day and a short memory: the search's own guess is often not stationary, and then thrown away."""
+    counts = process.endog[:, 0]
+    ar, seasonal_ar = 0.4, 0.95
+    mean = float(np.nanmean(counts)) * (1 - ar) * (1 - seasonal_ar)
+    return np.array([mean, ar, 0.0, 0.0, 0.0, seasonal_ar, -0.8, 0.7 * float(np.nanvar(counts)) + 1e-6])
 
 
 def _gaussian(filtered: Any, steps: int, n_paths: int, rng: np.random.Generator) -> FloatArray:

