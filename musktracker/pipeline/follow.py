@@ -9,6 +9,7 @@ follower.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -41,6 +42,7 @@ PAUSES = (15.0, 30.0, 60.0, 120.0, 300.0)  # seconds until a poll that failed is
 LOOK_AGAIN = 60.0  # seconds, at the spending limit: somebody may raise it
 USUAL_POSTS = 61.0  # a day, where nothing is stored that says better
 CHECKED_SETTING = "last_daily_check"
+UNVERIFIED_SETTING = "backfill_unverified"  # spans fetched but not yet held against the API's counts, as JSON
 Via = Literal["auto", "timeline", "recent", "all"]
 
 
@@ -293,24 +295,35 @@ class Backfill:
         if left:
             self._run.info(f"Finishing {len(left):,} ranges that an earlier backfill left")
             await self._walk(left)
-        if span is None:
-            return
+        if span is not None:
+            await self._fetch(span, via, again=again)
+        if verify:
+            await self._verify()
+
+    async def _fetch(self, span: Span, via: Via, *, again: bool) -> None:
         span = Span(span.start, min(span.end, self._client.server_now() - REREAD))
         spans = to_fetch(self._engine, span, again=again) if span.end > span.start else []
         planned = list(ranges.chunks(spans, "backfill", "timeline" if via == "auto" else via))
         hours = sum(part.hours() for part in spans)
         self._run.info(f"{hours / 24:,.1f} days to fetch, in {len(planned):,} ranges" if planned else NOTHING)
+        if not planned:
+            return
         moment = now()
+        self._remember([*self._unverified(), *spans])
 
         def plan(connection: Connection) -> list[Range]:
             return [ranges.save(connection, each, moment) for each in planned]
 
         await self._walk(await self._walker.transact(plan))
-        if planned and verify:
-            await self._verify(spans)
 
-    async def _verify(self, spans: list[Span]) -> None:
-        """Hold what came against the API's counts, which cost next to nothing beside the posts."""
+    async def _verify(self) -> None:
+        """Hold what came against the API's counts, which cost next to nothing beside the posts.
+
+        What is to be verified is kept in the database until it was, since a walk may be cut off at any moment.
+        """
+        spans = self._unverified()
+        if not spans:
+            return
         extent = Span(spans[0].start, spans[-1].end)
         came = store.without(spans, coverage.holes(self._engine, extent))
         try:
@@ -319,6 +332,15 @@ class Backfill:
             )
         except (Forbidden, InvalidRequest, NotFound) as error:
             self._run.warning(f"The hours cannot be compared with the API's counts: {error.message}")
+        self._remember([])
+
+    def _unverified(self) -> list[Span]:
+        stored = settings.get(self._engine, UNVERIFIED_SETTING) or "[]"
+        return [Span(*map(parse_time, pair)) for pair in json.loads(stored)]
+
+    def _remember(self, spans: list[Span]) -> None:
+        pairs = [[iso(span.start), iso(span.end)] for span in timeline.union(spans)]
+        settings.set(self._engine, UNVERIFIED_SETTING, json.dumps(pairs))
 
     async def _walk(self, left: list[Range]) -> None:
         tally = self._walker.tally

@@ -56,7 +56,7 @@ async def account(engine: Engine, settings: Settings, client: XClient) -> Accoun
     if known is not None:
         return Account(name, known)
     found = await client.user_id(name)
-    await asyncio.to_thread(database_settings.set, engine, f"account_id:{name.lower()}", str(found))
+    database_settings.set(engine, f"account_id:{name.lower()}", str(found))
     return Account(name, found)
 
 

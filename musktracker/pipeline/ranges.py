@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select
 
-from musktracker.db.engines import reading, writing
+from musktracker.db import verbatim
+from musktracker.db.engines import is_sqlite, reading, writing
 from musktracker.db.tables import Base, FetchRange, HighWaterMark
 from musktracker.db.upsert import upsert
 from musktracker.timeline import FIRST_SNOWFLAKE, Span, snowflake_floor, snowflake_time
@@ -109,21 +110,25 @@ def any_left(connection: Connection, purpose: Purpose) -> bool:
 
 def save(connection: Connection, left: Range, moment: datetime) -> Range:
     """Write down what is left of a range; returns it with its row's id."""
-    changing = {"endpoint": left.endpoint, "high_id": left.high, "updated_at": moment}
     if left.id is not None:
-        connection.execute(update(FetchRange).where(FetchRange.id == left.id).values(changing))
+        mark = "?" if is_sqlite(connection) else "%s"
+        changes = ", ".join(f"{name} = {mark}" for name in ("endpoint", "high_id", "updated_at"))
+        values = (left.endpoint, left.high, verbatim.time(connection, moment), left.id)
+        connection.exec_driver_sql(f"UPDATE {_RANGES.name} SET {changes} WHERE id = {mark}", values)
         return left
-    values = {
+    row = {
         "source": SOURCE,
+        "endpoint": left.endpoint,
+        "high_id": left.high,
         "purpose": left.purpose,
         "low_id": left.low,
         "top_id": left.top,
         "span_start": left.span.start,
         "span_end": left.span.end,
         "created_at": moment,
+        "updated_at": moment,
     }
-    row = connection.execute(insert(FetchRange).values(**values, **changing).returning(FetchRange.id))
-    return replace(left, id=row.scalar_one())
+    return replace(left, id=connection.execute(insert(FetchRange).values(row).returning(FetchRange.id)).scalar_one())
 
 
 def close(connection: Connection, done: Range) -> None:
@@ -153,4 +158,5 @@ def raise_mark(connection: Connection, post_id: int, moment: datetime) -> None:
         upsert(connection, _MARKS, columns, rows, conflict=("source",), update=("post_id",), along=("moved_at",))
 
 
+_RANGES = Base.metadata.tables[FetchRange.__tablename__]
 _MARKS = Base.metadata.tables[HighWaterMark.__tablename__]

@@ -152,7 +152,7 @@ class Reconciler:
 
     async def _counted(self, within: Span, spans: Sequence[Span]) -> dict[datetime, int]:
         """What the API counts in each whole hour of some spans."""
-        end = floor_hour(within.end - SETTLED)
+        end = floor_hour(min(within.end, self._client.server_now() - SETTLED))
         recent = ceil_hour(self._client.server_now() - RECENT + HOUR)
         span = Span(ceil_hour(within.start), end)
         if span.start < recent:

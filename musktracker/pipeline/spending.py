@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, select
 
 from musktracker.db import settings
 from musktracker.db.engines import is_sqlite, reading
@@ -162,15 +162,13 @@ def dollars(microdollars: int) -> str:
 
 
 def _record(connection: Connection, day: date, bought: Spent) -> None:
-    more = {
-        "posts": Spending.posts + bought.posts,
-        "requests": Spending.requests + bought.requests,
-        "microdollars": Spending.microdollars + bought.microdollars,
-    }
-    if not connection.execute(update(Spending).where(Spending.day == day).values(more)).rowcount:
-        row = (_stored(connection, day), bought.posts, bought.requests, bought.microdollars)
-        columns = ("day", "posts", "requests", "microdollars")
-        upsert(connection, _SPENDING, columns, [row], conflict=("day",), verbatim=True)
+    stored_day, more = _stored(connection, day), (bought.posts, bought.requests, bought.microdollars)
+    mark = "?" if is_sqlite(connection) else "%s"
+    add = ", ".join(f"{name} = {name} + {mark}" for name in _AMOUNTS)  # for every page: a tenth of what Core takes
+    statement = f"UPDATE {_SPENDING.name} SET {add} WHERE day = {mark}"
+    if not connection.exec_driver_sql(statement, (*more, stored_day)).rowcount:
+        rows = [(stored_day, *more)]
+        upsert(connection, _SPENDING, ("day", *_AMOUNTS), rows, conflict=("day",), verbatim=True)
 
 
 def _note(connection: Connection, rows: list[tuple[str, int, int, datetime | None, datetime]]) -> None:
@@ -193,6 +191,7 @@ def _stored(connection: Connection, day: date) -> str | date:
     return day.isoformat() if is_sqlite(connection) else day
 
 
+_AMOUNTS = ("posts", "requests", "microdollars")
 _SPENDING = Base.metadata.tables[Spending.__tablename__]
 _LIMITS = Base.metadata.tables[ApiLimit.__tablename__]
 _BOUGHT = Base.metadata.tables[BoughtPost.__tablename__]

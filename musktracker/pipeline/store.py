@@ -43,16 +43,13 @@ def store_posts(connection: Connection, source: str, posts: Sequence[NewPost], m
     """Store posts that were just seen at a source; whoever sees a post knows that it is not deleted."""
     if not posts:
         return Stored(0, 0, 0)
-    ids = [str(post.id) for post in posts]
-    known = stored_kinds(connection, ids)
-    ingested = verbatim.time(connection, moment)
-    rows = [
-        (name, verbatim.time(connection, post.created_at), source, ingested, post.kind)
-        for name, post in zip(ids, posts, strict=True)
-    ]
-    new = insert_rows(connection, [row for row in rows if row[0] not in known])
-    if not known:
+    stored_time = verbatim.sqlite_text if is_sqlite(connection) else timeline.utc
+    ingested = stored_time(moment)
+    rows = [(str(number), stored_time(made), source, ingested, kind) for number, made, kind in posts]
+    new = insert_rows(connection, rows)
+    if new == len(rows):
         return Stored(new, 0, 0)
+    known = stored_kinds(connection, [row[0] for row in rows])
     filled = fill_kinds(connection, [row for row in rows if row[4] and known.get(row[0], "") is None])
     return Stored(new, filled, restore(connection, list(known)))
 

@@ -40,6 +40,7 @@ RECENT = timedelta(days=7)
 SEARCHED_FROM = datetime(2006, 3, 22, tzinfo=UTC)  # a day after the first post of all
 MARGIN = timedelta(minutes=2)  # by which a search of 7 days is asked for less
 SETTLE = timedelta(seconds=30)  # before now, that no poll calls observed
+TURNS = 8  # of the loop, in which a request is written to its connection
 LAG = 3  # pages that must follow before one counts as passed
 STALLS = 3  # walks that led no further, one after the other, until the range is halved
 MOST_SPLITS = 50
@@ -169,7 +170,10 @@ class Walker:
                 waiting[-1:] = await self._halves(rest, splits)
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
-        """One transaction of a run that still holds its lease, tried again while the database is away."""
+        """One transaction of a run that still holds its lease, tried again while the database is away.
+
+        It holds the loop for some milliseconds: to hand it to a thread costs as much as it takes.
+        """
 
         def attempt() -> T:
             with writing(self._engine) as connection:
@@ -178,7 +182,7 @@ class Walker:
 
         for seconds in DATABASE_WAITS:
             try:
-                return await asyncio.to_thread(attempt)
+                return attempt()
             except DBAPIError as error:
                 if not is_passing(error):
                     raise
@@ -187,7 +191,7 @@ class Walker:
             self._run.warning(f"The database does not take a page: {runs.describe(reason)}", until=iso(until))
             self._run.progress(stage="backing off", message=f"The database is away: trying again at {iso(until)}")
             await self._sleep(seconds)
-        return await asyncio.to_thread(attempt)
+        return attempt()
 
     async def _descend(self, left: Range) -> Range | None:
         """Follow the pages of one request down; returns what is left, None where nothing is."""
@@ -199,7 +203,7 @@ class Walker:
             while ahead is not None:
                 page = await ahead
                 ahead = self._ahead(left, page, pages, 2 * size)
-                if ahead is not None:
+                for _ in range(TURNS if ahead is not None else 0):
                     await asyncio.sleep(0)  # let the request go out: it is on its way while this page is stored
                 self._note(page)
                 passed.add(page)

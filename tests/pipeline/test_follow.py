@@ -20,6 +20,7 @@ from musktracker.db.tables import (
     BoughtPost,
     Coverage,
     CoverageHole,
+    DatabaseSetting,
     FetchRange,
     HighWaterMark,
     RawTweet,
@@ -36,7 +37,7 @@ from musktracker.sources.x_errors import CreditsDepleted, Unauthorized, Unavaila
 from musktracker.timeline import DAY, HOUR, Span, floor_hour, snowflake_time
 
 MINUTE = timedelta(minutes=1)
-TABLES = (RawTweet, Coverage, CoverageHole, FetchRange, HighWaterMark, Spending, BoughtPost)
+TABLES = (RawTweet, Coverage, CoverageHole, FetchRange, HighWaterMark, Spending, BoughtPost, DatabaseSetting)
 
 
 class Killed(BaseException):
@@ -250,6 +251,22 @@ async def test_whatever_order_pages_come_in_and_whenever_it_is_killed_every_post
     assert stored(engine) == api.truth
     assert covered(engine) == [Span(span.start, NOON - REREAD)]
     assert ranges.still_to_fetch(engine, ["backfill"]) == []
+
+
+async def test_what_a_killed_backfill_passed_over_is_found_by_the_counts_of_the_next(
+    engine: Engine, api: FakeX, go_back: Any
+) -> None:
+    api.page_size = 20
+    ids = api.fill(Span(NOON - 5 * DAY, NOON - REREAD), 200)
+    api.hidden = {max(ids), sorted(ids)[-30]}  # by pages that come early, and are not asked for again
+    await_pages(api, 6, Killed())
+    with pytest.raises(Killed):
+        await go_back(NOON - 5 * DAY)
+    api.hidden = set()
+    api.before_request = lambda _: None
+    await go_back(NOON - 5 * DAY)
+    assert stored(engine) == api.truth
+    assert covered(engine) == [Span(NOON - 5 * DAY, NOON - REREAD)]
 
 
 async def test_pages_that_always_lead_in_a_circle_are_walked_around(engine: Engine, api: FakeX, go_back: Any) -> None:
