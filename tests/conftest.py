@@ -8,9 +8,11 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+import used_postgres
 from sqlalchemy import Engine, create_engine, text
 
 from musktracker.config import Settings
@@ -77,15 +79,34 @@ def postgres_template(postgres_server: str) -> Iterator[Callable[..., str]]:
     admin.dispose()
 
 
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_template: Callable[..., str]) -> Callable[[], AbstractContextManager[str]]:
+    """Lends the URL of a migrated, empty database, which may be one that an earlier test had."""
+    used: list[str] = []
+    migrated: list[str] = []
+
+    @contextmanager
+    def lend() -> Iterator[str]:
+        url = used.pop() if used else postgres_template(f"test_{uuid.uuid4().hex[:12]}")
+        if not migrated:
+            migrated.append(used_postgres.schema(url))
+        yield url
+        if used_postgres.emptied(url, migrated[0]):
+            used.append(url)
+
+    return lend
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a migrated, empty database, once for each kind."""
     if request.param == "sqlite":
         path = tmp_path / "test.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
-    make: Callable[[str], str] = request.getfixturevalue("postgres_template")
-    return make(f"test_{uuid.uuid4().hex[:12]}")
+        yield f"sqlite:///{path}"
+        return
+    with request.getfixturevalue("postgres_databases")() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -1,0 +1,71 @@
+"""Emptying a test's Postgres database for the next test, which takes a tenth of what a new one does."""
+
+from __future__ import annotations
+
+from sqlalchemy import create_engine, text
+
+SCHEMA = text(
+    """
+    SELECT md5(string_agg(part, E'\\n' ORDER BY part)) FROM (
+        SELECT concat_ws('|', table_schema, table_name, column_name, data_type, is_nullable, column_default,
+                         character_maximum_length, is_identity) AS part
+        FROM information_schema.columns WHERE table_schema NOT IN ('pg_catalog', 'information_schema')
+        UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT concat_ws('|', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
+            WHERE connamespace = 'public'::regnamespace
+        UNION ALL SELECT concat_ws('|', tgrelid::regclass, tgname) FROM pg_trigger WHERE NOT tgisinternal
+        UNION ALL SELECT version_num FROM alembic_version
+        UNION ALL SELECT setconfig::text FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
+            WHERE datname = current_database()
+    ) AS parts
+    """
+)
+DISCONNECT = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+HAS_VERSION = text("SELECT to_regclass('public.alembic_version') IS NOT NULL")
+EMPTY = text(
+    """
+    DO $$
+    DECLARE name text; filled text := ''; has_rows boolean;
+    BEGIN
+        FOR name IN SELECT oid::regclass::text FROM pg_class
+            WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
+        LOOP
+            EXECUTE 'SELECT EXISTS (SELECT 1 FROM ' || name || ')' INTO has_rows;
+            IF has_rows THEN filled := filled || ', ' || name; END IF;
+        END LOOP;
+        IF filled <> '' THEN EXECUTE 'TRUNCATE ' || substr(filled, 3) || ' CASCADE'; END IF;
+        FOR name IN SELECT format('%I', sequencename) FROM pg_sequences WHERE last_value IS NOT NULL LOOP
+            EXECUTE 'ALTER SEQUENCE ' || name || ' RESTART';
+        END LOOP;
+    END $$
+    """
+)
+
+
+def schema(url: str) -> str:
+    """What the schema of a database is, as one digest."""
+    admin = create_engine(url)
+    try:
+        with admin.connect() as connection:
+            return str(connection.execute(SCHEMA).scalar_one())
+    finally:
+        admin.dispose()
+
+
+def emptied(url: str, migrated: str) -> bool:
+    """Empty a database whose tests may still be connected; false where its schema is not that digest any more."""
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with admin.connect() as connection:
+            connection.execute(DISCONNECT)
+            if not connection.execute(HAS_VERSION).scalar_one():
+                return False
+            if connection.execute(SCHEMA).scalar_one() != migrated:
+                return False
+            connection.execute(EMPTY)
+            return True
+    finally:
+        admin.dispose()
