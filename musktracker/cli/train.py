@@ -21,7 +21,7 @@ from musktracker.timeline import iso, parse_time
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-DEFAULT = "negative_binomial"
+DEFAULT = "har_bootstrap"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

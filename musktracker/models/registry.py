@@ -10,7 +10,7 @@ from typing import Any, cast
 from musktracker.errors import UsageError
 from musktracker.models.base import Model
 
-DEFAULT = "negative_binomial"
+DEFAULT = "har_bootstrap"
 _MODELS = {
     "har_bootstrap": "musktracker.models.har_bootstrap:HarBootstrap",
     "har_negative_binomial": "musktracker.models.har_negative_binomial:HarNegativeBinomial",

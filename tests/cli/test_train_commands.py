@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import Engine
 from stored_hours import store_hours
 
+from musktracker.cli import train
 from musktracker.cli.main import main
 from musktracker.config import Settings
+from musktracker.models import registry
+from tui.screens import train_form
 
 HOURS = 24 * 40
 Command = Callable[..., int]
@@ -74,11 +77,15 @@ def test_the_list_shows_models_with_their_hyperparameters_and_what_was_trained(
     assert "seasonal_naive  v1" in capsys.readouterr().out
 
 
+def test_every_face_trains_the_same_model_by_default() -> None:
+    assert train.DEFAULT == train_form.DEFAULT == registry.DEFAULT
+
+
 def test_wrong_use_is_exit_2(command: Command, counted: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, said in (
         (("--model", "prophet"), "There is no model 'prophet'"),
         (("--set", "window_days"), "--set takes KEY=VALUE, not 'window_days'"),
-        (("--set", "depth=3"), "negative_binomial has no hyperparameter 'depth'"),
+        (("--set", "depth=3"), "har_bootstrap has no hyperparameter 'depth'"),
         (("--until", "soon"), "'soon' is not a time"),
         (("--backtest-origins", "-1"), "backtest_origins must be 0 to 1000"),
     ):

@@ -17,7 +17,7 @@ from textual.widgets import Static
 from musktracker.text import printable
 from tui.screens import model_text as words
 from tui.screens.base import ConsoleScreen
-from tui.screens.train_form import parameters, train_form
+from tui.screens.train_form import DEFAULT, parameters, train_form
 from tui.widgets.confirm import Confirm
 from tui.widgets.lines import LineList
 from tui.widgets.record_table import Cell, Column, RecordTable
@@ -162,9 +162,7 @@ class ModelsScreen(ConsoleScreen):
         """Ask for a training, and start it."""
         data = self._data
         found = self.query_one(VersionTable).record
-        form = train_form(
-            self.app.zone, data.data_until if data else None, found.model if found else "negative_binomial"
-        )
+        form = train_form(self.app.zone, data.data_until if data else None, found.model if found else DEFAULT)
         self.app.push_screen(form, self._start)
 
     def action_cancel(self) -> None:

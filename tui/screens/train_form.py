@@ -13,19 +13,20 @@ from musktracker.timeline import iso, parse_time
 from tui.widgets.form import Field, FormScreen, Values
 
 MODELS = {  # each with the days that it trains on where it is not told, if that is a choice
+    "har_bootstrap": None,
     "negative_binomial": 365,
     "seasonal_naive": 28,
-    "har_bootstrap": None,
     "har_negative_binomial": None,
     "hawkes": 90,
     "pool": None,
     "sarimax": 30,
 }
+DEFAULT = "har_bootstrap"
 MOST_ORIGINS = 1000
 LOCAL = "%a %d %b %H:%M %Z"
 
 
-def train_form(zone: ZoneInfo, data_until: datetime | None, model: str = "negative_binomial") -> FormScreen:
+def train_form(zone: ZoneInfo, data_until: datetime | None, model: str = DEFAULT) -> FormScreen:
     """Ask for a model, its hyperparameters and the data; closes with the values."""
     until = "nothing is counted yet" if data_until is None else f"counted until {data_until.astimezone(zone):{LOCAL}}"
     windows = ", ".join(f"{days} ({label(name)})" for name, days in MODELS.items() if days)
