@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "fit a model, as a new version",
     "forecast": "forecast the hours to come, and store it",
     "window": "how many posts a window will hold: so far, projected, by bracket",
+    "backtest": "how models would have forecast: scores, skill, coverage, stored to compare",
     "score": "fill in what happened, and print error and coverage",
     "status": "what is stored, how fresh it is, and what to do next",
     "runs": "list, show, follow and cancel runs",

@@ -380,3 +380,42 @@ class DatabaseSetting(Base):
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
     updated_at: Mapped[datetime]
+
+
+class Backtest(Base):
+    """A backtest that was asked for: its period, its data (as a digest) and its protocol (JSON)."""
+
+    __tablename__ = "backtests"
+    __table_args__ = (
+        UniqueConstraint("name", name="uq_backtests_name"),
+        CheckConstraint("span_end > span_start", name="ck_backtests_order"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    span_start: Mapped[datetime]
+    span_end: Mapped[datetime]
+    counting: Mapped[str] = mapped_column(String(32))
+    data_digest: Mapped[str] = mapped_column(String(64))
+    protocol: Mapped[str] = mapped_column(Text)
+
+
+class BacktestScore(Base):
+    """What came of a model at an origin: its scores (JSON) with CRPS and PIT by lead, or why it would not forecast."""
+
+    __tablename__ = "backtest_scores"
+    __table_args__ = (CheckConstraint("(scores IS NULL) <> (refused IS NULL)", name="ck_backtest_scores_outcome"),)
+
+    backtest_id: Mapped[int] = mapped_column(
+        Integer,
+        ForeignKey("backtests.id", name="fk_backtest_scores_backtest_id", ondelete="CASCADE"),
+        primary_key=True,
+    )
+    model_name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    origin: Mapped[datetime] = mapped_column(primary_key=True)
+    seconds: Mapped[float | None] = mapped_column(Float)
+    scores: Mapped[str | None] = mapped_column(Text)
+    hourly_crps: Mapped[str | None] = mapped_column(Text)
+    hourly_pit: Mapped[str | None] = mapped_column(Text)
+    refused: Mapped[str | None] = mapped_column(Text)

@@ -20,6 +20,7 @@ STAGES = {
     "train": "musktracker.pipeline.train:train",
     "forecast": "musktracker.pipeline.forecast:forecast",
     "window": "musktracker.pipeline.window:window",
+    "backtest": "musktracker.pipeline.backtest:backtest",
     "score": "musktracker.pipeline.monitor:score",
     "demo": "musktracker.pipeline.demo:prepare",
 }

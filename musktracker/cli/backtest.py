@@ -1,0 +1,192 @@
+"""Score models by what they would have forecast, origin by origin, and compare what is stored of it.
+
+musktracker backtest                                  all models over the last 365 days
+musktracker backtest --models har_bootstrap,hawkes --from 2025-01-01 --to 2026-01-01
+musktracker backtest list                             the backtests that are stored
+musktracker backtest show NAME                        scores, coverage, skill, CRPS by lead, PIT
+musktracker backtest compare NAME OTHER               the skill of each model of NAME over the same of OTHER
+
+An origin every 73 hours, all history before it, 2,000 paths of a week. The same call again goes on where it was cut
+off; --name keeps it under a name of your own.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
+from musktracker.config import Settings
+from musktracker.errors import UsageError
+from musktracker.timeline import iso, parse_time
+
+ACTIONS = ("run", "list", "show", "compare")
+SCORES = ("hourly_168", "hourly_24", "lead_1", "total_24", "in_play", "total_168", "log_score")
+TOTALS = ("total_24", "in_play", "total_168")
+LEADS = ((1, 1), (2, 6), (7, 24), (25, 72), (73, 168))
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.add_argument("action", nargs="?", choices=ACTIONS, default="run", help="run, list, show or compare (run)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of stored backtests, to show or compare")
+    parser.add_argument("--models", metavar="A,B", help="which models (all)")
+    parser.add_argument("--from", dest="begin", metavar="TIME", help="the first origin (365 days before the end)")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="where the last week ends (the end of the counts)")
+    parser.add_argument("--step", type=int, default=73, metavar="HOURS", help="from origin to origin (73)")
+    parser.add_argument(
+        "--every", action="append", default=[], metavar="MODEL=N", help="only each Nth origin of a model (sarimax=3)"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="MODEL.KEY=VALUE", help="a hyperparameter")
+    parser.add_argument("--paths", type=int, default=2000, metavar="N", help="sample paths at each origin (2000)")
+    parser.add_argument("--seed", type=int, default=1, help="of the paths (1)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes at work (one a core)")
+    parser.add_argument("--name", help="keep it under this name")
+    parser.add_argument("--reference", default="seasonal_naive", help="what skill is over (seasonal_naive)")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Run a backtest, or read what is stored."""
+    expected = {"run": 0, "list": 0, "show": 1, "compare": 2}[arguments.action]
+    if len(arguments.names) != expected:
+        raise UsageError(
+            f"backtest {arguments.action} takes {expected} names, not {len(arguments.names)}",
+            "musktracker backtest list shows them",
+        )
+    with open_database(settings) as engine:
+        if arguments.action == "run":
+            result = dict(
+                run_stage(settings, engine, "backtest", _parameters(arguments, settings), quiet=arguments.json)
+            )
+        else:
+            result = _read(engine, arguments)
+    if arguments.json:
+        print_json(result)
+    else:
+        _PRINTED[arguments.action](result, settings)
+    return 0
+
+
+def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+    from musktracker.pipeline import backtest
+
+    if arguments.action == "list":
+        return {"backtests": backtest.listing(engine)}
+    if arguments.action == "compare":
+        return {"models": backtest.compare(engine, *arguments.names)}
+    [name] = arguments.names
+    return {"name": name, **backtest.describe(engine, name, reference=arguments.reference)}
+
+
+def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    bounds = {
+        key: iso(parse_time(text, settings.zone)) if (text := getattr(arguments, key)) else None
+        for key in ("begin", "end")
+    }
+    return {
+        "models": [part.strip() for part in arguments.models.split(",")] if arguments.models else None,
+        "hyperparameters": _hyperparameters(arguments.set),
+        "every": dict(_step(text) for text in arguments.every),
+        "spacing": arguments.step,
+        "n_paths": arguments.paths,
+        "seed": arguments.seed,
+        "jobs": arguments.jobs,
+        "name": arguments.name,
+        **bounds,
+    }
+
+
+def _hyperparameters(texts: list[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for text in texts:
+        left, equals, value = text.partition("=")
+        model, dot, key = left.partition(".")
+        if not (equals and dot and model and key):
+            raise UsageError(f"--set takes MODEL.KEY=VALUE here, not {text!r}")
+        found.setdefault(model, {})[key] = value
+    return found
+
+
+def _step(text: str) -> tuple[str, int]:
+    model, _, number = text.partition("=")
+    if not model or not number.isdecimal() or not int(number):
+        raise UsageError(f"--every takes MODEL=N, N 1 or more, not {text!r}")
+    return model, int(number)
+
+
+def _print_list(result: Mapping[str, Any], settings: Settings) -> None:
+    if not result["backtests"]:
+        print("No backtest is stored yet: musktracker backtest")
+        return
+    rows = [
+        (
+            printable(one["name"]),
+            *(f"{one[key].astimezone(settings.zone):%Y-%m-%d %H:%M}" for key in ("created_at", "begin", "end")),
+            f"{one['done']:,}",
+            one["counting"],
+            " ".join(map(printable, one["models"])),
+        )
+        for one in result["backtests"]
+    ]
+    print(table(("name", f"made ({settings.timezone})", "from", "to", "scored", "counting", "models"), rows))
+
+
+def _print_scores(result: Mapping[str, Any], _: Settings) -> None:
+    models = result["models"]
+    print(f"Backtest {printable(result['name'])}; of all scores lower is better\n")
+    rows = [
+        (name, f"{one['scores']['origins']:.0f}", str(one["refused"]))
+        + tuple(_number(one["scores"].get(score), 3) for score in SCORES)
+        + (_number(1000 * (one["scores"].get("seconds") or 0.0), 0),)
+        for name, one in models.items()
+    ]
+    print(table(("model", "origins", "refused", *SCORES, "ms"), rows))
+    print("\nCoverage of 50, 80 and 95%, and misses above and below 95%")
+    rows = [(name, *(_covered(one["scores"], total) for total in TOTALS)) for name, one in models.items()]
+    print(table(("model", *TOTALS), rows))
+    print("\nHourly CRPS by lead")
+    rows = [
+        (
+            name,
+            *(_number(sum(one["by_lead"][str(lead)] for lead in range(a, b + 1)) / (b - a + 1), 3) for a, b in LEADS),
+        )
+        for name, one in models.items()
+    ]
+    print(table(("model", *(f"{a}-{b} h" if a < b else f"{a} h" for a, b in LEADS)), rows))
+    print("\nPIT of the 7 days' total in ten bins, each 10% where calibrated")
+    rows = [(name, *(f"{share:.0%}" for share in one["pit"].get("total_168", []))) for name, one in models.items()]
+    for row in rows:
+        print("  ".join((f"{row[0]:<{max(map(len, models))}}", *(f"{cell:>4}" for cell in row[1:]))))
+    skills = {name: one["skill"] for name, one in models.items() if one["skill"]}
+    if skills:
+        print(f"\nSkill over {printable(result['reference'])} on the same origins, with its 95% interval")
+        _print_skills(skills)
+
+
+def _print_comparison(result: Mapping[str, Any], _: Settings) -> None:
+    _print_skills(result["models"])
+
+
+def _print_skills(skills: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    names = [score for score in SCORES if any(score in one for one in skills.values())]
+    rows = [(printable(model), *(_skill(one.get(score)) for score in names)) for model, one in skills.items()]
+    print(table(("model", *names), rows))
+
+
+def _skill(one: Mapping[str, float] | None) -> str:
+    return "" if one is None else f"{one['skill']:.1%} ({100 * one['lower']:.0f}..{100 * one['upper']:.0f})"
+
+
+def _covered(scores: Mapping[str, float | None], total: str) -> str:
+    shares = [scores.get(f"covered_{level}_{total}") for level in (50, 80, 95)]
+    misses = [scores.get(f"{side}_95_{total}") for side in ("above", "below")]
+    return " ".join(_number(share, 2) for share in shares) + " | " + " ".join(_number(miss, 2) for miss in misses)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+_PRINTED = {"run": _print_scores, "list": _print_list, "show": _print_scores, "compare": _print_comparison}

@@ -1,0 +1,366 @@
+"""Backtest: models scored by the protocol at the origins of a period, in parallel, each origin stored once it is done.
+
+The same call again goes on where the one before was cut off: an origin that is stored is not computed anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from musktracker.db.engines import reading, writing
+from musktracker.db.tables import Backtest, BacktestScore
+from musktracker.errors import DataError, UsageError
+from musktracker.evaluation import protocol
+from musktracker.evaluation.backtest import SPACING, Refused
+from musktracker.evaluation.protocol import Scored
+from musktracker.models import registry
+from musktracker.models.base import FloatArray, History
+from musktracker.pipeline import history as histories
+from musktracker.runs import Run
+from musktracker.timeline import ceil_hour, floor_hour, from_hour_index, hour_index, iso, now, parse_time
+
+EVERY = {"sarimax": 3}  # it takes seconds where the others take milliseconds
+USUAL_PERIOD = timedelta(days=365)
+LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a backtest is to compute: its origins by model, and the models' hyperparameters."""
+
+    span: tuple[int, int]
+    origins: Mapping[str, Sequence[int]]
+    protocol: Mapping[str, Any]
+    counting: str
+    digest: str
+
+    @property
+    def usual_name(self) -> str:
+        """A name that the same question about the same data always gets."""
+        asked = json.dumps([self.span, self.protocol, self.counting, self.digest], sort_keys=True)
+        days = "-".join(f"{from_hour_index(hour):%Y%m%d}" for hour in self.span)
+        return f"{days}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a model did at an origin: its scores, or why it refused; and what it warned of."""
+
+    model: str
+    origin: int
+    scored: Scored | None
+    refused: str | None
+    warned: tuple[str, ...]
+
+
+def backtest(
+    engine: Engine,
+    run: Run,
+    *,
+    models: Sequence[str] | None = None,
+    hyperparameters: Mapping[str, Mapping[str, Any]] | None = None,
+    begin: str | None = None,
+    end: str | None = None,
+    every: Mapping[str, int] | None = None,
+    spacing: int = SPACING,
+    n_paths: int = protocol.PATHS,
+    seed: int = 1,
+    jobs: int | None = None,
+    name: str | None = None,
+) -> dict[str, Any]:
+    """Score `models` (all, by default) at the origins from `begin` to `end`, by default the last 365 days.
+
+    `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), on
+    whatever backend joblib is configured for. Raises UsageError for what cannot be asked, or a `name` that another
+    question or other data have; DataError where there are no counts.
+    """
+    run.progress(0.0, stage="load", message="reading the counts")
+    known = histories.load(engine)
+    if known.empty:
+        raise DataError("There are no counted hours to test on", "Bring posts in, then: musktracker refresh")
+    plan = _plan(known, models, hyperparameters or {}, (begin, end), every or {}, (spacing, n_paths, seed))
+    name = name or plan.usual_name
+    backtest_id = _open(engine, name, plan)
+    with reading(engine) as connection:
+        done = _stored_origins(connection, backtest_id)
+    tasks = [(model, origin) for model, chosen in plan.origins.items() for origin in chosen]
+    left = [task for task in tasks if task not in done]
+    run.info(f"Backtest {name}: {len(left):,} of {len(tasks):,} origins to compute", models=list(plan.origins))
+    begun = time.perf_counter()
+    warned: set[tuple[str, str]] = set()
+    for count, outcome in enumerate(_outcomes(known.history, plan, left, jobs), 1):
+        _store(engine, backtest_id, outcome)
+        _tell(run, outcome, warned)
+        spent = time.perf_counter() - begun
+        eta = timedelta(seconds=round(spent / count * (len(left) - count)))
+        run.progress(
+            (len(tasks) - len(left) + count) / len(tasks),
+            stage="backtest",
+            message=f"{outcome.model}: {count:,} of {len(left):,} origins, {eta} to go",
+        )
+    return {
+        "name": name,
+        "origins": len(tasks),
+        "computed": len(left),
+        "seconds": round(time.perf_counter() - begun, 1),
+        **describe(engine, name),
+    }
+
+
+def listing(engine: Engine) -> list[dict[str, Any]]:
+    """The backtests that are stored, newest first: name, period, models and how many origins are done."""
+    done = (
+        select(BacktestScore.backtest_id, func.count().label("done")).group_by(BacktestScore.backtest_id).subquery()
+    )
+    query = select(Backtest.__table__, func.coalesce(done.c.done, 0).label("done")).outerjoin(
+        done, done.c.backtest_id == Backtest.id
+    )
+    with reading(engine) as connection:
+        rows = connection.execute(query.order_by(Backtest.created_at.desc(), Backtest.id.desc())).all()
+    return [
+        {
+            "name": row.name,
+            "created_at": row.created_at,
+            "begin": row.span_start,
+            "end": row.span_end,
+            "counting": row.counting,
+            "models": sorted(json.loads(row.protocol)["models"]),
+            "done": row.done,
+        }
+        for row in rows
+    ]
+
+
+def load(engine: Engine, name: str) -> dict[str, list[Scored]]:
+    """The scores of a stored backtest by model, origins in order. Raises UsageError where there is none so named."""
+    with reading(engine) as connection:
+        backtest_id = connection.execute(select(Backtest.id).where(Backtest.name == name)).scalar()
+        if backtest_id is None:
+            raise UsageError(f"There is no backtest {name!r}", "Those that are stored: musktracker backtest list")
+        query = select(BacktestScore.__table__).where(
+            BacktestScore.backtest_id == backtest_id, BacktestScore.refused.is_(None)
+        )
+        rows = connection.execute(query.order_by(BacktestScore.model_name, BacktestScore.origin)).all()
+    found: dict[str, list[Scored]] = {}
+    for row in rows:
+        values = {key: np.nan if value is None else value for key, value in json.loads(row.scores).items()}
+        one = Scored(hour_index(row.origin), row.seconds, values, _array(row.hourly_crps), _array(row.hourly_pit))
+        found.setdefault(row.model_name, []).append(one)
+    return found
+
+
+def refusals(engine: Engine, name: str) -> dict[str, dict[datetime, str]]:
+    """The origins from which a model would not forecast, and why, by model."""
+    query = (
+        select(BacktestScore.model_name, BacktestScore.origin, BacktestScore.refused)
+        .join(Backtest, Backtest.id == BacktestScore.backtest_id)
+        .where(Backtest.name == name, BacktestScore.refused.is_not(None))
+        .order_by(BacktestScore.model_name, BacktestScore.origin)
+    )
+    found: dict[str, dict[datetime, str]] = {}
+    with reading(engine) as connection:
+        for model, origin, reason in connection.execute(query):
+            found.setdefault(model, {})[origin] = str(reason)
+    return found
+
+
+def describe(engine: Engine, name: str, *, reference: str = "seasonal_naive") -> dict[str, Any]:
+    """A stored backtest as figures: for each model its mean scores, skill over a reference, CRPS by lead, and PIT.
+
+    `pit` has the shares of ten bins, of hours and of each total.
+    """
+    found = load(engine, name)
+    refused = refusals(engine, name)
+    return {
+        "models": {
+            model: {
+                "scores": _plain(protocol.summary(scored)),
+                "skill": _skills(scored, found[reference]) if reference in found and model != reference else {},
+                "by_lead": _plain(dict(enumerate(protocol.by_lead(scored).tolist(), 1))),
+                "pit": _pit_shares(scored),
+                "refused": len(refused.get(model, {})),
+            }
+            for model, scored in found.items()
+        },
+        "reference": reference,
+    }
+
+
+def compare(engine: Engine, name: str, other: str) -> dict[str, dict[str, Any]]:
+    """The skill of each model of one backtest over the same model in another, on the origins that both have."""
+    found, theirs = load(engine, name), load(engine, other)
+    both = sorted(found.keys() & theirs.keys())
+    if not both:
+        raise UsageError(
+            f"{name} and {other} have no model in common", "musktracker backtest list shows their models"
+        )
+    return {model: _skills(found[model], theirs[model]) for model in both}
+
+
+def _plan(
+    known: histories.Known,
+    models: Sequence[str] | None,
+    hyperparameters: Mapping[str, Mapping[str, Any]],
+    bounds: tuple[str | None, str | None],
+    every: Mapping[str, int],
+    sizes: tuple[int, int, int],
+) -> Plan:
+    spacing, n_paths, seed = sizes
+    if spacing < 1 or n_paths < 1 or any(step < 1 for step in every.values()):
+        raise UsageError("Spacing, paths and every must be 1 or more")
+    names = list(dict.fromkeys(models or registry.names()))
+    chosen = {name: registry.hyperparameters(registry.create(name, hyperparameters.get(name))) for name in names}
+    last = parse_time(bounds[1]) if bounds[1] else known.data_until
+    first = parse_time(bounds[0]) if bounds[0] else last - USUAL_PERIOD
+    span = (hour_index(ceil_hour(first)), hour_index(floor_hour(min(last, known.data_until))))
+    origins = [origin for origin in protocol.origins(*span, spacing=spacing) if origin > known.history.start]
+    if not origins:
+        raise UsageError(
+            f"From {iso(first)} to {iso(last)} there is no origin with a week of counts ahead",
+            f"The counts go from {iso(from_hour_index(known.history.start))} to {iso(known.data_until)}",
+        )
+    steps = {name: every.get(name, EVERY.get(name, 1)) for name in names}
+    asked = {"models": chosen, "every": steps, "spacing": spacing, "n_paths": n_paths, "seed": seed}
+    by_model = {name: origins[:: steps[name]] for name in names}
+    return Plan(span, by_model, asked, known.counting, _digest(known.history.until(span[1])))
+
+
+def _digest(history: History) -> str:
+    """What the scores depend on, as one digest: counts, times of posts and events."""
+    events = history.events
+    parts = (history.counts, history.posts, events.start, events.end, events.intensity, events.known)
+    found = hashlib.sha256(str(history.start).encode())
+    for part in parts:
+        found.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+    return found.hexdigest()
+
+
+def _open(engine: Engine, name: str, plan: Plan) -> int:
+    """The row of a backtest, which is made unless it is there."""
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise UsageError(f"A backtest's name has 1 to {LONGEST_NAME} characters, not {len(name)}")
+    values = {
+        "span_start": from_hour_index(plan.span[0]),
+        "span_end": from_hour_index(plan.span[1]),
+        "counting": plan.counting,
+        "data_digest": plan.digest,
+        "protocol": json.dumps(plan.protocol, sort_keys=True),
+    }
+    with writing(engine) as connection:
+        row = connection.execute(select(Backtest.__table__).where(Backtest.name == name)).one_or_none()
+        if row is None:
+            added = insert(Backtest).values(name=name, created_at=now(), **values)
+            return int(connection.execute(added.returning(Backtest.id)).scalar_one())
+    differing = [key for key, value in values.items() if getattr(row, key) != value]
+    if differing:
+        raise UsageError(
+            f"There is a backtest {name!r} already, and its {', '.join(differing)} differ from these",
+            "Choose another name with --name, or none",
+        )
+    return int(row.id)
+
+
+def _stored_origins(connection: Connection, backtest_id: int) -> set[tuple[str, int]]:
+    query = select(BacktestScore.model_name, BacktestScore.origin).where(BacktestScore.backtest_id == backtest_id)
+    return {(model, hour_index(origin)) for model, origin in connection.execute(query)}
+
+
+def _outcomes(history: History, plan: Plan, left: Sequence[tuple[str, int]], jobs: int | None) -> Iterator[Outcome]:
+    """What comes of each origin, in whatever order they are done; leaving off ends the others."""
+    from joblib import Parallel, cpu_count, delayed
+
+    n_jobs = jobs or cpu_count()
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered" if n_jobs != 1 else "generator")
+    chosen = plan.protocol["models"]
+    yield from parallel(
+        delayed(_outcome)(model, chosen[model], history, origin, plan.protocol["n_paths"], plan.protocol["seed"])
+        for model, origin in left
+    )
+
+
+def _outcome(
+    name: str, hyperparameters: Mapping[str, Any], history: History, origin: int, n_paths: int, seed: int
+) -> Outcome:
+    model, refused = registry.create(name, hyperparameters), Refused()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scored = list(protocol.evaluate(model, history, [origin], n_paths=n_paths, seed=seed, refused=refused))
+    warned = tuple(dict.fromkeys(str(one.message) for one in caught))
+    return Outcome(name, origin, scored[0] if scored else None, refused.reasons.get(origin), warned)
+
+
+def _store(engine: Engine, backtest_id: int, outcome: Outcome) -> None:
+    row: dict[str, Any] = {
+        "backtest_id": backtest_id,
+        "model_name": outcome.model,
+        "origin": from_hour_index(outcome.origin),
+    }
+    if outcome.scored is None:
+        row["refused"] = outcome.refused
+    else:
+        row |= {
+            "seconds": outcome.scored.seconds,
+            "scores": json.dumps(_plain(outcome.scored.values), allow_nan=False),
+            "hourly_crps": _text(outcome.scored.hourly),
+            "hourly_pit": _text(outcome.scored.pit),
+        }
+    try:
+        with writing(engine) as connection:
+            connection.execute(insert(BacktestScore).values(**row))
+    except IntegrityError:  # somebody computes the same backtest: the scores are the same
+        return
+
+
+def _tell(run: Run, outcome: Outcome, warned: set[tuple[str, str]]) -> None:
+    """Each warning and each refusal of a model once."""
+    texts = (*outcome.warned, *([f"it does not forecast: {outcome.refused}"] if outcome.refused else ()))
+    for text in texts:
+        if (outcome.model, text) not in warned:
+            warned.add((outcome.model, text))
+            run.warning(f"{outcome.model} at {iso(from_hour_index(outcome.origin))}: {text}")
+
+
+def _skills(scored: Sequence[Scored], reference: Sequence[Scored]) -> dict[str, dict[str, float]]:
+    found = {}
+    for score in ("hourly_168", "hourly_24", "lead_1", *protocol.TOTALS):
+        try:
+            skill = protocol.compare(scored, reference, score)
+        except ValueError:  # no origin at which both have it
+            continue
+        found[score] = {"skill": skill.skill, "lower": skill.lower, "upper": skill.upper, "n": skill.n}
+    return found
+
+
+def _pit_shares(scored: Sequence[Scored]) -> dict[str, list[float]]:
+    parts = {"hours": np.concatenate([one.pit for one in scored])}
+    parts |= {name: protocol.column(scored, f"pit_{name}") for name in protocol.TOTALS}
+    found = {}
+    for name, pit in parts.items():
+        known = pit[~np.isnan(pit)]
+        if len(known):
+            found[name] = (np.histogram(known, bins=10, range=(0, 1))[0] / len(known)).tolist()
+    return found
+
+
+def _plain(values: Mapping[Any, float]) -> dict[str, float | None]:
+    """Scores as JSON can hold them."""
+    return {str(key): float(value) if np.isfinite(value) else None for key, value in values.items()}
+
+
+def _text(values: FloatArray) -> str:
+    return json.dumps([round(value, 5) if np.isfinite(value) else None for value in values.tolist()])
+
+
+def _array(text: str) -> FloatArray:
+    return np.array([np.nan if value is None else value for value in json.loads(text)], dtype=np.float64)
