@@ -137,9 +137,13 @@ def _print_scores(result: Mapping[str, Any], _: Settings) -> None:
     models = result["models"]
     print(f"Backtest {printable(result['name'])}; of all scores lower is better\n")
     rows = [
-        (name, f"{one['scores']['origins']:.0f}", str(one["refused"]))
-        + tuple(_number(one["scores"].get(score), 3) for score in SCORES)
-        + (_number(1000 * (one["scores"].get("seconds") or 0.0), 0),)
+        (
+            name,
+            f"{one['scores']['origins']:.0f}",
+            str(one["refused"]),
+            *(_number(one["scores"].get(score), 3) for score in SCORES),
+            _number(1000 * (one["scores"].get("seconds") or 0.0), 0),
+        )
         for name, one in models.items()
     ]
     print(table(("model", "origins", "refused", *SCORES, "ms"), rows))
@@ -147,13 +151,7 @@ def _print_scores(result: Mapping[str, Any], _: Settings) -> None:
     rows = [(name, *(_covered(one["scores"], total) for total in TOTALS)) for name, one in models.items()]
     print(table(("model", *TOTALS), rows))
     print("\nHourly CRPS by lead")
-    rows = [
-        (
-            name,
-            *(_number(sum(one["by_lead"][str(lead)] for lead in range(a, b + 1)) / (b - a + 1), 3) for a, b in LEADS),
-        )
-        for name, one in models.items()
-    ]
+    rows = [(name, *(_number(_mean(one["by_lead"], a, b), 3) for a, b in LEADS)) for name, one in models.items()]
     print(table(("model", *(f"{a}-{b} h" if a < b else f"{a} h" for a, b in LEADS)), rows))
     print("\nPIT of the 7 days' total in ten bins, each 10% where calibrated")
     rows = [(name, *(f"{share:.0%}" for share in one["pit"].get("total_168", []))) for name, one in models.items()]
@@ -183,6 +181,10 @@ def _covered(scores: Mapping[str, float | None], total: str) -> str:
     shares = [scores.get(f"covered_{level}_{total}") for level in (50, 80, 95)]
     misses = [scores.get(f"{side}_95_{total}") for side in ("above", "below")]
     return " ".join(_number(share, 2) for share in shares) + " | " + " ".join(_number(miss, 2) for miss in misses)
+
+
+def _mean(by_lead: Mapping[str, float], first: int, last: int) -> float:
+    return sum(by_lead[str(lead)] for lead in range(first, last + 1)) / (last - first + 1)
 
 
 def _number(value: float | None, digits: int) -> str:

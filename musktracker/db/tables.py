@@ -402,7 +402,7 @@ class Backtest(Base):
 
 
 class BacktestScore(Base):
-    """What came of a model at an origin: its scores (JSON) with CRPS and PIT by lead, or why it would not forecast."""
+    """What came of a model at an origin: scores (JSON) with CRPS and PIT by lead, or why it would not forecast."""
 
     __tablename__ = "backtest_scores"
     __table_args__ = (CheckConstraint("(scores IS NULL) <> (refused IS NULL)", name="ck_backtest_scores_outcome"),)

@@ -1,4 +1,4 @@
-"""Backtest: models scored by the protocol at the origins of a period, in parallel, each origin stored once it is done.
+"""Backtest: models scored by the protocol at the origins of a period, in parallel, each stored once it is done.
 
 The same call again goes on where the one before was cut off: an origin that is stored is not computed anew.
 """
