@@ -7,7 +7,7 @@ musktracker score --since 2025-12-01T00:00Z           forecasts made from then o
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
@@ -36,8 +36,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _print(result: Mapping[str, Any]) -> None:
-    filled = f"{result['hours_filled']:,} hours and {result['totals_filled']:,} totals"
-    print(f"Filled in or corrected: {filled}, counting {result['counting']}")
+    hours, totals, windows = (f"{result[f'{name}_filled']:,} {name}" for name in ("hours", "totals", "windows"))
+    print(f"Filled in or corrected: {hours}, {totals} and {windows}, counting {result['counting']}")
     for title, key, label in (("Totals", "totals", "horizon"), ("Hours", "hourly", "lead")):
         found = result[key]
         if not found:
@@ -46,8 +46,35 @@ def _print(result: Mapping[str, Any]) -> None:
         rows = [(printable(one["model"]), printable(one["version"]), _span(one), *_measured(one)) for one in found]
         print(f"\n{title}")
         print(table(("model", "version", label, *MEASURES), rows))
-    if result["totals"] or result["hourly"]:
+    _print_windows(result["windows"])
+    if result["totals"] or result["hourly"] or result["windows"]:
         print("\nabove and below: how often the count lay outside the 95% bounds; bias: predicted less actual")
+
+
+def _print_windows(found: Sequence[Mapping[str, Any]]) -> None:
+    if not found:
+        print("\nWindows: none has come to pass yet")
+        return
+    header = ("model", "version", "window", "n", "CRPS", "log score", "PIT", *MEASURES[3:-1])
+    print("\nWindows")
+    print(table(header, [_window(one) for one in found]))
+    print("log score: of the bracket that came; PIT: mean, 0.5 if neither too high nor too low")
+
+
+def _window(one: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        printable(one["model"]),
+        printable(one["version"]),
+        printable(one["window"]),
+        f"{one['n']:,}",
+        f"{one['crps']:.2f}",
+        f"{one['log_score']:.2f}",
+        f"{sum(one['pit']) / one['n']:.2f}",
+        f"{one['bias']:.2f}",
+        *(f"{one[f'coverage_{level}']:.0%}" for level in (50, 80, 95)),
+        f"{one['above_95']:,}",
+        f"{one['below_95']:,}",
+    )
 
 
 def _span(one: Mapping[str, Any]) -> str:

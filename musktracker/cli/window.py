@@ -7,6 +7,7 @@ musktracker window --start 2025-12-05T12:00 --end 2025-12-07T12:00 --tz ET
 musktracker window --as-of 2025-12-01T17:00Z          as it would have been made then
 
 Presets: fri-noon and tue-noon (weeks from noon ET), 48h (two days from the last noon ET), month (calendar month ET).
+What a model forecasts is stored, and scored once the window is over (--no-store: not).
 The end is not part of a window. Brackets are a width (20) or a list of first counts or ranges, the last without end.
 """
 
@@ -44,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--paths", type=int, default=2000, metavar="N", help="how many sample paths (2000)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same answer (1)")
     parser.add_argument("--allow-stale", action="store_true", help="even if the data end more than 24 h ago")
+    parser.add_argument("--no-store", action="store_true", help="only look: keep no forecast to be scored")
     add_json(parser)
 
 
@@ -82,6 +84,7 @@ def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, 
         "n_paths": arguments.paths,
         "seed": arguments.seed,
         "allow_stale": arguments.allow_stale,
+        "store": not arguments.no_store,
     }
 
 

@@ -198,6 +198,54 @@ class ForecastTotal(Base):
     created_at: Mapped[datetime]
 
 
+class WindowForecast(Base):
+    """What was forecast of a window at a moment, from the posts so far and the paths of the rest; and what came.
+
+    `brackets` is JSON, first and last count of each (null where it has no end); `bracket_probabilities` and
+    `quantiles` are JSON, by bracket and by probability; `warnings` is JSON, a list of texts. `lower_bound` tells that
+    part of the window was not observed when it was made. `actual_total` stays null until all of it was.
+    """
+
+    __tablename__ = "window_forecasts"
+    __table_args__ = (
+        UniqueConstraint(
+            "model_metadata_id",
+            "made_at",
+            "window_start",
+            "window_end",
+            "brackets_sha256",
+            name="uq_window_forecasts",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model_metadata_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("model_metadata.id", name="fk_window_forecasts_model_metadata_id"), index=True
+    )
+    made_at: Mapped[datetime] = mapped_column(index=True)
+    forecast_time: Mapped[datetime]
+    window_start: Mapped[datetime]
+    window_end: Mapped[datetime] = mapped_column(index=True)
+    preset: Mapped[str | None] = mapped_column(String(32))
+    timezone: Mapped[str] = mapped_column(String(64))
+    brackets: Mapped[str] = mapped_column(Text)
+    brackets_sha256: Mapped[str] = mapped_column(String(64))
+    counting: Mapped[str] = mapped_column(String(32))
+    n_paths: Mapped[int] = mapped_column(Integer)
+    seed: Mapped[int] = mapped_column(Integer)
+    counted_until: Mapped[datetime]
+    count_so_far: Mapped[int] = mapped_column(Integer)
+    lower_bound: Mapped[bool] = mapped_column(Boolean)
+    hours_to_come: Mapped[float] = mapped_column(Float)
+    predicted_total: Mapped[float] = mapped_column(Float)
+    quantiles: Mapped[str] = mapped_column(Text)
+    bracket_probabilities: Mapped[str] = mapped_column(Text)
+    warnings: Mapped[str] = mapped_column(Text)
+    actual_total: Mapped[int | None] = mapped_column(Integer)
+    scored_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
 class ModelArtifact(Base):
     """A fitted version's numbers (npz), so that every machine on the database can forecast with it."""
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Base, Forecast, ForecastTotal, ModelMetadata, TimeBucket
+from musktracker.pipeline import window_forecasts
 from musktracker.runs import Run
 from musktracker.timeline import HOUR, iso, parse_time
 
@@ -37,7 +38,8 @@ NEAR_HOURS = 24  # hourly forecasts are judged apart up to this lead and beyond 
 def score(engine: Engine, run: Run, *, since: str | None = None) -> dict[str, Any]:
     """Fill the actual counts of all forecasts made at or after `since`, and judge those that have them.
 
-    An hour gets its actual once it is over, observed and counted; a total once all its hours have. What happened is
+    An hour gets its actual once it is over, observed and counted; a total once all its hours have, a window's
+    once it was observed from start to end. What happened is
     filled in only where the model counts the posts that the database counts now. Late posts correct an actual;
     otherwise a second time changes nothing.
     """
@@ -50,16 +52,25 @@ def score(engine: Engine, run: Run, *, since: str | None = None) -> dict[str, An
     run.progress(0.5, message="filling in actual totals")
     with writing(engine) as connection:
         totals = _fill_totals(connection, counting, begin)
-    run.info(f"Actual counts filled in: {hours} hours, {totals} totals", hours=hours, totals=totals)
+    windows = window_forecasts.fill(engine, counting, begin)
+    run.info(
+        f"Actual counts filled in: {hours} hours, {totals} totals, {windows} windows",
+        hours=hours,
+        totals=totals,
+        windows=windows,
+    )
     run.progress(0.7, stage="judge", message="comparing")
+    judged_windows = window_forecasts.judged(engine, begin)
     with reading(engine) as connection:
         return {
             "hours_filled": hours,
             "totals_filled": totals,
+            "windows_filled": windows,
             "counting": counting,
             "since": iso(begin) if begin else None,
             "hourly": _judged_hours(connection, begin),
             "totals": _judged_totals(connection, begin),
+            "windows": judged_windows,
         }
 
 

@@ -14,18 +14,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
 from musktracker import market_windows, timeline
 from musktracker.db import settings
-from musktracker.db.engines import reading
 from musktracker.db.queries import coverage
-from musktracker.db.tables import RawTweet
 from musktracker.errors import UsageError
 from musktracker.evaluation import brackets as bracket_totals
 from musktracker.evaluation.brackets import Bracket
 from musktracker.models.base import FloatArray
 from musktracker.pipeline import forecast as forecasts
+from musktracker.pipeline import window_forecasts
 from musktracker.pipeline.forecast import LONGEST_HORIZON, Simulated, described
 from musktracker.pipeline.history import Known
 from musktracker.runs import Run
@@ -66,12 +65,14 @@ def window(
     n_paths: int = 2000,
     seed: int = 1,
     allow_stale: bool = False,
+    store: bool = True,
 ) -> dict[str, Any]:
     """The count so far of a window, its projected total, and the probability of each bracket.
 
     The window is the current one of a `preset` (or the one after it, with `following`), or goes from `start` to
     `end`, the end excluded. `timezone` is whose hours of the week the usual rate is of; presets have their own. The
-    model, `as_of`, the seed and refusals are those of `forecast`; a window observed to its end needs no model. Raises
+    model, `as_of`, the seed and refusals are those of `forecast`; a window observed to its end needs no model.
+    What a model forecast is kept, with `store`, to be scored once the window was observed to its end. Raises
     UsageError for a window or brackets that cannot be, DataError where `forecast` does.
     """
     forecasts.check_request(model, 1, n_paths, seed)
@@ -105,7 +106,7 @@ def window(
         run.warning(text)
     run.progress(0.8, stage="brackets", message=f"{len(listed)} brackets")
     run.info(f"{so_far.count:,} posts so far, {totals.mean():,.0f} expected by {iso(span.end)}")
-    return {
+    found = {
         "window": preset or "custom",
         **_times(span, moment, zone),
         **_counted(so_far, known, span),
@@ -117,6 +118,9 @@ def window(
         "warnings": [*(made.warnings if made else []), *said],
         **_provenance(made, known, n_paths, seed),
     }
+    if store and made is not None:
+        window_forecasts.store(engine, found, totals)
+    return {**found, "stored": store and made is not None}
 
 
 def _span(preset: str | None, following: bool, start: str | None, end: str | None, moment: datetime) -> Span:
@@ -156,18 +160,7 @@ def _so_far(engine: Engine, known: Known, span: Span, moment: datetime) -> _SoFa
     origin = known.data_until
     missed = [Span(hole.start, min(hole.end, origin)) for hole in unseen if hole.start < origin]
     ahead = [Span(max(hole.start, origin), hole.end) for hole in unseen if hole.end > origin]
-    return _SoFar(_posts(engine, Span(span.start, until), known.counting), until, missed, ahead)
-
-
-def _posts(engine: Engine, span: Span, counting: str) -> int:
-    query = select(func.count()).where(
-        RawTweet.is_deleted.is_(False),
-        RawTweet.created_at >= span.start,
-        RawTweet.created_at < span.end,
-        settings.counting_condition(counting),
-    )
-    with reading(engine) as connection:
-        return int(connection.scalar(query) or 0)
+    return _SoFar(coverage.posts_in(engine, Span(span.start, until), known.counting), until, missed, ahead)
 
 
 def _rest(paths: FloatArray, origin: int, ahead: Sequence[Span], rng: np.random.Generator) -> FloatArray:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, insert
 from musktracker.cli.main import main
 from musktracker.config import Settings
 from musktracker.db.engines import writing
-from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, TimeBucket
+from musktracker.db.tables import Coverage, Forecast, ForecastTotal, ModelMetadata, TimeBucket, WindowForecast
 from musktracker.timeline import HOUR
 
 ORIGIN = datetime(2025, 3, 1, 5, tzinfo=UTC)
@@ -84,7 +84,7 @@ def test_error_and_coverage_are_printed_by_version(
 ) -> None:
     assert command() == 0
     out = capsys.readouterr().out
-    assert out.startswith("Filled in or corrected: 2 hours and 1 totals, counting all")
+    assert out.startswith("Filled in or corrected: 2 hours, 1 totals and 0 windows, counting all")
     lines = [" ".join(line.split()) for line in out.splitlines() if line.startswith("seasonal_naive")]
     assert lines[0] == "seasonal_naive v1 2 h 1 2.00 2.00 -2.00 0% 0% 0% 1 0 7.0"
     assert lines[1] == "seasonal_naive v1 first 24 h 2 1.00 1.00 -1.00 100% 100% 100% 0 0 8.0"
@@ -107,3 +107,56 @@ def test_since_takes_later_forecasts_alone(
     out = capsys.readouterr().out
     assert "Totals: none has come to pass yet" in out
     assert command("--since", "later") == 2
+
+
+def test_windows_that_came_to_pass_are_printed_with_their_scores(
+    command: Command, forecasted: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals = {f"{p / 1000:g}": p / 50 for p in range(1, 1000)}
+    row = {
+        "model_metadata_id": 1,
+        "made_at": ORIGIN,
+        "forecast_time": ORIGIN,
+        "window_start": ORIGIN,
+        "window_end": ORIGIN + 2 * HOUR,
+        "preset": "48h",
+        "timezone": "America/New_York",
+        "brackets": "[[0, 9], [10, null]]",
+        "brackets_sha256": "0" * 64,
+        "counting": "all",
+        "n_paths": 100,
+        "seed": 1,
+        "counted_until": ORIGIN,
+        "count_so_far": 0,
+        "lower_bound": False,
+        "hours_to_come": 2.0,
+        "predicted_total": 10,
+        "quantiles": json.dumps(totals),
+        "bracket_probabilities": "[0.5, 0.5]",
+        "warnings": "[]",
+        "created_at": ORIGIN,
+    }
+    span = {"source": "file", "span_start": ORIGIN, "span_end": ORIGIN + 2 * HOUR, "created_at": ORIGIN}
+    with writing(forecasted) as connection:
+        connection.execute(insert(WindowForecast).values(row))
+        connection.execute(insert(Coverage).values(span))
+    assert command() == 0
+    out = capsys.readouterr().out
+    assert "and 1 windows, counting all" in out
+    line = next(line for line in out.splitlines() if " 48h " in line)
+    # nothing came: u = 0 of a uniform on 0 to 20, below its 95% bounds, and the first bracket of two
+    assert line.split() == [
+        "seasonal_naive",
+        "v1",
+        "48h",
+        "1",
+        "6.67",
+        "0.69",
+        "0.00",
+        "10.00",
+        "0%",
+        "0%",
+        "0%",
+        "0",
+        "1",
+    ]

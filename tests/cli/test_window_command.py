@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, func, insert, select
 
 from musktracker.cli.main import main
 from musktracker.config import Settings
-from musktracker.db.engines import writing
-from musktracker.db.tables import Coverage, RawTweet
+from musktracker.db.engines import reading, writing
+from musktracker.db.tables import Coverage, RawTweet, WindowForecast
 from musktracker.pipeline.aggregate import refresh
 from musktracker.pipeline.train import train
 from musktracker.runs import Run
@@ -160,3 +160,15 @@ def test_wrong_use_is_exit_2(command: Command, trained: Engine) -> None:
         ("--as-of", "noon"),
     ):
         assert command(*arguments) == 2, arguments
+
+
+def test_a_forecast_is_stored_unless_no_store_is_given(
+    command: Command, trained: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = []
+    for options in (("--no-store",), ()):
+        assert command(*AS_OF, "--paths", "300", *options, "--json") == 0
+        with reading(trained) as connection:
+            rows = connection.scalar(select(func.count()).select_from(WindowForecast))
+        stored.append((json.loads(capsys.readouterr().out)["stored"], rows))
+    assert stored == [(False, 0), (True, 1)]

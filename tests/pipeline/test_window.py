@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, delete, insert, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 from stored_hours import store_hours
 
 from musktracker import runs
 from musktracker.db import settings
-from musktracker.db.engines import writing
-from musktracker.db.tables import Coverage, ModelMetadata, RawTweet, TimeBucket
+from musktracker.db.engines import reading, writing
+from musktracker.db.tables import Coverage, ModelMetadata, RawTweet, TimeBucket, WindowForecast
 from musktracker.errors import DataError, UsageError
 from musktracker.market_windows import ET
 from musktracker.pipeline import forecast as forecasts
@@ -367,3 +367,18 @@ def test_what_cannot_be_is_wrong_use(tracked: Engine) -> None:
     ):
         with pytest.raises(UsageError, match=said):
             look(tracked, **parameters)
+
+
+def test_what_a_model_forecast_is_stored_unless_one_only_looks(tracked: Engine) -> None:
+    assert not look(tracked, preset="fri-noon", store=False)["stored"]
+    assert not look(tracked, start=END - DAY, end=END)["stored"]
+    with reading(tracked) as connection:
+        assert connection.scalar(select(func.count()).select_from(WindowForecast)) == 0
+    found = look(tracked, preset="fri-noon")
+    assert found["stored"]
+    with reading(tracked) as connection:
+        (row,) = connection.execute(select(*WindowForecast.__table__.columns)).all()
+    assert (row.made_at, row.preset, row.count_so_far) == (MOMENT, "fri-noon", found["count"])
+    assert row.predicted_total == pytest.approx(found["total"]["mean"])
+    assert json.loads(row.quantiles)["0.975"] == pytest.approx(found["total"]["upper_95"])
+    assert json.loads(row.bracket_probabilities) == [one["probability"] for one in found["brackets"]]

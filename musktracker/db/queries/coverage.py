@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Engine, func, select
 
 from musktracker import timeline
+from musktracker.db import settings
 from musktracker.db.engines import reading
 from musktracker.db.tables import Coverage, RawTweet
 from musktracker.timeline import Span
@@ -55,6 +56,18 @@ def last_post(engine: Engine) -> datetime | None:
     query = select(func.max(RawTweet.created_at)).where(RawTweet.is_deleted.is_(False))
     with reading(engine) as connection:
         return connection.scalar(query)
+
+
+def posts_in(engine: Engine, span: Span, counting: str) -> int:
+    """How many posts that a counting counts were made in a span, its end excluded; deleted ones are left out."""
+    query = select(func.count()).where(
+        RawTweet.is_deleted.is_(False),
+        RawTweet.created_at >= span.start,
+        RawTweet.created_at < span.end,
+        settings.counting_condition(counting),
+    )
+    with reading(engine) as connection:
+        return int(connection.scalar(query) or 0)
 
 
 def post_count(engine: Engine) -> int:
