@@ -1,7 +1,9 @@
 """Outside events that may move the count: list, change, take back, and move them in and out of files.
 
 musktracker events list --from 2025-01-01 --text launch
+musktracker events add "next fri 14:00 ET +2h starship launch !0.8 #launch"
 musktracker events add "Product launch" --start 2025-11-06T21:00Z --end 2025-11-07T00:00Z --intensity 0.6
+musktracker events repeat 12 --every quarterly --until 2027-12-31
 musktracker events edit 12 --intensity 0.8
 musktracker events remove 12         take it out (restore brings it back; nothing is ever deleted)
 musktracker events undo              reverse the latest change, whoever made it (redo takes that back)
@@ -24,13 +26,13 @@ from typing import TYPE_CHECKING, Any
 from musktracker.cli.command import add_json, open_database, print_json, printable, table
 from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError, UsageError
-from musktracker.timeline import Span, iso, parse_time
+from musktracker.timeline import Span, iso, now, parse_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.pipeline.event_files import ImportReport
-    from musktracker.pipeline.events import Event, EventChange
+    from musktracker.pipeline.events import Event, EventChange, EventFields
 
 REFRESH_HINT = "Features follow at the next musktracker refresh."
 SHOWN_ERRORS = 20
@@ -44,13 +46,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--from", dest="since", metavar="TIME", help="only those that end after this")
     listing.add_argument("--to", dest="until", metavar="TIME", help="only those that start before this")
     listing.add_argument("--removed", action="store_true", help="removed ones too")
-    adding = actions.add_parser("add", help="add one")
-    adding.add_argument("name")
-    _add_fields(adding, required=True)
+    adding = actions.add_parser("add", help="add one, in a line that says it all, or by its name and options")
+    adding.add_argument("name", metavar="NAME|LINE", help="the name where --start is given, else a line")
+    adding.add_argument("--dry-run", action="store_true", help="say how it was understood, and store nothing")
+    _add_fields(adding, new=True)
     editing = actions.add_parser("edit", help="change some of its fields")
     editing.add_argument("event_id", metavar="ID", type=int)
     editing.add_argument("--name")
-    _add_fields(editing, required=False)
+    _add_fields(editing, new=False)
+    shifting = actions.add_parser("shift", help="move one in time")
+    shifting.add_argument("event_id", metavar="ID", type=int)
+    shifting.add_argument(
+        "by", metavar="BY", help="2h, 90m, 1d12h; -2h for earlier (after --: events shift -- 12 -2h)"
+    )
+    repeating = actions.add_parser("repeat", help="add the same at later times")
+    repeating.add_argument("event_id", metavar="ID", type=int)
+    repeating.add_argument("--every", required=True, choices=("weekly", "monthly", "quarterly"))
+    repeating.add_argument("--until", required=True, metavar="TIME", help="the last day of the series")
     for action, text in (("remove", "take one out"), ("restore", "bring a removed one back")):
         one = actions.add_parser(action, help=text)
         one.add_argument("event_id", metavar="ID", type=int)
@@ -59,11 +71,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     log = actions.add_parser("history", help="who changed what, newest first")
     log.add_argument("event_id", metavar="ID", type=int, nargs="?", help="of this event only")
     log.add_argument("--limit", type=int, default=20, help="how many (20)")
-    importing = actions.add_parser("import", help="bring in a CSV or JSON file")
+    importing = actions.add_parser("import", help="bring in a CSV, JSON or calendar (.ics) file")
     importing.add_argument("file", type=Path)
     importing.add_argument("--dry-run", action="store_true", help="say what would happen, and store nothing")
     importing.add_argument("--skip-bad", action="store_true", help="store the good rows although others are wrong")
-    exporting = actions.add_parser("export", help="write them as CSV (or JSON)")
+    exporting = actions.add_parser("export", help="write them as CSV, JSON or a calendar, by the file's name")
     exporting.add_argument("file", type=Path, nargs="?", help="where to; standard output without it")
     exporting.add_argument("--force", action="store_true", help="replace a file that exists")
     for each in actions.choices.values():
@@ -76,13 +88,13 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return _ACTIONS[arguments.action](engine, settings, arguments)
 
 
-def _add_fields(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument("--start", metavar="TIME", required=required)
+def _add_fields(parser: argparse.ArgumentParser, *, new: bool) -> None:
+    parser.add_argument("--start", metavar="TIME", help="when it starts" + (", where no line says it" if new else ""))
     parser.add_argument("--end", metavar="TIME", help="without it a new event is a point in time")
-    parser.add_argument("--intensity", type=float, default=0.5 if required else None, help="0 to 1")
+    parser.add_argument("--intensity", help="0 to 1, or slight, medium, strong, extreme")
     parser.add_argument("--category", help="such as market, launch, politics")
     parser.add_argument("--description")
-    parser.add_argument("--source", default="manual" if required else None, help="where it is known from")
+    parser.add_argument("--source", help="where it is known from")
 
 
 def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
@@ -108,9 +120,73 @@ _NONE_YET = "No events yet. musktracker events add --help and musktracker events
 def _add(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
     from musktracker.pipeline import events
 
+    fields, notes = _new_fields(arguments, settings)
+    doubts = events.doubts(engine, fields)
+    if not arguments.json:
+        for note in notes:
+            print(f"note: {printable(note)}", file=sys.stderr)
+        for doubt in doubts:
+            print(f"warning: it {printable(doubt)}", file=sys.stderr)
+    if not arguments.dry_run:
+        return _show(events.add(engine, fields), "Added", settings, arguments)
+    if arguments.json:
+        print_json({**dataclasses.asdict(fields), "notes": notes, "doubts": doubts})
+    else:
+        print(_understood(fields, settings))
+    return 0
+
+
+def _new_fields(arguments: argparse.Namespace, settings: Settings) -> tuple[EventFields, list[str]]:
+    """A new event, and how what was left open was filled in."""
+    from musktracker.pipeline import events
+    from musktracker.pipeline.event_line import parse_line
+
     given = _given(arguments, settings)
-    event = events.add(engine, events.EventFields(**{"event_end": given["event_start"], **given}))
-    return _show(event, "Added", settings, arguments)
+    if "event_start" in given:
+        usual = {"event_end": given["event_start"], "intensity": events.USUAL_INTENSITY}
+        return events.EventFields(**{**usual, **given}), []
+    understood = parse_line(given.pop("name"), now(), settings.zone)
+    return dataclasses.replace(understood.fields, **given), list(understood.notes)
+
+
+def _understood(fields: EventFields, settings: Settings) -> str:
+    times = []
+    for moment in (fields.event_start, fields.event_end):
+        local = "" if settings.timezone == "UTC" else f" ({moment.astimezone(settings.zone):%a %Y-%m-%d %H:%M %Z})"
+        times.append(f"{moment:%a %Y-%m-%d %H:%M} UTC{local}")
+    lines = (
+        f"name       {printable(fields.name)}",
+        f"start      {times[0]}",
+        f"end        {times[1]}, {_length(fields.event_end - fields.event_start)}",
+        f"intensity  {fields.intensity:g}",
+        f"category   {printable(fields.category or 'none')}",
+        "Nothing stored (dry run).",
+    )
+    return "\n".join(lines)
+
+
+def _shift(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
+    from musktracker.pipeline import event_series, events
+
+    before = events.get(engine, arguments.event_id)
+    fields = event_series.shifted(before.fields, event_series.read_shift(arguments.by))
+    return _show(events.edit(engine, before.id, fields, expected=before.version), "Shifted", settings, arguments)
+
+
+def _repeat(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
+    from musktracker.pipeline import event_series, events
+
+    first = events.get(engine, arguments.event_id)
+    until = parse_time(arguments.until, settings.zone)
+    series = event_series.repeated(first.fields, arguments.every, until, settings.zone)
+    made = events.add_all(engine, series)
+    if arguments.json:
+        print_json([dataclasses.asdict(event) for event in made])
+        return 0
+    print(f"Added {len(made)}; musktracker events undo takes all of them back:")
+    _print_events(made, settings)
+    print(REFRESH_HINT)
+    return 0
 
 
 def _edit(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
@@ -195,10 +271,12 @@ def _history(engine: Engine, settings: Settings, arguments: argparse.Namespace) 
     return 0
 
 
-def _import(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:  # noqa: ARG001
+def _import(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
     from musktracker.pipeline import event_files
 
-    report = event_files.import_file(engine, arguments.file, dry_run=arguments.dry_run, skip_bad=arguments.skip_bad)
+    report = event_files.import_file(
+        engine, arguments.file, zone=settings.zone, dry_run=arguments.dry_run, skip_bad=arguments.skip_bad
+    )
     failed = bool(report.errors) and not (arguments.skip_bad and report.good)
     if arguments.json:
         print_json(dataclasses.asdict(report))
@@ -229,9 +307,8 @@ def _export(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
     from musktracker.pipeline import event_files, events
 
     path: Path | None = arguments.file
-    as_json = arguments.json or (path is not None and path.suffix.lower() == ".json")
     found = events.listed(engine)
-    content = event_files.to_json(found) if as_json else event_files.to_csv(found)
+    content = event_files.to_json(found) if arguments.json else event_files.written(path or Path(), found)
     if path is None:
         print(content, end="")
         return 0
@@ -250,6 +327,8 @@ _ACTIONS: Mapping[str, Callable[[Engine, Settings, argparse.Namespace], int]] = 
     "list": _list,
     "add": _add,
     "edit": _edit,
+    "shift": _shift,
+    "repeat": _repeat,
     "remove": _remove,
     "restore": _restore,
     "undo": _undo,
@@ -261,6 +340,8 @@ _ACTIONS: Mapping[str, Callable[[Engine, Settings, argparse.Namespace], int]] = 
 
 
 def _given(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    from musktracker.pipeline.events import read_intensity
+
     names = {"start": "event_start", "end": "event_end"}
     given = {
         names.get(option, option): getattr(arguments, option)
@@ -270,6 +351,8 @@ def _given(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     for name in names.values():
         if name in given:
             given[name] = parse_time(given[name], settings.zone)
+    if "intensity" in given:
+        given["intensity"] = read_intensity(given["intensity"])
     return given
 
 

@@ -1,7 +1,7 @@
-"""Events in files: CSV and JSON, in and out, with nothing lost on the way.
+"""Events in files: CSV, JSON and calendars, in and out, with nothing lost on the way.
 
 A file row is an event's fields, and optionally `created_at`: when it became known, for events that were announced
-before they were typed in. Times need their offset (a trailing Z for UTC).
+before they were typed in. Times need their offset (a trailing Z for UTC), but for those of a calendar.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
 from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.pipeline import event_calendar
 from musktracker.pipeline.events import Event, EventFields, InvalidEvent, Merged, cleaned, merge
 from musktracker.timeline import iso, now, parse_time
 
@@ -29,7 +31,7 @@ UNNAMED_SOURCE = "import"
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """A row that cannot be an event: its line in a CSV file, or its place in a JSON list, from 1."""
+    """A row that cannot be an event: its line in a CSV file, or its place in a list or calendar, from 1."""
 
     line: int
     reason: str
@@ -53,15 +55,29 @@ class ImportReport:
 
 
 def import_file(
-    engine: Engine, path: Path, *, dry_run: bool = False, skip_bad: bool = False, who: str | None = None
+    engine: Engine,
+    path: Path,
+    *,
+    zone: ZoneInfo | None = None,
+    dry_run: bool = False,
+    skip_bad: bool = False,
+    who: str | None = None,
 ) -> ImportReport:
-    """Bring in the events of a file: JSON where it is named so, else CSV.
+    """Bring in the events of a file: JSON or a calendar (.ics) where it is named so, else CSV.
 
     An event with the name and start of a stored one is that event: changed where the file says otherwise. Nothing is
-    stored where a row is wrong, unless `skip_bad`. Raises UsageError where the file is none of the two.
+    stored where a row is wrong, unless `skip_bad`. `zone` (UTC) is of a calendar's days and times that name none.
+    Raises UsageError where the file is none of the three.
     """
     content = _text(path)
-    rows = _json_rows(path, content) if path.suffix.lower() == ".json" else _csv_rows(path, content)
+    rows: Iterable[tuple[int, Mapping[str, Any] | str]]
+    match path.suffix.lower():
+        case ".json":
+            rows = _json_rows(path, content)
+        case ".ics":
+            rows = event_calendar.rows(content, now(), zone or ZoneInfo("UTC"))
+        case _:
+            rows = _csv_rows(path, content)
     return import_rows(engine, rows, dry_run=dry_run, skip_bad=skip_bad, who=who)
 
 
@@ -83,6 +99,12 @@ def import_rows(
     return ImportReport(
         merged.added, merged.changed, merged.unchanged, merged.left_removed, tuple(errors), stored and bool(good)
     )
+
+
+def written(path: Path, events: Iterable[Event]) -> str:
+    """The events in the form that a file's name asks for: JSON, a calendar (.ics), else CSV."""
+    form = {".json": to_json, ".ics": event_calendar.to_ics}.get(path.suffix.lower(), to_csv)
+    return form(events)
 
 
 def to_csv(events: Iterable[Event]) -> str:

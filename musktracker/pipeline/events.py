@@ -28,6 +28,9 @@ from musktracker.timeline import EPOCH, Span, iso, now, utc
 LONGEST = {"name": 256, "category": 64, "source": 64, "description": 10_000}
 FIRST, LAST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)  # where events can be
 ORDINARY = ("add", "edit", "remove", "restore")  # what people do; undo and redo are about these
+USUAL_INTENSITY = 0.5
+ALIKE_WITHIN = timedelta(days=3)  # two events of one name are taken for one
+INTENSITIES = {"slight": 0.2, "medium": 0.5, "strong": 0.8, "extreme": 1.0}  # as people name them
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,19 @@ def cleaned(fields: EventFields) -> EventFields:
     )
 
 
+def read_intensity(text: str) -> float:
+    """An intensity from what people type: a number, or the name of a level. Raises UsageError for other words."""
+    try:
+        return INTENSITIES.get(text.strip().lower()) or float(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no intensity", f"Write 0 to 1, or {', '.join(INTENSITIES)}") from None
+
+
+def intensity_name(intensity: float) -> str:
+    """The name of the level that is nearest."""
+    return min(INTENSITIES, key=lambda name: abs(INTENSITIES[name] - intensity))
+
+
 def listed(
     engine: Engine, *, include_removed: bool = False, text: str | None = None, span: Span | None = None
 ) -> list[Event]:
@@ -170,6 +186,34 @@ def add(engine: Engine, fields: EventFields, *, who: str | None = None) -> Event
     with _changing(engine, who) as change:
         _refuse_taken(change.connection, fields)
         return change.add([(fields, None)])[0]
+
+
+def add_all(engine: Engine, entries: Sequence[EventFields], *, who: str | None = None) -> list[Event]:
+    """Store new events as one change, which one undo takes back; all or none. Raises InvalidEvent as `add`."""
+    checked = [cleaned(fields) for fields in entries]
+    _refuse_twins(checked)
+    with _changing(engine, who) as change:
+        for fields in checked:
+            _refuse_taken(change.connection, fields)
+        return change.add([(fields, None) for fields in checked])
+
+
+def doubts(engine: Engine, fields: EventFields, *, besides: int | None = None) -> list[str]:
+    """What may be wrong with an event beside the others: one of nearly the same name close by, or at the same time.
+
+    `besides` is the event itself where it is stored. Nobody is refused for these.
+    """
+    span = Span(fields.event_start - ALIKE_WITHIN, fields.event_end + ALIKE_WITHIN)
+    found = []
+    for event in listed(engine, span=span):
+        if event.id == besides:
+            continue
+        when = f"event {event.id}, {event.name!r} at {iso(event.event_start)}"
+        if event.name.casefold() == fields.name.strip().casefold():
+            found.append(f"may be the same as {when}")
+        elif event.event_start < fields.event_end and event.event_end > fields.event_start:
+            found.append(f"overlaps {when}")
+    return found
 
 
 def edit(

@@ -153,3 +153,48 @@ def test_listing_filters_by_text_and_time(command: Command, capsys: pytest.Captu
     assert found("--from", "2025-03-06T18:00") == []
     assert found("--to", "2025-03-06T17:00") == []
     assert found("--from", "2025-03-06", "--to", "2025-03-07") == ["Launch", "Other"]
+
+
+def test_a_line_adds_an_event_and_a_dry_run_says_how_it_is_understood(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "2025-03-07 14:00 +2h starship launch !0.8 #launch"
+    assert command("add", line, "--dry-run") == 0
+    assert "Fri 2025-03-07 19:00 UTC (Fri 2025-03-07 14:00 EST)" in capsys.readouterr().out
+    assert command("list", "--json") == 0
+    assert printed(capsys) == []
+    assert command("add", line, "--json") == 0
+    event = printed(capsys)
+    assert (event["name"], event["category"], event["intensity"]) == ("starship launch", "launch", 0.8)
+    assert (event["event_start"], event["event_end"]) == ("2025-03-07T19:00:00Z", "2025-03-07T21:00:00Z")
+
+
+def test_a_line_with_two_meanings_is_asked_about(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("add", "3/4/2025 14:00 launch") == 2
+    assert "Write '2025-03-04' (04 March) or '2025-04-03' (03 April)" in capsys.readouterr().err
+
+
+def test_an_event_like_another_is_added_with_a_warning(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    add(command)
+    assert command("add", "launch", "--start", "2025-03-07T17:00") == 0
+    assert "may be the same as event 1" in capsys.readouterr().err
+
+
+def test_an_event_is_shifted_and_repeated(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    add(command, "--json")
+    first = str(printed(capsys)["id"])
+    assert command("shift", "--json", "--", first, "-1h") == 0
+    assert printed(capsys)["event_start"] == "2025-03-06T21:00:00Z"
+    assert command("repeat", first, "--every", "weekly", "--until", "2025-03-21", "--json") == 0
+    assert [event["event_start"] for event in printed(capsys)] == ["2025-03-13T20:00:00Z", "2025-03-20T20:00:00Z"]
+
+
+def test_events_leave_and_return_as_a_calendar(
+    command: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    add(command, "--category", "launch", "--intensity", "strong")
+    path = str(tmp_path / "events.ics")
+    assert command("export", path) == 0
+    capsys.readouterr()
+    assert command("import", path, "--json") == 0
+    assert printed(capsys)["unchanged"] == 1
