@@ -23,8 +23,10 @@ from musktracker.pipeline import events
 from musktracker.timeline import EPOCH, parse_time
 from tui.app import Console
 from tui.screens.event_form import times_text, typed_time
-from tui.screens.events import EventsScreen, EventTable
+from tui.screens.event_table import EventTable
+from tui.screens.events import EventsScreen
 from tui.widgets.change_table import ChangeTable
+from tui.widgets.fan_chart import FanChart
 from tui.widgets.form import FormScreen
 
 Opened = Callable[..., Any]
@@ -90,7 +92,7 @@ async def test_an_event_is_added_in_the_form_with_times_in_the_display_zone(
     opened: Opened, settled: Any, populated_engine: Engine
 ) -> None:
     async with opened(zone="America/New_York") as (pilot, screen):
-        await pilot.press("a", *"Rocket", "tab", *"launch", "tab", *"2026-01-20 07:00", "tab", *"2026-01-20 18:00Z")
+        await pilot.press("A", *"Rocket", "tab", *"launch", "tab", *"2026-01-20 07:00", "tab", *"2026-01-20 18:00Z")
         await pilot.press("enter")
         await settled(pilot)
         [event] = [event for event in events.listed(populated_engine) if event.name == "Rocket"]
@@ -101,7 +103,7 @@ async def test_an_event_is_added_in_the_form_with_times_in_the_display_zone(
 
 async def test_what_the_core_refuses_shows_at_its_field_while_typing(opened: Opened) -> None:
     async with opened() as (pilot, _screen):
-        await pilot.press("a", "tab", "tab", *"2026-01-20", "tab", *"2026-01-19", "tab", "home", *"9")
+        await pilot.press("A", "tab", "tab", *"2026-01-20", "tab", *"2026-01-19", "tab", "home", *"9")
         await pilot.pause()
         form = pilot.app.screen
         assert str(form.query_one("#note-event_end", Static).content) == "must not be before event_start"
@@ -286,6 +288,92 @@ def test_a_time_in_the_form_is_the_stored_moment_to_the_microsecond(moment: date
 def test_the_preview_shows_both_zones_and_how_long_it_lasts() -> None:
     values = {"event_start": "2026-01-20 07:00", "event_end": "2026-01-20 18:00Z"}
     assert times_text(values, ZoneInfo("America/New_York")).splitlines() == [
-        "Start         2026-01-20 12:00 UTC   2026-01-20 07:00 EST   Tuesday",
-        "End           2026-01-20 18:00 UTC   2026-01-20 13:00 EST   Tuesday   lasts 6 h",
+        "Start         2026-01-20 12:00 UTC   2026-01-20 07:00 EST   Tue",
+        "End           2026-01-20 18:00 UTC   2026-01-20 13:00 EST   Tue · 6 h",
     ]
+
+
+def preview(pilot: Pilot[Any]) -> str:
+    return str(pilot.app.screen.query_one("#form-preview", Static).content)
+
+
+async def test_a_line_shows_how_it_is_understood_and_adds_the_event(
+    opened: Opened, settled: Any, snapshot: Any, populated_engine: Engine
+) -> None:
+    async with opened(zone="America/New_York") as (pilot, screen):
+        await pilot.press("a", *"next fri 14:00 ET +2h moon landing !strong #launch")
+        await settled(pilot)
+        await until(pilot, lambda: "moon landing" in preview(pilot))
+        assert "2026-01-16 19:00 UTC   2026-01-16 14:00 EST   Fri" in preview(pilot)
+        snapshot(pilot.app, "event-line-80x24")
+        await pilot.press("enter")
+        await settled(pilot)
+        await until(pilot, lambda: "moon landing" in names(screen))
+    [event] = [event for event in events.listed(populated_engine) if event.name == "moon landing"]
+    assert (event.event_start, event.intensity) == (datetime(2026, 1, 16, 19, tzinfo=UTC), 0.8)
+
+
+async def test_a_line_with_two_meanings_is_asked_about_and_not_stored(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    before = live(populated_engine)
+    async with opened() as (pilot, _screen):
+        await pilot.press("a", *"3/4 14:00 summit")
+        await until(pilot, lambda: "2026-04-03" in preview(pilot))
+        await pilot.press("enter")
+        await settled(pilot)
+        assert isinstance(pilot.app.screen, FormScreen)
+        note = str(pilot.app.screen.query_one("#note-line", Static).content)
+        assert note == "'3/4' can be read in two ways"
+    assert live(populated_engine) == before
+
+
+async def test_an_event_is_copied_shifted_and_repeated_by_key(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, screen):
+        first = screen.query_one(EventTable).record
+        assert first is not None
+        await pilot.press("s", *"-1d", "enter")
+        await settled(pilot)
+        shifted = events.get(populated_engine, first.id)
+        assert shifted.event_start == first.event_start - timedelta(days=1)
+
+        await pilot.press("c", "end", *" again", "enter")
+        await settled(pilot)
+        assert f"{first.name} again" in live(populated_engine)
+
+        top = screen.query_one(EventTable).records[0]
+        last_day = f"{top.event_start + timedelta(days=15):%Y-%m-%d}"
+        await pilot.press("g", "p", "tab", *last_day, "enter")
+        await until(pilot, lambda: live(populated_engine).count(top.name) == 3)
+        await settled(pilot)
+        await pilot.press("u")
+        await until(pilot, lambda: live(populated_engine).count(top.name) == 1)
+
+
+async def test_an_event_like_another_is_doubted_in_its_form(opened: Opened, settled: Any) -> None:
+    async with opened() as (pilot, screen):
+        first = screen.query_one(EventTable).record
+        assert first is not None
+        await pilot.press("c")
+        await settled(pilot)
+        await until(pilot, lambda: f"! it may be the same as event {first.id}" in preview(pilot))
+
+
+async def test_events_are_drawn_over_the_counts_around_the_one_under_the_cursor(
+    opened: Opened, settled: Any, snapshot: Any
+) -> None:
+    async with opened((120, 36)) as (pilot, screen):
+        await pilot.press("j", "t")
+        await settled(pilot)
+        chart = screen.query_one(FanChart)
+        await until(pilot, lambda: chart.fan is not None)
+        event = screen.query_one(EventTable).record
+        assert event is not None
+        assert chart.fan is not None
+        assert event.name in {mark.name for mark in chart.fan.events}
+        assert any(chart.fan.actual)
+        snapshot(pilot.app, "events-timeline-120x36")
+        await pilot.press("t")
+        assert not screen.query_one("#events-timeline").display

@@ -20,20 +20,23 @@ if TYPE_CHECKING:
     from musktracker.pipeline.events import Event, EventFields
 
 SHOWN_ERRORS = 5
+SHOWN_DOUBTS = 2
 PLAIN = "%Y-%m-%d %H:%M"
 
 
-def event_form(event: Event | None, zone: ZoneInfo, categories: tuple[str, ...] = ()) -> FormScreen:
-    """Add an event, or edit this one; closes with the stored Event."""
+def event_form(
+    event: Event | None, zone: ZoneInfo, categories: tuple[str, ...] = (), *, like: Event | None = None
+) -> FormScreen:
+    """Add an event (that begins as one `like` another), or edit this one; closes with the stored Event."""
     known = f"known: {', '.join(categories)}" if categories else "such as market, launch, politics; may be empty"
     where = f"{zone.key} time, or with an offset: 2026-01-31 18:00Z"
-    values = _values_of(event, zone)
+    values = _values_of(event or like, zone)
     fields = (
         Field("name", "Name", values["name"]),
         Field("category", "Category", values["category"], known),
         Field("event_start", "Start", values["event_start"], where),
         Field("event_end", "End", values["event_end"], "empty: a point in time"),
-        Field("intensity", "Intensity", values["intensity"], "0 (nothing) to 1 (the strongest)"),
+        Field("intensity", "Intensity", values["intensity"], "0 to 1, or slight, medium, strong, extreme"),
         Field("description", "Description", values["description"], "may be empty"),
     )
 
@@ -45,11 +48,19 @@ def event_form(event: Event | None, zone: ZoneInfo, categories: tuple[str, ...] 
             return events.add(engine, found)
         return events.edit(engine, event.id, found, expected=event.version)
 
+    def preview(engine: Engine, values: Values) -> str:
+        times = times_text(values, zone)
+        if event_problems(values, event, zone):
+            return times
+        doubts = doubts_text(engine, event_fields(values, event, zone), None if event is None else event.id)
+        return f"{times}\n{doubts}" if doubts else times
+
+    title = "Add an event" if like is None else f"Add an event like event {like.id}"
     return FormScreen(
-        "Add an event" if event is None else f"Edit event {event.id}",
+        title if event is None else f"Edit event {event.id}",
         fields,
         check=lambda values: event_problems(values, event, zone),
-        preview=lambda _engine, values: times_text(values, zone),
+        preview=preview,
         save=save,
     )
 
@@ -66,7 +77,7 @@ def event_problems(values: Values, event: Event | None, zone: ZoneInfo) -> Mappi
 
 def event_fields(values: Values, event: Event | None, zone: ZoneInfo) -> EventFields:
     """What was typed, as the core takes it. Raises UsageError with `problems` for what cannot be read."""
-    from musktracker.pipeline.events import EventFields
+    from musktracker.pipeline import events
 
     problems: dict[str, str] = {}
 
@@ -79,10 +90,10 @@ def event_fields(values: Values, event: Event | None, zone: ZoneInfo) -> EventFi
 
     start = read("event_start", lambda text: parse_time(text, zone) if text else _missing())
     end = read("event_end", lambda text: parse_time(text, zone) if text else start)
-    intensity = read("intensity", float)
+    intensity = read("intensity", events.read_intensity)
     if problems:
         raise _Unreadable(problems)
-    return EventFields(
+    return events.EventFields(
         name=values["name"].strip(),
         event_start=start,
         event_end=end,
@@ -102,17 +113,30 @@ def times_text(values: Values, zone: ZoneInfo) -> str:
         except UsageError:
             continue
         moments.append(moment)
-        local = "" if zone.key == "UTC" else f"   {moment.astimezone(zone):{PLAIN} %Z}"
-        lines.append(f"{label:<13} {moment:{PLAIN}} UTC{local}   {moment.astimezone(zone):%A}")
+        lines.append(_time_line(label, moment, zone))
     if len(moments) == 2 and moments[1] > moments[0]:
-        lines[-1] += f"   lasts {duration(moments[1] - moments[0])}"
+        lines[-1] += f" · {duration(moments[1] - moments[0])}"
     return "\n".join(lines)
 
 
-def import_form() -> FormScreen:
-    """Bring in a CSV or JSON file of events; closes with the ImportReport."""
+def span_text(fields: EventFields, zone: ZoneInfo) -> str:
+    """The same of times that are read already."""
+    return times_text({"event_start": iso(fields.event_start), "event_end": iso(fields.event_end)}, zone)
+
+
+def doubts_text(engine: Engine, fields: EventFields, event_id: int | None = None) -> str:
+    """What may be wrong with an event beside the others; nobody is refused for it."""
+    from musktracker.pipeline import events
+
+    found = events.doubts(engine, fields, besides=event_id)
+    more = f"\n! and {len(found) - SHOWN_DOUBTS} more" if len(found) > SHOWN_DOUBTS else ""
+    return "\n".join(f"! it {doubt}" for doubt in found[:SHOWN_DOUBTS]) + more
+
+
+def import_form(zone: ZoneInfo) -> FormScreen:
+    """Bring in a file of events; closes with the ImportReport."""
     fields = (
-        Field("path", "File", hint="CSV or JSON; its columns: name, event_start, event_end, intensity, …"),
+        Field("path", "File", hint="CSV or JSON with name, event_start, event_end, intensity, …; or .ics"),
         Field("bad", "Wrong rows", "refuse", choices=(("refuse", "store nothing"), ("skip", "skip them"))),
     )
 
@@ -120,12 +144,12 @@ def import_form() -> FormScreen:
         from musktracker.pipeline import event_files
 
         path = _path(values)
-        return report_text(event_files.import_file(engine, path, dry_run=True)) if path.is_file() else ""
+        return report_text(event_files.import_file(engine, path, zone=zone, dry_run=True)) if path.is_file() else ""
 
     def save(engine: Engine, values: Values) -> ImportReport:
         from musktracker.pipeline import event_files
 
-        report = event_files.import_file(engine, _path(values), skip_bad=values["bad"] == "skip")
+        report = event_files.import_file(engine, _path(values), zone=zone, skip_bad=values["bad"] == "skip")
         if not report.stored:
             raise MuskTrackerError("Nothing was stored", "Mend the wrong rows, or choose to skip them")
         return report
@@ -134,19 +158,19 @@ def import_form() -> FormScreen:
 
 
 def export_form(directory: Path) -> FormScreen:
-    """Write all events that are not removed to a CSV or JSON file; closes with its path."""
+    """Write all events that are not removed to a file; closes with its path."""
     fields = (
-        Field("path", "File", str(directory / "events.csv"), "CSV, or JSON where it is named so"),
+        Field(
+            "path", "File", str(directory / "events.csv"), "CSV; JSON or a calendar where it is named .json or .ics"
+        ),
         Field("exists", "If it exists", "keep", choices=(("keep", "keep it"), ("replace", "replace it"))),
     )
 
     def save(engine: Engine, values: Values) -> Path:
         from musktracker.pipeline import event_files, events
 
-        found = events.listed(engine)
         path = _path(values)
-        text = event_files.to_json(found) if path.suffix.lower() == ".json" else event_files.to_csv(found)
-        write_file(path, text, replace=values["exists"] == "replace")
+        write_file(path, event_files.written(path, events.listed(engine)), replace=values["exists"] == "replace")
         return path
 
     return FormScreen("Export events", fields, check=_path_problems, save=save, submit="export")
@@ -196,6 +220,11 @@ class _Unreadable(UsageError):
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in problems.items()))
         self.problems = problems
+
+
+def _time_line(label: str, moment: datetime, zone: ZoneInfo) -> str:
+    local = "" if zone.key == "UTC" else f"   {moment.astimezone(zone):{PLAIN} %Z}"
+    return f"{label:<13} {moment:{PLAIN}} UTC{local}   {moment.astimezone(zone):%a}"
 
 
 def _missing() -> datetime:

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from musktracker.text import printable
 from tui.screens.base import ConsoleScreen
 from tui.screens.event_form import event_form, export_form, import_form, report_text
+from tui.screens.event_short_forms import line_form, repeat_form, shift_form
+from tui.screens.event_table import EventTable, detail_text
+from tui.screens.event_timeline import span_around, timeline
 from tui.threads import in_thread
 from tui.widgets.change_table import ChangeTable
+from tui.widgets.fan_chart import FanChart
 from tui.widgets.lines import LineList
-from tui.widgets.record_table import Cell, Column, RecordTable
-from tui.widgets.run_progress import duration
+from tui.widgets.record_table import RecordTable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from musktracker.db.queries.counts import HourCount
     from musktracker.pipeline.event_files import ImportReport
     from musktracker.pipeline.events import Event, EventChange
-    from tui.app import Console
 
 CHANGES = 500
-BAR = 5  # cells of the strongest intensity
-COLUMNS = (
-    Column("Name", 20, grow=3),
-    Column("Category", 10, grow=1, rank=2),
-    Column("Start", 16),
-    Column("End", 16, rank=1),
-    Column("Intensity", BAR + 5),
-    Column("State", 8),
-)
-STATES = {"coming": "accent", "now": "good", "past": "dim", "removed": "bad"}
+SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +46,6 @@ class EventsData:
     stale: bool
 
 
-class EventTable(RecordTable["Event"]):
-    """Events, the latest start first."""
-
-    app: Console
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Edit", show=False, tooltip="Edit the event under the cursor", id="events.open"),
-    ]
-
-    def __init__(self) -> None:
-        super().__init__(COLUMNS, self._row, lambda event: event.id)
-
-    def _row(self, event: Event) -> Sequence[Cell]:
-        state = state_of(event, self.app.now())
-        plain = "dim" if event.removed else ""
-        return (
-            (event.name, plain),
-            (event.category or "", "dim"),
-            (self.app.format_time(event.event_start), plain),
-            (self.app.format_time(event.event_end), plain),
-            (f"{'━' * round(BAR * event.intensity):<{BAR}} {event.intensity:.2f}", plain),
-            (state, STATES[state]),
-        )
-
-
 class EventsScreen(ConsoleScreen):
     """The events, a line on the selected one, and the change log where asked."""
 
@@ -81,8 +53,13 @@ class EventsScreen(ConsoleScreen):
     CSS_PATH = "events.tcss"
     AUTO_FOCUS = "EventTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "add", "Add", tooltip="Add an event", id="events.add"),
+        Binding("a", "add", "Add", tooltip="Add an event in one line", id="events.add"),
+        Binding("A", "add_form", "Add by form", show=False, tooltip="Add an event field by field", id="events.form"),
         Binding("e", "edit", "Edit", tooltip="Edit the event under the cursor", id="events.edit"),
+        Binding("c", "duplicate", "Copy", show=False, tooltip="Add an event like this one", id="events.copy"),
+        Binding("s", "shift", "Shift", show=False, tooltip="Move the event in time", id="events.shift"),
+        Binding("p", "repeat", "Repeat", show=False, tooltip="Add it again at later times", id="events.repeat"),
+        Binding("t", "timeline", "Timeline", tooltip="Draw events over the counts, or not", id="events.timeline"),
         Binding("d", "remove", "Remove", tooltip="Take the event out; u brings it back", id="events.remove"),
         Binding("D", "restore", "Restore", show=False, tooltip="Bring a removed event back", id="events.restore"),
         Binding("u", "undo", "Undo", tooltip="Reverse the latest change, whoever made it", id="events.undo"),
@@ -103,10 +80,14 @@ class EventsScreen(ConsoleScreen):
         self._with_removed = False
         self._history = 0  # none, of this event, of all
         self._wanted: int | None = None
+        self._with_timeline = False
+        self._drawn: int | None = None
         self._open_to: bool | None = None
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="events-title", markup=False)
+        with Vertical(id="events-timeline"):
+            yield FanChart(empty="")
         yield EventTable()
         yield Static(id="event-detail", markup=False)
         changes = ChangeTable()
@@ -145,6 +126,7 @@ class EventsScreen(ConsoleScreen):
             self.refresh_bindings()  # rebuilds the footer: only where a key changes
         if self._history == 1:
             self._load_history()
+        self._load_timeline()
 
     @on(RecordTable.Opened, "EventTable")
     def action_edit(self) -> None:
@@ -154,8 +136,37 @@ class EventsScreen(ConsoleScreen):
             self.app.push_screen(event_form(event, self.app.zone, self._categories()), self._saved)
 
     def action_add(self) -> None:
-        """Add an event."""
+        """Add an event in one line."""
+        self.app.push_screen(line_form(self.app.now, self.app.zone), self._saved)
+
+    def action_add_form(self) -> None:
+        """Add an event field by field."""
         self.app.push_screen(event_form(None, self.app.zone, self._categories()), self._saved)
+
+    def action_duplicate(self) -> None:
+        """Add an event that begins as a copy of this one."""
+        event = self._event
+        if event is not None:
+            self.app.push_screen(event_form(None, self.app.zone, self._categories(), like=event), self._saved)
+
+    def action_shift(self) -> None:
+        """Move the event in time."""
+        event = self._event
+        if event is not None and not event.removed:
+            self.app.push_screen(shift_form(event, self.app.zone), self._saved)
+
+    def action_repeat(self) -> None:
+        """Add the event again at later times."""
+        event = self._event
+        if event is not None:
+            self.app.push_screen(repeat_form(event, self.app.zone), self._repeated)
+
+    def action_timeline(self) -> None:
+        """Draw the events over the counts, or not."""
+        self._with_timeline = not self._with_timeline
+        self.query_one("#events-timeline").display = self._with_timeline
+        self._drawn = None
+        self._load_timeline()
 
     def action_remove(self) -> None:
         """Take the event out."""
@@ -201,7 +212,7 @@ class EventsScreen(ConsoleScreen):
 
     def action_import(self) -> None:
         """Bring in a file of events."""
-        self.app.push_screen(import_form(), self._imported)
+        self.app.push_screen(import_form(self.app.zone), self._imported)
 
     def action_export(self) -> None:
         """Write the events to a file."""
@@ -214,8 +225,10 @@ class EventsScreen(ConsoleScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What cannot be done to this event is dimmed; escape is the filter's only while there is one."""
         event = self._event if self.is_mounted else None
-        if action in ("edit", "remove"):
+        if action in ("edit", "remove", "shift"):
             return True if event is not None and not event.removed else None
+        if action in ("duplicate", "repeat"):
+            return True if event is not None else None
         if action == "restore":
             return True if event is not None and event.removed else None
         if action == "unfilter":
@@ -252,7 +265,7 @@ class EventsScreen(ConsoleScreen):
     def _empty_text(self) -> str:
         if self._filter:
             return f"No event holds “{self._filter}”; esc shows all"
-        return "No events yet: a adds one, i imports a file of them"
+        return "No events yet: a adds one, i imports a file or a calendar of them"
 
     def _title(self, shown: int) -> str:
         removed = sum(event.removed for event in self._data.events)
@@ -273,6 +286,11 @@ class EventsScreen(ConsoleScreen):
         if event is not None:
             self._wanted = event.id
             self.notify(f"Stored “{printable(event.name)}”", markup=False, timeout=3)
+            self.refresh_data()
+
+    def _repeated(self, made: list[Event] | None) -> None:
+        if made:
+            self.notify(f"Stored {len(made):,} events; u takes all of them back", markup=False, timeout=4)
             self.refresh_data()
 
     def _imported(self, report: ImportReport | None) -> None:
@@ -327,34 +345,26 @@ class EventsScreen(ConsoleScreen):
         table.border_title = "Changes of all events" if event is None else "Changes of this event"
         table.set_records(changes)
 
+    def _load_timeline(self) -> None:
+        event = self._event
+        if self._with_timeline and event is not None and self.app.engine is not None:
+            self.run_worker(
+                self._show_timeline(self.app.engine, event), group="timeline", exclusive=True, exit_on_error=False
+            )
+
+    async def _show_timeline(self, engine: Engine, event: Event) -> None:
+        await asyncio.sleep(SETTLE_SECONDS)
+        counts = await in_thread(_read_counts, engine, event)
+        fan, view = timeline(event, self._data.events, counts, self.app.now())
+        self.query_one(FanChart).set_fan(fan, view=view, keep=self._drawn == event.id)
+        self._drawn = event.id
+        box = self.query_one("#events-timeline")
+        box.border_title = Text(f"Posts an hour around “{printable(event.name)}”")
+
     def _set_text(self, selector: str, text: str) -> None:
         widget = self.query_one(selector, Static)
         if widget.content != text:
             widget.update(text, layout=False)
-
-
-def state_of(event: Event, now: datetime) -> str:
-    """coming, now, past or removed."""
-    if event.removed:
-        return "removed"
-    if event.event_start > now:
-        return "coming"
-    return "now" if event.event_end > now else "past"
-
-
-def detail_text(event: Event, format_time: Callable[..., str]) -> str:
-    """What the table has no room for: two lines."""
-    changed = f", changed {format_time(event.updated_at)}" if event.updated_at else ""
-    start = f"{event.event_start:%Y-%m-%d %H:%M}"
-    parts = [
-        f"#{event.id}",
-        event.category or "no category",
-        duration(event.event_end - event.event_start) if event.event_end > event.event_start else "a point in time",
-        "" if start == format_time(event.event_start) else f"starts {start} UTC",
-        f"known {format_time(event.created_at)}{changed}",
-        f"from {event.source}",
-    ]
-    return f"{printable(' · '.join(filter(None, parts)))}\n{printable(event.description or 'no description')}"
 
 
 def _searched(event: Event) -> str:
@@ -364,6 +374,12 @@ def _searched(event: Event) -> str:
 def _began(info: Any) -> datetime:
     began: datetime = info.started_at or info.created_at
     return began
+
+
+def _read_counts(engine: Engine, event: Event) -> list[HourCount]:
+    from musktracker.db.queries import counts
+
+    return counts.hourly(engine, span_around(event))
 
 
 def _read_history(engine: Engine, event_id: int | None) -> list[EventChange]:

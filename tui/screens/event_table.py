@@ -1,0 +1,76 @@
+"""The table of events, the latest start first, and the words for what it has no room for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from musktracker.text import printable
+from tui.widgets.record_table import Cell, Column, RecordTable
+from tui.widgets.run_progress import duration
+
+if TYPE_CHECKING:
+    from musktracker.pipeline.events import Event
+    from tui.app import Console
+
+BAR = 5  # cells of the strongest intensity
+COLUMNS = (
+    Column("Name", 20, grow=3),
+    Column("Category", 10, grow=1, rank=2),
+    Column("Start", 16),
+    Column("End", 16, rank=1),
+    Column("Intensity", BAR + 5),
+    Column("State", 8),
+)
+STATES = {"coming": "accent", "now": "good", "past": "dim", "removed": "bad"}
+
+
+class EventTable(RecordTable["Event"]):
+    """Events, the latest start first."""
+
+    app: Console
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Edit", show=False, tooltip="Edit the event under the cursor", id="events.open"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(COLUMNS, self._row, lambda event: event.id)
+
+    def _row(self, event: Event) -> Sequence[Cell]:
+        state = state_of(event, self.app.now())
+        plain = "dim" if event.removed else ""
+        return (
+            (event.name, plain),
+            (event.category or "", "dim"),
+            (self.app.format_time(event.event_start), plain),
+            (self.app.format_time(event.event_end), plain),
+            (f"{'━' * round(BAR * event.intensity):<{BAR}} {event.intensity:.2f}", plain),
+            (state, STATES[state]),
+        )
+
+
+def state_of(event: Event, now: datetime) -> str:
+    """coming, now, past or removed."""
+    if event.removed:
+        return "removed"
+    if event.event_start > now:
+        return "coming"
+    return "now" if event.event_end > now else "past"
+
+
+def detail_text(event: Event, format_time: Callable[..., str]) -> str:
+    """What the table has no room for: two lines."""
+    changed = f", changed {format_time(event.updated_at)}" if event.updated_at else ""
+    start = f"{event.event_start:%Y-%m-%d %H:%M}"
+    parts = [
+        f"#{event.id}",
+        event.category or "no category",
+        duration(event.event_end - event.event_start) if event.event_end > event.event_start else "a point in time",
+        "" if start == format_time(event.event_start) else f"starts {start} UTC",
+        f"known {format_time(event.created_at)}{changed}",
+        f"from {event.source}",
+    ]
+    return f"{printable(' · '.join(filter(None, parts)))}\n{printable(event.description or 'no description')}"
