@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -42,6 +43,7 @@ SCREENS = {
 }
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: few of them
 PARSED_STYLES = 512  # more than there are widgets with a style of their own
+ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
 SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 
@@ -80,6 +82,7 @@ class Console(App[None], inherit_bindings=False):
         Binding("minus", "last_view", "Last view", show=False, key_display="-", id="app.last"),
         Binding("r", "refresh_data", "Read again", show=False, id="app.refresh"),
         Binding("ctrl+t", "toggle_theme", "Dark or light", show=False, id="app.theme"),
+        Binding("z", "zone", "Time zone", show=False, tooltip="Show times in another zone", id="app.zone"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
         Binding("q", "quit", "Quit", id="app.quit"),
@@ -93,8 +96,14 @@ class Console(App[None], inherit_bindings=False):
     def __init__(
         self, settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = timeline.now
     ) -> None:
+        self.memory = state.load(settings.data_dir)
+        if self.memory.get("screen") in SCREENS:
+            self.DEFAULT_MODE = self.memory["screen"]  # type: ignore[misc]
         super().__init__(driver_class=_driver())
         self.settings = settings
+        self._zones = tuple(dict.fromkeys((settings.timezone, *ZONES)))
+        if self.memory.get("zone") in self._zones:
+            self.settings = replace(settings, timezone=self.memory["zone"])
         self.read_only = read_only
         self.engine: Engine | None = None
         self.next_settings: Settings | None = None
@@ -102,11 +111,11 @@ class Console(App[None], inherit_bindings=False):
         self.monotonic = time.monotonic
         self.animation_level = "none"
         self._pulse: Pulse | None = None
-        self._last_mode = "overview"
+        self._last_mode = self.DEFAULT_MODE
         self.stylesheet._parse_cache.grow(PARSED_STYLES)
         for theme in THEMES:
             self.register_theme(theme)
-        remembered = state.load(settings.data_dir).get("theme")
+        remembered = self.memory.get("theme")
         self.theme = remembered if remembered in (DARK.name, LIGHT.name) else DARK.name
 
     @property
@@ -170,8 +179,13 @@ class Console(App[None], inherit_bindings=False):
         """Connect once something is on the screen."""
         self.call_after_refresh(self.connect)
 
+    def remember(self, **values: Any) -> None:
+        """Keep values for the next start; they are written at the end."""
+        self.memory |= values
+
     def on_unmount(self) -> None:
-        """Let go of the database."""
+        """Let go of the database, and write down what is to be remembered."""
+        state.save(self.settings.data_dir, **self.memory)
         if self._pulse is not None:
             self._pulse.close()
         if self.engine is not None:
@@ -219,6 +233,7 @@ class Console(App[None], inherit_bindings=False):
         if mode != self.current_mode:
             self._last_mode = self.current_mode
             self.switch_mode(mode)
+            self.remember(screen=mode)
 
     def action_last_view(self) -> None:
         """Go back to the screen before this one."""
@@ -247,7 +262,22 @@ class Console(App[None], inherit_bindings=False):
     def action_toggle_theme(self) -> None:
         """Change between dark and light, for this start and the next."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
-        self.run_worker(in_thread(lambda: state.save(self.settings.data_dir, theme=self.theme)), exit_on_error=False)
+        self.remember(theme=self.theme)
+
+    async def action_zone(self) -> None:
+        """Show times in the next zone, for this start and the next; the screens begin anew."""
+        following = self._zones.index(self.settings.timezone) + 1
+        self.settings = replace(self.settings, timezone=self._zones[following % len(self._zones)])
+        self.remember(zone=self.settings.timezone)
+        current = self.current_mode
+        self.add_mode("between", Screen)
+        await self.switch_mode("between")
+        for name in SCREENS:
+            await self.remove_mode(name)
+            self.add_mode(name, self.MODES[name])
+        await self.switch_mode(current)
+        await self.remove_mode("between")
+        self.notify(f"Times in {self.settings.timezone}", timeout=2)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the palette offers: what can be done where the user stands, the screens, and the runs to start."""

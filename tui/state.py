@@ -1,4 +1,4 @@
-"""What the console remembers from one start to the next, for one user on one machine: how it looks."""
+"""What the console remembers from one start to the next, for one user on one machine: how it looks, where it was."""
 
 from __future__ import annotations
 

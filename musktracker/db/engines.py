@@ -14,9 +14,10 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from musktracker.errors import UsageError
+from musktracker.errors import MuskTrackerError, UsageError
 
 BUSY_SECONDS = 5
+READS_ONLY = "musktracker_read_only"
 
 
 def connect(url: str, *, read_only: bool = False) -> Engine:
@@ -36,9 +37,18 @@ def connect(url: str, *, read_only: bool = False) -> Engine:
     raise UsageError(f"There is no way to keep data in {parsed.get_backend_name()}", "Use SQLite or Postgres")
 
 
+class ReadOnly(MuskTrackerError):
+    """Something was to be changed through an engine that only reads."""
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes: commits at the end, rolls back on an error. Keep it short, and off the network."""
+    """A transaction that writes: commits at the end, rolls back on an error. Keep it short, and off the network.
+
+    Raises ReadOnly where the engine only reads.
+    """
+    if engine.get_execution_options().get(READS_ONLY):
+        raise ReadOnly("The database was opened to be read only", "Start without --read-only to change anything")
     with engine.begin() as connection:
         yield connection
 
@@ -64,7 +74,7 @@ def _sqlite(url: str, path: Path, *, read_only: bool) -> Engine:
     if not path.exists() and not read_only:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, execution_options={READS_ONLY: read_only})
 
     @event.listens_for(engine, "do_connect")
     def _open(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> sqlite3.Connection:
@@ -105,7 +115,9 @@ def _postgres(url: str, *, read_only: bool) -> Engine:
     options = "-c timezone=UTC" + (" -c default_transaction_read_only=on" if read_only else "")
     arguments = {"options": options, "application_name": "musktracker", "connect_timeout": 10}
     try:
-        return create_engine(url, pool_pre_ping=True, connect_args=arguments)
+        return create_engine(
+            url, pool_pre_ping=True, connect_args=arguments, execution_options={READS_ONLY: read_only}
+        )
     except (ModuleNotFoundError, NoSuchModuleError):
         raise UsageError(
             "Postgres needs its driver, which is not installed", "pip install 'musktracker[postgres]'"

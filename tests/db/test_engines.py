@@ -133,9 +133,16 @@ def test_writers_at_once_wait_for_each_other_and_lose_nothing(engine: Engine) ->
         assert connection.execute(COUNT).scalar_one() == 80
 
 
-def test_a_read_only_engine_cannot_write(engine: Engine, database_url: str) -> None:
+def test_a_read_only_engine_refuses_to_write(engine: Engine, database_url: str) -> None:
     reader = engines.connect(database_url, read_only=True)
-    with pytest.raises(DBAPIError, match=r"read-?only"), engines.writing(reader) as connection:
+    with pytest.raises(engines.ReadOnly, match="read only"), engines.writing(reader):
+        pass
+    reader.dispose()
+
+
+def test_the_database_itself_keeps_a_read_only_engine_from_writing(engine: Engine, database_url: str) -> None:
+    reader = engines.connect(database_url, read_only=True)
+    with pytest.raises(DBAPIError, match=r"read-?only"), reader.begin() as connection:
         connection.execute(INSERT, {"name": "a"})
     with engines.reading(reader) as connection:
         assert connection.execute(COUNT).scalar_one() == 0

@@ -85,6 +85,7 @@ async def test_the_form_as_a_picture(opened: Opened, snapshot: Any, settled: Any
         await settled(pilot)
         preview = pilot.app.screen.query_one("#form-preview", Static)
         await until(pilot, lambda: "End" not in str(preview.content) and "Start" in str(preview.content))
+        await settled(pilot)
         snapshot(pilot.app, "event-form-80x24")
 
 
@@ -305,6 +306,7 @@ async def test_a_line_shows_how_it_is_understood_and_adds_the_event(
         await settled(pilot)
         await until(pilot, lambda: "moon landing" in preview(pilot))
         assert "2026-01-16 19:00 UTC   2026-01-16 14:00 EST   Fri" in preview(pilot)
+        await settled(pilot)
         snapshot(pilot.app, "event-line-80x24")
         await pilot.press("enter")
         await settled(pilot)
@@ -377,3 +379,22 @@ async def test_events_are_drawn_over_the_counts_around_the_one_under_the_cursor(
         snapshot(pilot.app, "events-timeline-120x36")
         await pilot.press("t")
         assert not screen.query_one("#events-timeline").display
+
+
+async def test_a_console_that_only_reads_changes_no_event(
+    populated: Settings, console: Callable[..., Console], settled: Any, populated_engine: Engine
+) -> None:
+    before = live(populated_engine)
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("4")
+        await settled(pilot)
+        for key in ("a", "A", "e", "c", "s", "p", "d", "u", "U", "i", "R"):
+            await pilot.press(key)
+            await settled(pilot)
+            assert isinstance(app.screen, EventsScreen), key
+        app.screen.act(lambda engine: events.remove(engine, 1))
+        await settled(pilot)
+        assert any("read only" in notice.message for notice in app._notifications)
+    assert live(populated_engine) == before

@@ -152,6 +152,41 @@ async def test_the_theme_is_remembered(populated: Settings, console: MakeConsole
     assert console(populated).theme == DARK.name
 
 
+async def test_the_console_opens_where_it_was_left(populated: Settings, console: MakeConsole, settled: Any) -> None:
+    async with console(populated).run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("4", "slash", *"Launch")
+        await settled(pilot)
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert app.current_mode == "events"
+        assert "with “launch”" in shown(app)
+
+
+async def test_another_time_zone_is_shown_everywhere_and_remembered(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("4")
+        await settled(pilot)
+        assert "2026-01-17 18:00" in shown(app)
+        await pilot.press("z")
+        await settled(pilot)
+        assert app.current_mode == "events"
+        assert "2026-01-17 13:00" in shown(app)
+        assert "13:07 EST" in shown(app)
+    again = console(populated)
+    assert again.zone.key == "America/New_York"
+    async with again.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("z")
+        await settled(pilot)
+        assert again.zone.key == "UTC"
+
+
 @pytest.mark.parametrize("size", [(59, 20), (80, 15), (20, 5), (5, 2)])
 async def test_a_terminal_that_is_too_small_says_so(
     size: tuple[int, int], populated: Settings, console: MakeConsole, settled: Any

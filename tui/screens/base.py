@@ -33,6 +33,7 @@ class ConsoleScreen(Screen[None]):
     app: Console
     TITLE: ClassVar[str]
     REFRESH_SECONDS: ClassVar[float] = 2.0
+    CHANGES: ClassVar[frozenset[str]] = frozenset()  # actions that change something: not in a console that only reads
     AUTO_FOCUS = "*"
 
     def __init__(self) -> None:
@@ -95,6 +96,12 @@ class ConsoleScreen(Screen[None]):
             return runs.launch(settings, engine, kind, parameters, lease=stages.lease(kind, parameters))
 
         self.act(start, done=lambda run_id: f"Run {run_id} ({kind}) started", then=then)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A console that only reads dims what would change something."""
+        if self.app.read_only and action in self.CHANGES:
+            return None
+        return super().check_action(action, parameters)
 
     def action_import(self) -> None:
         """Ask for a file of posts, and import it."""

@@ -52,6 +52,10 @@ class EventsScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Events"
     CSS_PATH = "events.tcss"
     AUTO_FOCUS = "EventTable"
+    CHANGES = frozenset(
+        {"add", "add_form", "edit", "duplicate", "shift", "repeat"}
+        | {"remove", "restore", "undo", "redo", "import", "recount"}
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "add", "Add", tooltip="Add an event in one line", id="events.add"),
         Binding("A", "add_form", "Add by form", show=False, tooltip="Add an event field by field", id="events.form"),
@@ -76,8 +80,8 @@ class EventsScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._data = EventsData((), stale=False)
-        self._filter = ""
-        self._with_removed = False
+        self._filter = str(self.app.memory.get("events_filter", ""))
+        self._with_removed = bool(self.app.memory.get("events_removed"))
         self._history = 0  # none, of this event, of all
         self._wanted: int | None = None
         self._with_timeline = False
@@ -93,7 +97,7 @@ class EventsScreen(ConsoleScreen):
         changes = ChangeTable()
         changes.display = False
         yield changes
-        entry = Input(placeholder="show what holds this text", id="events-filter", compact=True)
+        entry = Input(self._filter, placeholder="show what holds this text", id="events-filter", compact=True)
         entry.cursor_blink = False
         entry.display = False
         yield entry
@@ -197,6 +201,7 @@ class EventsScreen(ConsoleScreen):
     def action_removed(self) -> None:
         """Show removed events, or not."""
         self._with_removed = not self._with_removed
+        self.app.remember(events_removed=self._with_removed)
         self._show_rows()
 
     def action_filter(self) -> None:
@@ -224,6 +229,8 @@ class EventsScreen(ConsoleScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What cannot be done to this event is dimmed; escape is the filter's only while there is one."""
+        if self.app.read_only and action in self.CHANGES:
+            return None
         event = self._event if self.is_mounted else None
         if action in ("edit", "remove", "shift"):
             return True if event is not None and not event.removed else None
@@ -238,6 +245,7 @@ class EventsScreen(ConsoleScreen):
     @on(Input.Changed, "#events-filter")
     def _filter_typed(self, event: Input.Changed) -> None:
         self._filter = event.value.strip().casefold()
+        self.app.remember(events_filter=self._filter)
         self._show_rows()
 
     @on(Input.Submitted, "#events-filter")
