@@ -19,6 +19,8 @@ from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
+from tui.ascii import is_utf8, plain
+
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 FORCE_SECONDS = 0.8  # an ending that takes longer (a line that stalls, a loop that is stuck) is forced
 HAND_BACK = "\x1b[?2026l\x1b[?2004l\x1b[?2048l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
@@ -27,8 +29,9 @@ HAND_BACK = "\x1b[?2026l\x1b[?2004l\x1b[?2048l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25
 class Line:
     """Where the driver writes: once the line is cut, writing is no error, and reaches nobody."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, utf8: bool = True) -> None:
         self._descriptor = descriptor
+        self._utf8 = utf8
         self._pending: list[str] = []
         self._cut = False
 
@@ -43,7 +46,8 @@ class Line:
 
     def flush(self) -> None:
         """Send what was written."""
-        data = memoryview("".join(self._pending).encode("utf-8", "replace"))
+        text = "".join(self._pending)
+        data = memoryview((text if self._utf8 else plain(text)).encode("utf-8", "replace"))
         self._pending.clear()
         while data and not self._cut:
             try:
@@ -59,7 +63,7 @@ class Terminal(LinuxDriver):
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
-        self._line = Line(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+        self._line = Line(sys.__stderr__.fileno() if sys.__stderr__ else 2, utf8=is_utf8(os.environ))
         self._file = cast(Any, self._line)
         self._handlers: dict[signal.Signals, Any] = {}
         self._running_loop: asyncio.AbstractEventLoop | None = None

@@ -281,20 +281,21 @@ def test_a_line_is_connected_however_steep() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "encoding", "system", "no_color", "mode"),
+    ("environ", "system", "no_color", "mode"),
     [
-        ({}, "UTF-8", "truecolor", False, Mode("truecolor", "braille")),
-        ({}, "utf8", "256", False, Mode("256", "braille")),
-        ({"TERM": "linux"}, "UTF-8", "standard", False, Mode("16", "blocks")),
-        ({}, "ANSI_X3.4-1968", "256", False, Mode("256", "ascii")),
-        ({}, "UTF-8", "truecolor", True, Mode("none", "braille")),
-        ({}, "UTF-8", None, False, Mode("none", "braille")),
+        ({}, "truecolor", False, Mode("truecolor", "braille")),
+        ({"LANG": "en_US.UTF-8"}, "256", False, Mode("256", "braille")),
+        ({"TERM": "linux"}, "standard", False, Mode("16", "blocks")),
+        ({"LANG": "C"}, "256", False, Mode("256", "ascii")),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "de_DE.ISO-8859-1"}, "256", False, Mode("256", "ascii")),
+        ({}, "truecolor", True, Mode("none", "braille")),
+        ({}, None, False, Mode("none", "braille")),
     ],
 )
 def test_the_terminal_is_taken_for_what_it_is(
-    environ: dict[str, str], encoding: str, system: str | None, no_color: bool, mode: Mode
+    environ: dict[str, str], system: str | None, no_color: bool, mode: Mode
 ) -> None:
-    assert detect(environ, encoding, system, no_color=no_color) == mode
+    assert detect(environ, system, no_color=no_color) == mode
 
 
 class Shown(App[None]):

@@ -36,7 +36,7 @@ MODES = {"alternate screen": 1049, "mouse": 1000, "any mouse": 1003, "focus": 10
 class Terminal:
     """A pseudo-terminal, the process in it, and what its screen shows."""
 
-    def __init__(self, settings: Settings, *, ignore_hangup: bool = False) -> None:
+    def __init__(self, settings: Settings, *, ignore_hangup: bool = False, **environ: str) -> None:
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.before = termios.tcgetattr(self.slave)
@@ -50,7 +50,13 @@ class Terminal:
             stderr=self.slave,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env={**os.environ, **settings.environment(), "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+            env={
+                **os.environ,
+                **settings.environment(),
+                "TERM": "xterm-256color",
+                "COLORTERM": "truecolor",
+                **environ,
+            },
         )
 
     def wait_for(self, text: str) -> None:
@@ -135,6 +141,20 @@ def test_it_moves_between_screens_and_ends_by_its_key(terminal: Terminal) -> Non
     terminal.press("q")
     assert terminal.end() == 0
     assert terminal.left_behind() == []
+
+
+def test_where_the_locale_is_not_utf8_every_character_is_one_of_ascii(populated: Settings) -> None:
+    terminal = Terminal(populated, LC_ALL="C", LANG="en_US.UTF-8")
+    try:
+        terminal.wait_for("Last runs")
+        for key, text in (("2", "Schema at"), ("4", "events"), ("6", "-Posts an hour")):
+            terminal.press(key)
+            terminal.wait_for(text)
+        assert terminal.written.isascii()
+        terminal.press("q")
+        assert terminal.end() == 0
+    finally:
+        terminal.close()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import locale
 import os
 from datetime import UTC, tzinfo
 from typing import ClassVar, cast
@@ -230,5 +229,4 @@ class FanChart(Widget, can_focus=True):
     def _detected(self) -> Mode:
         if self.app.is_headless:
             return Mode()
-        encoding = locale.getpreferredencoding(False)
-        return detect(os.environ, encoding, self.app.console.color_system, no_color=self.app.no_color)
+        return detect(os.environ, self.app.console.color_system, no_color=self.app.no_color)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from tui.ascii import is_utf8
+
 Depth = Literal["truecolor", "256", "16", "none"]
 Glyphs = Literal["braille", "blocks", "ascii"]
 
@@ -149,9 +151,9 @@ def palette(depth: Depth, *, dark: bool = True) -> Palette:
     return _PALETTES.get((depth, dark), NO_COLOURS)
 
 
-def detect(environ: Mapping[str, str], encoding: str, color_system: str | None, *, no_color: bool = False) -> Mode:
-    """What the terminal can show, from its variables, the locale's encoding and the colours that were found."""
+def detect(environ: Mapping[str, str], color_system: str | None, *, no_color: bool = False) -> Mode:
+    """What the terminal can show, from its variables and the colours that were found."""
     depth: Depth = "none" if no_color else _DEPTHS.get(color_system, "truecolor")
-    if encoding.lower().replace("-", "").replace("_", "") != "utf8":
+    if not is_utf8(environ):
         return Mode(depth, "ascii")
     return Mode(depth, "blocks" if environ.get("TERM") == "linux" else "braille")
