@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -83,6 +84,7 @@ class Console(App[None], inherit_bindings=False):
         Binding("r", "refresh_data", "Read again", show=False, id="app.refresh"),
         Binding("ctrl+t", "toggle_theme", "Dark or light", show=False, id="app.theme"),
         Binding("z", "zone", "Time zone", show=False, tooltip="Show times in another zone", id="app.zone"),
+        Binding("X", "export", "Export", show=False, tooltip="Write what is shown to a file", id="app.export"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
         Binding("q", "quit", "Quit", id="app.quit"),
@@ -251,6 +253,25 @@ class Console(App[None], inherit_bindings=False):
         from tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen, self.focused))
+
+    def action_export(self) -> None:
+        """Write what has the focus, or else the first table or chart of the screen, to a file."""
+        from tui.exporting import Exportable
+        from tui.screens.export_form import export_form
+
+        focused = [] if self.focused is None else [self.focused]
+        widgets = (*focused, *self.screen.query("*").results())
+        shown = (found.exported() for found in widgets if isinstance(found, Exportable) and found.display)
+        exported = next((found for found in shown if found is not None), None)
+        title = self.screen.title or self.current_mode
+        picture = self.export_screenshot(title=f"{self.TITLE} · {title}")
+        name = f"{title.lower()}-{self.now():%Y%m%d-%H%M}"
+
+        def told(path: object) -> None:
+            if path is not None:
+                self.notify(f"Wrote {path}", markup=False)
+
+        self.push_screen(export_form(name, exported, picture, Path.cwd()), told)
 
     def action_command_palette(self) -> None:
         """Open the palette."""

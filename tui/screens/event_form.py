@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.timeline import iso, parse_time
+from tui.exporting import write_file
 from tui.widgets.form import Field, FormScreen, Values
 from tui.widgets.run_progress import duration
 
@@ -199,19 +200,6 @@ def file_problems(values: Values) -> Mapping[str, str]:
     if path.is_dir():
         return {"path": "is a directory"}
     return {} if path.is_file() else {"path": "is not there"}
-
-
-def write_file(path: Path, text: str, *, replace: bool) -> None:
-    """Write a file whole or not at all. Raises MuskTrackerError where it exists or cannot be written."""
-    if path.exists() and not replace:
-        raise MuskTrackerError(f"{path} exists", "Choose another name, or to replace it")
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, "utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise MuskTrackerError(f"{path} cannot be written: {error.strerror}") from None
 
 
 class _Unreadable(UsageError):

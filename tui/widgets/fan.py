@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Values = tuple[float | None, ...]
 LARGEST = 1e300
@@ -71,6 +71,20 @@ class Fan:
     def moment(self, position: float) -> datetime:
         """The moment at a position."""
         return self.start + self.step * position
+
+    def at(self, step: int) -> dict[str, Any]:
+        """All there is of a step: its start, what was observed, the mean, and the ends of each band."""
+        ends = {
+            f"{end}_{band.level:.0%}".removesuffix("%"): values[step] if step < len(values) else None
+            for band in self.bands
+            for end, values in (("lower", band.lower), ("upper", band.upper))
+        }
+        series = {"observed": self.actual, "mean": self.mean}
+        return (
+            {"start": self.moment(step)}
+            | {name: values[step] if step < len(values) else None for name, values in series.items()}
+            | ends
+        )
 
     def sound(self) -> Fan:
         """The same with everything that is no number missing, bands the right way up, widest first."""

@@ -13,6 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.exporting import Exported
 from tui.widgets.fan import Fan, View, whole
 from tui.widgets.fan_plot import draw
 from tui.widgets.fan_scene import Scene, compose, style
@@ -83,6 +84,16 @@ class FanChart(Widget, can_focus=True):
             self.empty = text
             if self.fan is None:
                 self._redraw()
+
+    def exported(self) -> Exported | None:
+        """The steps in view with what was observed, the mean and the bands; None where there are no data."""
+        if self.fan is None or self.view is None:
+            return None
+        first, last = max(int(self.view.first), 0), min(int(self.view.last), self.fan.steps)
+        records = [self.fan.at(step) for step in range(first, last)]
+        titles = list(records[0]) if records else []
+        rows = [["" if value is None else f"{value}" for value in record.values()] for record in records]
+        return Exported(records, titles, rows)
 
     def render_line(self, y: int) -> Strip:
         """One line of the drawing, which is made when it is first asked for."""

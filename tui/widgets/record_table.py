@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
+from tui.exporting import Exported, record_of
 from tui.widgets.lines import LineList, fitted
 
 Record = TypeVar("Record")
@@ -108,6 +109,15 @@ class RecordTable(LineList, Generic[Record]):
                 self.move_to(i)
                 return True
         return False
+
+    def exported(self) -> Exported | None:
+        """All records, those that are out of view too."""
+        if not self.records:
+            return None
+        rows = [
+            [cell[0] if isinstance(cell, tuple) else cell for cell in self._cells(record)] for record in self.records
+        ]
+        return Exported([record_of(record) for record in self.records], [c.title for c in self.columns], rows)
 
     def action_open(self) -> None:
         """Tell that the record under the cursor is wanted."""

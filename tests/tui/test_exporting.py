@@ -1,0 +1,114 @@
+"""What a screen shows leaves it as a file: tables, series, pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.widgets import Input, Static
+
+from musktracker.config import Settings
+from musktracker.errors import MuskTrackerError
+from tui.app import Console
+from tui.exporting import Exported, record_of, write_file
+from tui.widgets.fan_chart import FanChart
+from tui.widgets.form import FormScreen
+
+START = datetime(2026, 1, 15, 18, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+    start: datetime
+    day: date
+    parts: tuple[float, float] | None
+
+
+THINGS = [Thing("a | b", START, START.date(), (1.5, 2.0)), Thing('say "x"', START, START.date(), None)]
+EXPORTED = Exported([record_of(thing) for thing in THINGS], ["Name", "Start"], [["a | b", "18:00"], ["x\x1b[1m", ""]])
+
+
+def test_csv_has_every_field_with_times_in_utc() -> None:
+    rows = list(csv.DictReader(EXPORTED.as_csv().splitlines()))
+    assert rows[0] == {"name": "a | b", "start": "2026-01-15T18:00:00Z", "day": "2026-01-15", "parts": "[1.5, 2.0]"}
+    assert (rows[1]["name"], rows[1]["parts"]) == ('say "x"', "")
+
+
+def test_json_has_every_field_with_its_type() -> None:
+    [first, second] = json.loads(EXPORTED.as_json())
+    assert first == {"name": "a | b", "start": "2026-01-15T18:00:00Z", "day": "2026-01-15", "parts": [1.5, 2.0]}
+    assert second["parts"] is None
+
+
+def test_markdown_has_what_the_screen_shows_and_no_control_characters() -> None:
+    lines = EXPORTED.as_markdown().splitlines()
+    assert lines[:3] == ["| Name | Start |", "| --- | --- |", "| a \\| b | 18:00 |"]
+    assert "\x1b" not in lines[3]
+
+
+def test_a_file_that_exists_is_kept_unless_it_is_to_be_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "things.csv"
+    write_file(path, "one", replace=False)
+    with pytest.raises(MuskTrackerError, match="exists"):
+        write_file(path, "two", replace=False)
+    write_file(path, "two", replace=True)
+    assert path.read_text() == "two"
+    assert [found.name for found in path.parent.iterdir()] == ["things.csv"]
+
+
+@pytest.mark.parametrize(("presses", "suffix"), [(0, "csv"), (1, "json"), (2, "md"), (3, "svg")])
+@pytest.mark.parametrize("screen", ["1", "2", "3", "4", "5", "6"])
+async def test_every_screen_can_be_written_to_a_file(
+    screen: str,
+    presses: int,
+    suffix: str,
+    populated: Settings,
+    console: Callable[..., Console],
+    settled: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press(screen)
+        await settled(pilot)
+        await pilot.press("X", *["right"] * presses, "enter")
+        await settled(pilot)
+        assert not isinstance(app.screen, FormScreen), str(app.screen.query_one("#form-trouble", Static).content)
+    [path] = tmp_path.glob(f"*.{suffix}")
+    text = path.read_text("utf-8")
+    assert text
+    if suffix == "json":
+        assert json.loads(text)
+    if suffix == "svg":
+        assert text.startswith("<svg")
+
+
+async def test_the_chart_is_written_as_its_series_where_it_has_the_focus(
+    populated: Settings, console: Callable[..., Console], settled: Any, tmp_path: Path
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("6", "c")
+        await settled(pilot)
+        assert isinstance(app.focused, FanChart)
+        await pilot.press("X", "tab")
+        app.screen.query_one("#field-path", Input).value = str(tmp_path / "chart")
+        await pilot.press("enter")
+        await settled(pilot)
+    rows = list(csv.DictReader((tmp_path / "chart.csv").read_text().splitlines()))
+    assert list(rows[0])[:3] == ["start", "observed", "mean"]
+    assert {"lower_95", "upper_95", "lower_50"} <= set(rows[0])
+    ahead = [row for row in rows if row["mean"]]
+    assert ahead
+    assert float(ahead[0]["lower_95"]) <= float(ahead[0]["mean"]) <= float(ahead[0]["upper_95"])

@@ -1,0 +1,96 @@
+"""What a screen shows, as a file: tables and series as CSV, JSON or Markdown, the screen itself as an SVG picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from musktracker.errors import MuskTrackerError
+from musktracker.text import printable
+from musktracker.timeline import iso
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Records with all their fields, and the same as the screen shows them: titles of columns and rows of text."""
+
+    records: Sequence[Mapping[str, Any]]
+    titles: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def as_csv(self) -> str:
+        """A line a record, times in UTC; what has parts of its own as JSON."""
+        out = io.StringIO()
+        names = list(dict.fromkeys(name for record in self.records for name in record))
+        writer = csv.DictWriter(out, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _cell(value) for name, value in record.items()} for record in self.records)
+        return out.getvalue()
+
+    def as_json(self) -> str:
+        """A list of objects, times in UTC."""
+        return json.dumps([_plain(record) for record in self.records], indent=2, ensure_ascii=False) + "\n"
+
+    def as_markdown(self) -> str:
+        """The table as the screen shows it."""
+        lines = [self.titles, ["---"] * len(self.titles), *self.rows]
+        return "\n".join("| " + " | ".join(map(_markdown, line)) + " |" for line in lines) + "\n"
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """A widget whose contents can leave the console."""
+
+    def exported(self) -> Exported | None:
+        """What it holds now; None where it holds nothing."""
+        ...
+
+
+def record_of(value: Any) -> dict[str, Any]:
+    """A dataclass as a mapping of its fields; its parts stay as they are."""
+    if not is_dataclass(value):
+        return {"value": value}
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def write_file(path: Path, text: str, *, replace: bool) -> None:
+    """Write a file whole or not at all. Raises MuskTrackerError where it exists or cannot be written."""
+    if path.exists() and not replace:
+        raise MuskTrackerError(f"{path} exists", "Choose another name, or to replace it")
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, "utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise MuskTrackerError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if is_dataclass(value):
+        return _plain(record_of(value))
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _cell(value: Any) -> Any:
+    plain = _plain(value)
+    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, dict | list) else plain
+
+
+def _markdown(text: str) -> str:
+    return printable(text).strip().replace("\\", "\\\\").replace("|", "\\|")
