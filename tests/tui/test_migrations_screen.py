@@ -164,6 +164,25 @@ async def test_a_step_that_was_reverted_is_applied_again(
         assert migrate.current(populated_engine) == last != head
 
 
+async def test_a_dry_run_times_each_statement_and_keeps_nothing(
+    populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await settled(pilot)
+        migrate.downgrade(populated_engine, "-2")
+        at = migrate.current(populated_engine)
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("d")
+        await settled(pilot)
+        text = text_of(app, "#step-text")
+        assert f"Dry run up to {migrate.head()}" in text
+        assert " ms  CREATE TABLE" in text
+        assert "nothing was kept" in text
+    assert migrate.current(populated_engine) == at
+
+
 async def test_nothing_changes_when_the_console_only_reads(
     populated: Settings, console: MakeConsole, settled: Any
 ) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from musktracker.db.migrate import Loss, SchemaStatus, UpgradeReport
+    from musktracker.db.migrate import Loss, SchemaStatus, Step, UpgradeReport
     from musktracker.db.queries.schema import DatabaseInfo, LockHolder, TableSize
     from musktracker.db.revisions import Revision
 
@@ -77,6 +78,7 @@ class MigrationsScreen(ConsoleScreen):
     REFRESH_SECONDS: ClassVar[float] = 5.0
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "apply", "Apply", tooltip="Go up to the step under the cursor", id="migrations.apply"),
+        Binding("d", "dry_run", "Dry run", tooltip="Time each statement and keep nothing", id="migrations.dry"),
         Binding("x", "revert", "Revert", tooltip="Take back the step under the cursor", id="migrations.revert"),
         Binding("v", "verify", "Verify", tooltip="Check integrity, and the schema for drift", id="migrations.verify"),
         Binding("b", "backup", "Back up", tooltip="Copy the database beside itself", id="migrations.backup"),
@@ -132,6 +134,9 @@ class MigrationsScreen(ConsoleScreen):
         """What cannot be done to the step under the cursor is dimmed."""
         if action in ("apply", "revert", "backup") and (self.app.read_only or self._busy):
             return None
+        if action == "dry_run":
+            revision = self._selected()
+            return None if self._busy or revision is None or revision.applied else True
         if action in ("apply", "revert"):
             revision = self._selected()
             return True if revision is not None and revision.applied == (action == "revert") else None
@@ -151,6 +156,13 @@ class MigrationsScreen(ConsoleScreen):
             lines += ["", "A database that holds rows is copied first; the copy is named afterwards."]
         question = Confirm(f"Apply {_count(len(steps), 'step')}?", lines, yes="Apply")
         self.app.push_screen(question, lambda yes: self._upgrade(revision.revision) if yes else None)
+
+    def action_dry_run(self) -> None:
+        """Run the steps up to the one under the cursor where nothing is kept, and show what took how long."""
+        revision = self._selected()
+        if revision is not None:
+            words = f"Trying the steps up to {revision.revision}, keeping nothing…"
+            self._do(words, partial(_dry_run, self.app.settings, revision), partial(self._set_step, revision))
 
     def action_revert(self) -> None:
         """Take back the step under the cursor and those above it, after what will be lost is named and typed."""
@@ -223,10 +235,20 @@ class MigrationsScreen(ConsoleScreen):
         self.app.push_screen(question, lambda yes: self._downgrade(target) if yes else None)
 
     def _upgrade(self, revision: str) -> None:
-        self._do(f"Applying up to {revision}…", lambda engine: _move(engine, "upgrade", revision), self._moved)
+        move = partial(_move, direction="upgrade", revision=revision, on_step=self._stepped)
+        self._do(f"Applying up to {revision}…", move, self._moved)
 
     def _downgrade(self, target: str) -> None:
-        self._do(f"Reverting to {target}…", lambda engine: _move(engine, "downgrade", target), self._moved)
+        move = partial(_move, direction="downgrade", revision=target, on_step=self._stepped)
+        self._do(f"Reverting to {target}…", move, self._moved)
+
+    def _stepped(self, step: Step) -> None:
+        """One step is done; called in the thread that carries them out."""
+        self.app.call_from_thread(self._tell_step, step)
+
+    def _tell_step(self, step: Step) -> None:
+        self._busy = f"{self._busy.partition('…')[0]}… {step.revision} took {step.ms:,.0f} ms"
+        self._show_state()
 
     def _moved(self, report: UpgradeReport) -> None:
         took = sum(step.ms for step in report.steps)
@@ -314,14 +336,19 @@ def _coloured(text: str) -> Content:
 
 
 def _detail(settings: Settings, revision: Revision) -> str:
-    up, down = _sql(settings, revision.revision), _sql(settings, revision.revision, "--down")
+    up, down = (_said_by(settings, "sql", revision.revision, *more) for more in ((), ("--down",)))
     return f"{_about(revision)}\n\n── Up ──\n{_dense(up)}\n\n── Down ──\n{_dense(down)}"
 
 
-def _sql(settings: Settings, *arguments: str) -> str:
-    """The SQL of a step, worked out by the command line: this process stays small without Alembic in it."""
+def _dry_run(settings: Settings, revision: Revision, _engine: Engine) -> str:
+    timed = _said_by(settings, "up", "--dry-run", "--revision", revision.revision)
+    return f"── Dry run up to {revision.revision} ──\n{timed}"
+
+
+def _said_by(settings: Settings, *arguments: str) -> str:
+    """What the command line says of migrations: this process stays small without Alembic in it."""
     done = subprocess.run(
-        [sys.executable, "-m", "musktracker.cli.main", "migrate", "sql", *arguments],
+        [sys.executable, "-m", "musktracker.cli.main", "migrate", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
@@ -331,7 +358,7 @@ def _sql(settings: Settings, *arguments: str) -> str:
         env={**os.environ, **settings.environment()},
     )
     if done.returncode:
-        raise MuskTrackerError(done.stderr.strip().removeprefix("musktracker: ") or "musktracker migrate sql failed")
+        raise MuskTrackerError(done.stderr.strip().removeprefix("musktracker: ") or "musktracker migrate failed")
     return done.stdout
 
 
@@ -355,11 +382,11 @@ def _loss_line(loss: Loss) -> str:
     return f"– {what}: {kept}"
 
 
-def _move(engine: Engine, direction: str, revision: str) -> UpgradeReport:
+def _move(engine: Engine, *, direction: str, revision: str, on_step: Callable[[Step], None]) -> UpgradeReport:
     from musktracker.db import migrate
 
     go = migrate.upgrade if direction == "upgrade" else migrate.downgrade
-    return go(engine, revision)
+    return go(engine, revision, on_step=on_step)
 
 
 def _verify(engine: Engine) -> tuple[str, bool]:
