@@ -13,7 +13,7 @@ from stored_hours import START, store_hours
 
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, TimeBucket
+from musktracker.db.tables import Forecast, ForecastTotal, TimeBucket
 from musktracker.errors import DataError, UsageError
 from musktracker.pipeline import forecast as stage
 from musktracker.pipeline.forecast import QUANTILES, forecast, stored_hours
@@ -221,9 +221,7 @@ def test_a_forecast_needs_no_file_but_the_database(counted: Engine, tmp_path: Pa
 
 
 def test_no_forecast_is_stored_where_one_is_refused(counted: Engine) -> None:
-    with writing(counted) as connection:
-        connection.execute(update(ModelMetadata).values(training_end_date=END + DAY))
     with pytest.raises(DataError):
-        make(counted)
+        make(counted, as_of=iso(TRAINED - DAY))
     with reading(counted) as connection:
         assert connection.scalar(select(func.count()).select_from(Forecast)) == 0
