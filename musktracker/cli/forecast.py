@@ -22,14 +22,6 @@ from musktracker.timeline import iso, parse_time
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-CHOSEN = {  # how the version was, in words behind its name
-    "champion": " (champion)",
-    "challenger": " (challenger)",
-    "named": "",
-    "newest": " (the newest: there is no champion)",
-    "fallback": " (instead of the champion)",
-}
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
@@ -50,6 +42,20 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Forecast, and print it."""
     with open_database(settings) as engine:
         return _forecast(engine, settings, arguments)
+
+
+def model_words(result: Mapping[str, Any]) -> str:
+    """The version that a forecast was made with, and how it was chosen."""
+    return f"{printable(result['model'])} {printable(result['version'])}{_CHOSEN[result['chosen']]}"
+
+
+_CHOSEN = {
+    "champion": " (champion)",
+    "challenger": " (challenger)",
+    "named": "",
+    "newest": " (the newest: there is no champion)",
+    "fallback": " (instead of the champion)",
+}
 
 
 def _forecast(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
@@ -103,8 +109,8 @@ def _print(result: Mapping[str, Any], settings: Settings) -> None:
         print(f"  {level}%      {total[f'lower_{level}']:,.0f} to {total[f'upper_{level}']:,.0f}")
     print(f"counting   {result['counting']}: {result['counting_meaning']}")
     print(
-        f"model      {printable(result['model'])} {printable(result['version'])}{CHOSEN[result['chosen']]}, trained "
-        f"on data until {local(result['training_end'])}; {result['n_paths']:,} paths, seed {result['seed']}"
+        f"model      {model_words(result)}, trained on data until {local(result['training_end'])}; "
+        f"{result['n_paths']:,} paths, seed {result['seed']}"
     )
     print(f"data until {local(result['data_until'])}")
     for warning in result["warnings"]:

@@ -2,7 +2,7 @@
 
 musktracker models list                                  all versions, newest first, with their aliases
 musktracker models show @champion                        hyperparameters, training span, diagnostics, backtest
-musktracker models promote har_bootstrap                 its newest version becomes the champion, if it passes the gate
+musktracker models promote har_bootstrap                 its newest version becomes champion, if it passes the gate
 musktracker models promote har_bootstrap:v3 --as challenger
 musktracker models promote pool:v2 --reason "TEXT"       whatever the gate says; the reason is recorded
 musktracker models rollback                              the champion before this one again

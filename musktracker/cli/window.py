@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
-from musktracker.cli.forecast import CHOSEN
+from musktracker.cli.forecast import model_words
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.market_windows import PRESETS, zone
@@ -114,8 +114,8 @@ def _print(result: Mapping[str, Any]) -> None:
         for level in (50, 80, 95):
             print(f"  {level}%      {total[f'lower_{level}']:,.0f} to {total[f'upper_{level}']:,.0f}")
         print(
-            f"model      {printable(result['model'])} {printable(result['version'])}{CHOSEN[result['chosen']]}, "
-            f"trained on data until {local(result['training_end'])}; {result['n_paths']:,} paths, seed {result['seed']}"
+            f"model      {model_words(result)}, trained on data until {local(result['training_end'])}; "
+            f"{result['n_paths']:,} paths, seed {result['seed']}"
         )
     print(f"data until {local(result['data_until'])}")
     for warning in result["warnings"]:

@@ -82,8 +82,8 @@ class GateFailed(DataError):
         super().__init__(
             f"{chosen} does not pass the gate: {'; '.join(gate.failed)}",
             "Promote it all the same with --reason TEXT, which is recorded, or train another",
+            {"gate": gate.figures()},
         )
-        self.gate = gate
 
 
 def promote(
@@ -122,6 +122,8 @@ def promote(
     gate = judge(engine, run, chosen, before, jobs=jobs) if alias == CHAMPION else None
     if gate is not None and not gate.passed and reason is None:
         raise GateFailed(chosen, gate)
+    for text in gate.failed if gate is not None else ():
+        run.warning(f"In spite of this: {text}")
     figures = None if gate is None else gate.figures()
     with writing(engine) as connection:
         require_lease(connection, run)
@@ -251,6 +253,9 @@ def _skill(
         except ValueError:
             failed.append(f"the {words} total could be compared with {champion_name} at no origin")
             continue
+        if not np.isfinite([skill.skill, skill.lower, skill.upper]).all():
+            failed.append(f"the {words} total was forecast without any error by {champion_name}")
+            continue
         found[total] = asdict(skill)
         if not (skill.skill > 0 and skill.lower > WORST_SKILL):
             failed.append(
@@ -265,7 +270,7 @@ def _skill_words(skill: Mapping[str, float]) -> str:
 
 
 def _tell(run: Run, chosen: Version, gate: Gate) -> None:
-    """The figures of a gate, a line each total, then what speaks against the version."""
+    """The figures of a gate, a line each total."""
     against = {"first": "there is no champion yet", "equal": "of the champion's own recipe"}
     run.info(
         f"{chosen} at {gate.origins} origins, {against.get(gate.judged, f'against {gate.champion}')}",
@@ -275,8 +280,6 @@ def _tell(run: Run, chosen: Version, gate: Gate) -> None:
         held = ", ".join(f"{level}% interval held {one['share']:.0%}" for level, one in levels.items())
         skill = f"; {_skill_words(gate.skill[total])}" if total in gate.skill else ""
         run.info(f"{TOTALS[total]} total: {held}{skill}")
-    for text in gate.failed:
-        run.warning(f"Against it: {text}")
     if gate.passed:
         run.info("The gate is passed")
 
