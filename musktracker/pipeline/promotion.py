@@ -259,8 +259,8 @@ def _skill(
         found[total] = asdict(skill)
         if not (skill.skill > 0 and skill.lower > WORST_SKILL):
             failed.append(
-                f"the {words} total against {champion_name} has a {_skill_words(found[total])}, which has to be "
-                f"above 0% and must not reach down to {WORST_SKILL:.0%}"
+                f"the {words} total's {_skill_words(found[total])} over {champion_name} is not above 0% with a lower "
+                f"end above {WORST_SKILL:.0%}"
             )
     return found, failed
 
