@@ -87,7 +87,7 @@ def _on_sqlite() -> bool:
 
 
 def _trigger(table: str, action: str) -> str:
-    return f"{table}_no_{action.lower()}"
+    return f"{table}_no_{'replace' if action == 'INSERT' else action.lower()}"
 
 
 def _refuse_on_sqlite() -> None:

@@ -101,7 +101,7 @@ def _show(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
     with reading(engine) as connection:
         key = aliases.find(connection, arguments.name).id
     [found] = [version for version in models.versions(engine) if version.id == key]
-    changes = [one for one in aliases.history(engine) if one.after == f"{found.model}:{found.version}"]
+    changes = [one for one in aliases.history(engine, limit=10_000) if one.after == f"{found.model}:{found.version}"]
     if arguments.json:
         print_json({**asdict(found), "changes": [asdict(change) for change in changes]})
         return 0

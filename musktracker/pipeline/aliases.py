@@ -234,8 +234,17 @@ def _version(row: Row[Any]) -> Version:
         row.training_end_date,
         json.loads(row.hyperparameters or "{}"),
         row.counting,
-        json.loads(row.diagnostics or "{}").get("converged"),
+        _converged(row.diagnostics),
     )
+
+
+def _converged(diagnostics: str | None) -> bool | None:
+    """What the fit told; None also where someone put other text in its place."""
+    try:
+        told = json.loads(diagnostics or "null")
+    except ValueError:
+        return None
+    return told.get("converged") if isinstance(told, dict) else None
 
 
 def _changes() -> Select[Any]:

@@ -38,7 +38,7 @@ def forecast_form(
             "model",
             "Model",
             "",
-            "the champion (or the newest), or a model's newest version that saw nothing later",
+            "or a model's newest version that saw nothing later",
             choices=(("", USUAL), *((n, n) for n in names)),
         ),
         Field("version", "Version", hint=_versions_hint(versions)),
