@@ -20,7 +20,7 @@ from stored_versions import TRAINED, store_version
 from musktracker import runs
 from musktracker.db import settings
 from musktracker.db.engines import reading
-from musktracker.errors import DataError, UsageError
+from musktracker.errors import Cancelled, DataError, UsageError
 from musktracker.evaluation.protocol import Scored
 from musktracker.models.base import FloatArray
 from musktracker.pipeline import aliases, backtest, promotion, stages
@@ -242,6 +242,18 @@ def test_without_counts_it_cannot_be_judged_but_a_reason_will_do(two: Engine) ->
     with pytest.raises(GateFailed, match="could not be judged: There are no counted hours"):
         promote(two, Run(), model="hawkes")
     assert promote(two, Run(), model="hawkes", reason="to begin with")["changed"]
+
+
+def test_a_promotion_that_is_cancelled_half_way_changes_nothing(two: Engine, judged: Recipes) -> None:
+    class CutOff(Run):
+        def check(self) -> None:
+            if self.stage == "backtest":
+                raise Cancelled("cancelled")
+
+    judged(hawkes=scored())
+    with pytest.raises(Cancelled):
+        promote(two, CutOff(), model="hawkes", reason="whatever it says")
+    assert (champion(two), aliases.history(two)) == (None, [])
 
 
 def test_promotions_wait_for_each_other() -> None:
