@@ -1,18 +1,22 @@
 """The errors that users meet: what happened, what to do next, and the exit code that scripts see."""
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class MuskTrackerError(Exception):
     """Something that the user can understand and act on.
 
-    `hint` says what to do next; `exit_code` is what the command line returns.
+    `hint` says what to do next; `exit_code` is what the command line returns; `details` are JSON values for programs.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details or {}
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message

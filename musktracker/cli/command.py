@@ -59,7 +59,8 @@ def fail(error: MuskTrackerError, settings: Settings | None, *, as_json: bool = 
     scrub = settings.scrub if settings else str
     print(scrub(f"musktracker: {error}"), file=sys.stderr)
     if as_json:
-        print_json({"error": scrub(error.message), "hint": scrub(error.hint or ""), "exit_code": error.exit_code})
+        told = {"error": scrub(error.message), "hint": scrub(error.hint or ""), "exit_code": error.exit_code}
+        print_json({**told, **error.details})
     return error.exit_code
 
 

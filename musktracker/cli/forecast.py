@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     parser.add_argument("--horizon", type=_hours, default=24, metavar="24h|7d", help="how far: Nh or Nd (24h)")
     parser.add_argument("--as-of", metavar="TIME", help="use only what was known at this time")
-    parser.add_argument("--model", help="by the newest version of this model (the newest of all)")
+    parser.add_argument("--model", help="a model, har_bootstrap:v3 or @challenger (@champion)")
     parser.add_argument("--version", help="by this version of the model, such as v3")
     parser.add_argument("--paths", type=int, default=2000, metavar="N", help="how many sample paths (2000)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same forecast (1)")
@@ -42,6 +42,20 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Forecast, and print it."""
     with open_database(settings) as engine:
         return _forecast(engine, settings, arguments)
+
+
+def model_words(result: Mapping[str, Any]) -> str:
+    """The version that a forecast was made with, and how it was chosen."""
+    return f"{printable(result['model'])} {printable(result['version'])}{_CHOSEN[result['chosen']]}"
+
+
+_CHOSEN = {
+    "champion": " (champion)",
+    "challenger": " (challenger)",
+    "named": "",
+    "newest": " (the newest: there is no champion)",
+    "fallback": " (instead of the champion)",
+}
 
 
 def _forecast(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
@@ -95,8 +109,8 @@ def _print(result: Mapping[str, Any], settings: Settings) -> None:
         print(f"  {level}%      {total[f'lower_{level}']:,.0f} to {total[f'upper_{level}']:,.0f}")
     print(f"counting   {result['counting']}: {result['counting_meaning']}")
     print(
-        f"model      {printable(result['model'])} {printable(result['version'])}, trained on data until "
-        f"{local(result['training_end'])}; {result['n_paths']:,} paths, seed {result['seed']}"
+        f"model      {model_words(result)}, trained on data until {local(result['training_end'])}; "
+        f"{result['n_paths']:,} paths, seed {result['seed']}"
     )
     print(f"data until {local(result['data_until'])}")
     for warning in result["warnings"]:

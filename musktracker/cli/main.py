@@ -18,6 +18,7 @@ COMMANDS = {
     "refresh": "count hours and days, and compute features",
     "events": "list, add, edit, remove, restore, import and export events",
     "train": "fit a model, as a new version",
+    "models": "trained versions: list, show, promote to champion or challenger, roll back",
     "forecast": "forecast the hours to come, and store it",
     "window": "how many posts a window will hold: so far, projected, by bracket",
     "backtest": "how models would have forecast: scores, skill, coverage, stored to compare",

@@ -4,6 +4,7 @@ musktracker train                                     the default model, on all 
 musktracker train --model seasonal_naive              another one
 musktracker train --set window_days=180               with a hyperparameter of your own
 musktracker train --until 2025-12-01T00:00Z           on what was known then, for a forecast as of that time
+musktracker train --promote                           and make it the champion, if it passes the gate
 musktracker train --list                              the models, their hyperparameters, and what has been trained
 """
 
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
+from musktracker.cli.command import add_json, open_database, print_json, run_stage
+from musktracker.cli.models import versions_table
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.timeline import iso, parse_time
@@ -33,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", metavar="TIME", help="use only what was known at this time")
     parser.add_argument("--backtest-origins", type=int, default=20, metavar="N", help="how many to test on (20)")
     parser.add_argument("--seed", type=int, default=1, help="of the backtest's paths (1)")
+    parser.add_argument("--promote", action="store_true", help="make it the champion: musktracker models --help")
     parser.add_argument("--list", action="store_true", help="show models and trained versions instead")
     add_json(parser)
 
@@ -55,10 +59,13 @@ def _train(engine: Engine, settings: Settings, arguments: argparse.Namespace) ->
         "artifact_dir": str(settings.artifact_dir),
     }
     result = run_stage(settings, engine, "train", parameters, quiet=arguments.json)
+    if not arguments.json:
+        _print(result)
+    if arguments.promote:
+        chosen = {"model": result["model"], "version": result["version"]}
+        result = {**result, "promotion": run_stage(settings, engine, "promote", chosen, quiet=arguments.json)}
     if arguments.json:
         print_json(result)
-    else:
-        _print(result)
     return 0
 
 
@@ -88,32 +95,17 @@ def _print(result: Mapping[str, Any]) -> None:
 
 
 def _list(engine: Engine, settings: Settings, *, as_json: bool) -> int:
+    from musktracker.db.queries import models as queries
     from musktracker.models import registry
-    from musktracker.pipeline import train
 
     models = {name: registry.hyperparameters(registry.create(name)) for name in registry.models()}
-    versions = train.versions(engine)
+    versions = queries.versions(engine)
     if as_json:
-        print_json({"models": models, "versions": versions})
+        print_json({"models": models, "versions": [asdict(version) for version in versions]})
         return 0
     for name, hyperparameters in models.items():
         print(name)
         for key, value in hyperparameters.items():
             print(f"  {key} = {','.join(value) if isinstance(value, list) else value}")
-    if not versions:
-        print("\nNothing has been trained yet: musktracker train")
-        return 0
-    rows = [
-        (
-            printable(version["model"]),
-            printable(version["version"]),
-            f"{version['trained_at'].astimezone(settings.zone):%Y-%m-%d %H:%M}",
-            f"{version['training_end'].astimezone(settings.zone):%Y-%m-%d %H:%M}",
-            *("" if version[name] is None else f"{version[name]:.2f}" for name in ("rmse", "mae", "mape")),
-            version["counting"] or "",
-        )
-        for version in versions
-    ]
-    header = ("model", "version", f"trained ({settings.timezone})", "data until", "RMSE", "MAE", "MAPE %", "counting")
-    print("\n" + table(header, rows))
+    print("\n" + versions_table(versions, settings))
     return 0

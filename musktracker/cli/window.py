@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
+from musktracker.cli.forecast import model_words
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.market_windows import PRESETS, zone
@@ -40,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tz", metavar="ZONE", help="where --start and --end are meant, such as ET (the display's)")
     parser.add_argument("--brackets", metavar="20|LIST", help="width, first counts or ranges (the preset's, or 20)")
     parser.add_argument("--as-of", metavar="TIME", help="use only what was known at this time")
-    parser.add_argument("--model", help="by the newest version of this model (the newest of all)")
+    parser.add_argument("--model", help="a model, har_bootstrap:v3 or @challenger (@champion)")
     parser.add_argument("--version", help="by this version of the model, such as v3")
     parser.add_argument("--paths", type=int, default=2000, metavar="N", help="how many sample paths (2000)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same answer (1)")
@@ -113,8 +114,8 @@ def _print(result: Mapping[str, Any]) -> None:
         for level in (50, 80, 95):
             print(f"  {level}%      {total[f'lower_{level}']:,.0f} to {total[f'upper_{level}']:,.0f}")
         print(
-            f"model      {printable(result['model'])} {printable(result['version'])}, trained on data until "
-            f"{local(result['training_end'])}; {result['n_paths']:,} paths, seed {result['seed']}"
+            f"model      {model_words(result)}, trained on data until {local(result['training_end'])}; "
+            f"{result['n_paths']:,} paths, seed {result['seed']}"
         )
     print(f"data until {local(result['data_until'])}")
     for warning in result["warnings"]:

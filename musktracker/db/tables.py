@@ -260,6 +260,45 @@ class ModelArtifact(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class ModelAlias(Base):
+    """What an alias means now: the version that forecasts are made with, or the one that is tried against it."""
+
+    __tablename__ = "model_aliases"
+    __table_args__ = (CheckConstraint("alias IN ('champion', 'challenger')", name="ck_model_aliases_alias"),)
+
+    alias: Mapped[str] = mapped_column(String(32), primary_key=True)
+    model_metadata_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("model_artifacts.model_metadata_id", name="fk_model_aliases_model_metadata_id")
+    )
+    since: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(255))
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
+class AliasChange(Base):
+    """One change of an alias: the version before and after, who, why, and the gate's figures (JSON).
+
+    Rows are only ever added; a roll back names the change that it undoes.
+    """
+
+    __tablename__ = "alias_changes"
+    __table_args__ = (UniqueConstraint("undoes", name="uq_alias_changes_undoes"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    alias: Mapped[str] = mapped_column(String(32))
+    before: Mapped[int | None] = mapped_column(
+        Integer, ForeignKey("model_metadata.id", name="fk_alias_changes_before")
+    )
+    after: Mapped[int] = mapped_column(Integer, ForeignKey("model_metadata.id", name="fk_alias_changes_after"))
+    changed_at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(255))
+    reason: Mapped[str | None] = mapped_column(Text)
+    gate: Mapped[str | None] = mapped_column(Text)
+    undoes: Mapped[int | None] = mapped_column(
+        Integer, ForeignKey("alias_changes.id", name="fk_alias_changes_undoes")
+    )
+
+
 class RunRow(Base):
     """A long operation: who started what, where it stands, how it ended."""
 

@@ -15,13 +15,14 @@ from sqlalchemy import Connection, Engine, select
 
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Base, Forecast, ForecastTotal, ModelMetadata
+from musktracker.db.tables import Base, Forecast, ForecastTotal
 from musktracker.db.upsert import upsert
 from musktracker.errors import DataError, UsageError
 from musktracker.models import registry
 from musktracker.models.base import FloatArray, SimulationWarning
-from musktracker.pipeline import artifacts
+from musktracker.pipeline import aliases, artifacts
 from musktracker.pipeline import history as histories
+from musktracker.pipeline.aliases import Name, Version
 from musktracker.pipeline.history import Known
 from musktracker.runs import Run
 from musktracker.timeline import HOUR, iso, now, parse_time
@@ -35,22 +36,15 @@ QUANTILES = (0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """The version of a model that a forecast is made with."""
-
-    id: int
-    name: str
-    version: str
-    training_end: datetime
-    hyperparameters: Mapping[str, Any]
-    counting: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Simulated:
-    """Paths (n_paths, horizon) from the end of what is known, who made them, and what makes them doubtful."""
+    """Paths (n_paths, horizon) from the end of what is known, who made them, and what makes them doubtful.
+
+    `chosen` is how the version was: as the champion or the challenger, as named, as the newest where there is no
+    champion, or as the fallback where the champion cannot be used.
+    """
 
     version: Version
+    chosen: str
     paths: FloatArray
     warnings: list[str]
 
@@ -70,11 +64,12 @@ def forecast(
 ) -> dict[str, Any]:
     """Forecast the `horizon` hours that follow the last observed one, and store it.
 
-    The version is the newest (of `model`, where named) trained on nothing after that hour, or the one named; with
-    `as_of` nothing known later is used. The same version, data, seed and number of paths give the same forecast;
-    other ones replace it. `timezone` is whose days the result is summed by. Raises DataError where the data are more
-    than 24 h old (unless `allow_stale`), too gappy for the model, or where no version fits, UsageError for what
-    cannot be.
+    `model` is a model, `har_bootstrap:v3` or `@challenger`; without it, and without a `version`, the champion
+    forecasts. Where there is none, or it saw data after that hour, the version is the newest (of `model`, where
+    named) that did not. With `as_of` nothing known later is used. The same version, data, seed and number of paths
+    give the same forecast; other ones replace it. `timezone` is whose days the result is summed by. Raises DataError
+    where the data are more than 24 h old (unless `allow_stale`), too gappy for the model, or where no version fits,
+    UsageError for what cannot be.
     """
     check_request(model, horizon, n_paths, seed)
     run.progress(0.0, stage="load", message="reading the counts")
@@ -104,6 +99,7 @@ def forecast(
         "model": chosen.name,
         "version": chosen.version,
         "model_metadata_id": chosen.id,
+        "chosen": made.chosen,
         "forecast_time": iso(known.data_until),
         "horizon_hours": horizon,
         "until": iso(known.data_until + horizon * HOUR),
@@ -138,9 +134,9 @@ def stored_hours(
 
 
 def check_request(model: str | None, horizon: int, n_paths: int, seed: int) -> None:
-    """Raise UsageError for an unknown model, or a horizon, number of paths or seed that cannot be."""
-    if model is not None:
-        registry.create(model)  # an unknown name is wrong use, whatever the data
+    """Raise UsageError for an unknown model or alias, or a horizon, number of paths or seed that cannot be."""
+    if (name := aliases.parse(model).model) is not None:
+        registry.create(name)  # an unknown name is wrong use, whatever the data
     if not 1 <= horizon <= LONGEST_HORIZON:
         raise UsageError(f"The horizon must be 1 to {LONGEST_HORIZON} hours, not {horizon}")
     if not 100 <= n_paths <= MOST_VALUES // horizon:
@@ -189,13 +185,14 @@ def simulate(
     said = _freshness(known, moment, allow_stale=allow_stale) + _gaps(known)
     check_request(model, horizon, n_paths, seed)
     with reading(engine) as connection:
-        chosen = _version(connection, model, version, known)
+        chosen, how, passed_over = _version(connection, aliases.parse(model, version), known)
         parameters = artifacts.read(connection, chosen.id)
     run.progress(0.2, stage="simulate", message=f"{n_paths} paths of {horizon} h by {chosen.name} {chosen.version}")
     paths, doubts = _simulate(chosen, parameters, known, horizon, n_paths, seed)
-    for text in said + doubts:
+    said = [*passed_over, *said, *doubts]
+    for text in said:
         run.warning(text)
-    return Simulated(chosen, paths, said + doubts)
+    return Simulated(chosen, how, paths, said)
 
 
 def described(totals: FloatArray) -> dict[str, float]:
@@ -225,15 +222,35 @@ def _gaps(known: Known) -> list[str]:
     return [f"Not observed: {' and '.join(parts)}"] if parts else []
 
 
-def _version(connection: Connection, model: str | None, version: str | None, known: Known) -> Version:
-    """The version to forecast with: the newest that saw nothing after the origin and counts the same posts."""
-    wanted = " ".join(filter(None, (model or "model", version)))
+def _version(connection: Connection, name: Name, known: Known) -> tuple[Version, str, list[str]]:
+    """The version to forecast with, how it was chosen, and why the champion is passed over where it is."""
+    if name.alias is not None:
+        holder = aliases.find(connection, f"@{name.alias}")
+        return _newest([holder], f"{name.alias} ({holder})", None, known), name.alias, []
+    wanted = " ".join(filter(None, (name.model or "model", name.version)))
+    found = aliases.trained(connection, name.model, name.version)
+    if name.version is not None and len(names := sorted({one.name for one in found})) > 1:
+        raise UsageError(f"Several models have a version {name.version}: {', '.join(names)}", "Name one with --model")
+    if name.model is not None or name.version is not None:
+        return _newest(found, wanted, name.model, known), "named", []
+    champion = aliases.champion(connection)
+    if champion is None:
+        return _newest(found, wanted, None, known), "newest", []
+    if champion.training_end > known.data_until:
+        why = f"saw data until {iso(champion.training_end)}, after the origin {iso(known.data_until)}"
+    elif champion.counting not in (None, known.counting):
+        why = f"counts {champion.counting!r}, but the database now counts {known.counting!r}"
+    else:
+        return champion, aliases.CHAMPION, []
+    chosen = _newest(found, wanted, None, known)
+    return chosen, "fallback", [f"The champion, {champion}, {why}: {chosen} is used, the newest that can be"]
+
+
+def _newest(found: Sequence[Version], wanted: str, model: str | None, known: Known) -> Version:
+    """The newest of some versions that saw nothing after the origin and counts the same posts."""
     again = f"musktracker train --model {model}" if model else "musktracker train"
-    found = _trained(connection, model, version)
     if not found:
         raise DataError(f"No {wanted} has been trained yet", f"Train one: {again}")
-    if version is not None and len(names := sorted({one.name for one in found})) > 1:
-        raise UsageError(f"Several models have a version {version}: {', '.join(names)}", "Name one with --model")
     honest = [one for one in found if one.training_end <= known.data_until]
     if not honest:
         raise DataError(
@@ -248,26 +265,6 @@ def _version(connection: Connection, model: str | None, version: str | None, kno
             f"Train anew: {again}",
         )
     return alike[0]
-
-
-def _trained(connection: Connection, model: str | None, version: str | None) -> list[Version]:
-    """The versions with these names, newest first."""
-    query = select(ModelMetadata.__table__).order_by(ModelMetadata.trained_at.desc(), ModelMetadata.id.desc())
-    if model is not None:
-        query = query.where(ModelMetadata.model_name == model)
-    if version is not None:
-        query = query.where(ModelMetadata.model_version == version)
-    return [
-        Version(
-            row.id,
-            row.model_name,
-            row.model_version,
-            row.training_end_date,
-            json.loads(row.hyperparameters or "{}"),
-            row.counting,
-        )
-        for row in connection.execute(query)
-    ]
 
 
 def _simulate(

@@ -18,6 +18,7 @@ STAGES = {
     "reconcile": "musktracker.pipeline.reconcile:reconcile",
     "refresh": "musktracker.pipeline.aggregate:refresh",
     "train": "musktracker.pipeline.train:train",
+    "promote": "musktracker.pipeline.promotion:promote",
     "forecast": "musktracker.pipeline.forecast:forecast",
     "window": "musktracker.pipeline.window:window",
     "backtest": "musktracker.pipeline.backtest:backtest",
@@ -41,8 +42,8 @@ def lease(kind: str, parameters: Mapping[str, Any]) -> str | None:
     """What a run of this kind holds alone while it goes on."""
     if kind in ("import", "demo", "ingest", "backfill", "reconcile"):
         return "ingest"
-    if kind == "refresh":
-        return "refresh"
+    if kind in ("refresh", "promote"):
+        return kind
     if kind == "train":
         return f"train:{parameters.get('model', '')}"
     return None

@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from musktracker.db.engines import reading, writing
+from musktracker.db.engines import writing
 from musktracker.db.tables import ModelMetadata
 from musktracker.errors import DataError, UsageError
 from musktracker.evaluation import backtest
@@ -92,26 +92,6 @@ def train(
         "warnings": list(diagnostics.warnings),
         "seconds": seconds,
     }
-
-
-def versions(engine: Engine) -> list[dict[str, Any]]:
-    """What has been trained, newest first: model, version, times, scores and counting."""
-    columns = (
-        ModelMetadata.id,
-        ModelMetadata.model_name.label("model"),
-        ModelMetadata.model_version.label("version"),
-        ModelMetadata.trained_at,
-        ModelMetadata.training_start_date.label("training_start"),
-        ModelMetadata.training_end_date.label("training_end"),
-        ModelMetadata.rmse,
-        ModelMetadata.mae,
-        ModelMetadata.mape,
-        ModelMetadata.log_likelihood,
-        ModelMetadata.counting,
-    )
-    query = select(*columns).order_by(ModelMetadata.trained_at.desc(), ModelMetadata.id.desc())
-    with reading(engine) as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def _load(engine: Engine, until: datetime | None) -> Known:

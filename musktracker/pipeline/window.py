@@ -287,6 +287,7 @@ def _provenance(made: Simulated | None, known: Known, n_paths: int, seed: int) -
         "model": chosen.name if chosen else None,
         "version": chosen.version if chosen else None,
         "model_metadata_id": chosen.id if chosen else None,
+        "chosen": made.chosen if made else None,
         "forecast_time": iso(known.data_until) if made else None,
         "training_end": iso(chosen.training_end) if chosen else None,
         "n_paths": n_paths if made else None,

@@ -13,8 +13,9 @@ from stored_hours import START, store_hours
 
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, TimeBucket
+from musktracker.db.tables import Forecast, ForecastTotal, TimeBucket
 from musktracker.errors import DataError, UsageError
+from musktracker.pipeline import aliases
 from musktracker.pipeline import forecast as stage
 from musktracker.pipeline.forecast import QUANTILES, forecast, stored_hours
 from musktracker.pipeline.train import train
@@ -167,6 +168,67 @@ def test_without_data_or_model_it_is_refused_with_what_to_do(engine: Engine) -> 
         make(engine, model="seasonal_naive", as_of=iso(START + 30 * DAY))
 
 
+def name(engine: Engine, alias: str, key: str) -> None:
+    with writing(engine) as connection:
+        chosen, before = aliases.find(connection, key), aliases.holder(connection, alias)
+        aliases.point(connection, alias, chosen, before=before)
+
+
+def made_with(result: dict[str, Any]) -> tuple[str, str]:
+    return result["version"], result["chosen"]
+
+
+def test_the_champion_forecasts_where_no_model_is_named(counted: Engine, tmp_path: Path) -> None:
+    fit(counted, tmp_path)
+    assert made_with(make(counted)) == ("v2", "newest")
+    name(counted, "champion", "seasonal_naive:v1")
+    assert made_with(make(counted)) == ("v1", "champion")
+    assert made_with(make(counted, model="seasonal_naive")) == ("v2", "named")
+    assert made_with(make(counted, version="v1")) == ("v1", "named")
+
+
+def test_a_forecast_by_an_alias_or_a_whole_name(counted: Engine, tmp_path: Path) -> None:
+    fit(counted, tmp_path)
+    name(counted, "challenger", "seasonal_naive:v1")
+    assert made_with(make(counted, model="@challenger")) == ("v1", "challenger")
+    assert made_with(make(counted, model="seasonal_naive:v1")) == ("v1", "named")
+    with pytest.raises(DataError, match="There is no champion yet"):
+        make(counted, model="@champion")
+    for model, said in (("@best", "no alias @best"), ("prophet:v1", "no model 'prophet'")):
+        with pytest.raises(UsageError, match=said):
+            make(counted, model=model)
+
+
+def test_a_champion_that_saw_later_data_is_passed_over_with_a_warning(counted: Engine, tmp_path: Path) -> None:
+    fit(counted, tmp_path, until=iso(END))
+    name(counted, "champion", "seasonal_naive:v2")
+    run = Run()
+    result = make(counted, run, as_of=iso(END - DAY))
+    assert made_with(result) == ("v1", "fallback")
+    assert result["warnings"] == [
+        f"The champion, seasonal_naive v2, saw data until {iso(END)}, after the origin {iso(END - DAY)}: "
+        "seasonal_naive v1 is used, the newest that can be"
+    ]
+    assert [line.message for line in run.lines if line.level == "warning"] == result["warnings"]
+    assert json.loads(rows(counted)[1][0].warnings) == result["warnings"]
+
+
+def test_an_alias_that_is_named_is_never_passed_over(counted: Engine, tmp_path: Path) -> None:
+    fit(counted, tmp_path, until=iso(END))
+    name(counted, "champion", "seasonal_naive:v2")
+    with pytest.raises(DataError, match=r"Every trained champion \(seasonal_naive v2\) saw data until"):
+        make(counted, model="@champion", as_of=iso(END - DAY))
+
+
+def test_a_champion_that_counts_other_posts_is_passed_over(counted: Engine, tmp_path: Path) -> None:
+    name(counted, "champion", "seasonal_naive:v1")
+    settings.set(counted, settings.COUNTING, "without_replies")
+    fit(counted, tmp_path)
+    result = make(counted)
+    assert made_with(result) == ("v2", "fallback")
+    assert "counts 'all', but the database now counts 'without_replies'" in result["warnings"][0]
+
+
 def test_fresh_data_raise_no_warning(counted: Engine) -> None:
     assert make(counted)["warnings"] == []
 
@@ -221,9 +283,7 @@ def test_a_forecast_needs_no_file_but_the_database(counted: Engine, tmp_path: Pa
 
 
 def test_no_forecast_is_stored_where_one_is_refused(counted: Engine) -> None:
-    with writing(counted) as connection:
-        connection.execute(update(ModelMetadata).values(training_end_date=END + DAY))
     with pytest.raises(DataError):
-        make(counted)
+        make(counted, as_of=iso(TRAINED - DAY))
     with reading(counted) as connection:
         assert connection.scalar(select(func.count()).select_from(Forecast)) == 0

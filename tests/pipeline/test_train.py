@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, delete, insert, select
 from stored_hours import START, store_hours
 
 from musktracker.db.engines import reading, writing
+from musktracker.db.queries.models import versions
 from musktracker.db.tables import ModelArtifact, ModelMetadata
 from musktracker.errors import DataError, UsageError
 from musktracker.pipeline import artifacts, events
-from musktracker.pipeline.train import train, versions
+from musktracker.pipeline.train import train
 from musktracker.runs import Run
 from musktracker.timeline import DAY, HOUR, iso
 
@@ -98,7 +99,9 @@ def test_the_artifact_is_the_same_in_the_database_and_in_a_private_file(counted:
 def test_a_damaged_or_missing_artifact_is_refused(counted: Engine, tmp_path: Path) -> None:
     result = fit(counted, tmp_path)
     with writing(counted) as connection:
-        connection.execute(update(ModelArtifact).values(content=b"PK other bytes"))
+        connection.execute(delete(ModelArtifact))
+        damaged = {"model_metadata_id": result["id"], "sha256": "0" * 64, "content": b"PK other bytes"}
+        connection.execute(insert(ModelArtifact).values(damaged))
     with reading(counted) as connection, pytest.raises(DataError, match="checksum"):
         artifacts.read(connection, result["id"])
     with writing(counted) as connection:
@@ -121,14 +124,14 @@ def test_versions_of_each_model_are_numbered_on_and_listed_newest_first(counted:
         fit(counted, tmp_path)
     fit(counted, tmp_path, model="negative_binomial", hyperparameters=SMALL)
     with writing(counted) as connection:
-        connection.execute(
-            update(ModelMetadata).where(ModelMetadata.model_version == "v2").values(model_version="v9")
-        )
+        [row] = connection.execute(select(ModelMetadata.__table__).where(ModelMetadata.id == 2)).mappings()
+        connection.execute(insert(ModelMetadata).values({**row, "id": 99, "model_version": "v9"}))
     assert fit(counted, tmp_path)["version"] == "v10"
-    assert [(one["model"], one["version"]) for one in versions(counted)] == [
+    assert [(one.model, one.version) for one in versions(counted)] == [
         ("seasonal_naive", "v10"),
         ("negative_binomial", "v1"),
         ("seasonal_naive", "v9"),
+        ("seasonal_naive", "v2"),
         ("seasonal_naive", "v1"),
     ]
 

@@ -16,7 +16,7 @@ from stored_hours import store_hours
 from musktracker import runs
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Coverage, ModelMetadata, RawTweet, TimeBucket, WindowForecast
+from musktracker.db.tables import Coverage, RawTweet, TimeBucket, WindowForecast
 from musktracker.errors import DataError, UsageError
 from musktracker.market_windows import ET
 from musktracker.pipeline import forecast as forecasts
@@ -342,10 +342,8 @@ def test_without_data_it_is_refused_with_what_to_do(engine: Engine) -> None:
 
 
 def test_a_version_trained_on_the_window_itself_is_not_used(tracked: Engine) -> None:
-    with writing(tracked) as connection:
-        connection.execute(update(ModelMetadata).values(training_end_date=END))
     with pytest.raises(DataError, match="after the origin"):
-        look(tracked, preset="fri-noon", as_of=END - DAY)
+        look(tracked, preset="fri-noon", as_of=TRAINED - DAY)
 
 
 def test_what_cannot_be_is_wrong_use(tracked: Engine) -> None:

@@ -7,14 +7,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, insert, update
 from textual.widgets import Static
 
 from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
-from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, RunRow
+from musktracker.db.tables import Forecast, ForecastTotal, ModelArtifact, ModelMetadata, RunRow
 from musktracker.models import registry
+from musktracker.pipeline import aliases
 from tui.app import Console
 from tui.screens import train_form as form
 from tui.screens.models import ModelsScreen, VersionTable
@@ -112,6 +113,107 @@ async def test_t_asks_and_starts_a_training(
     assert (kind, asked["model"]) == ("train", "negative_binomial")
     assert asked["hyperparameters"] == {"window_days": "180", "harmonics": "3"}
     assert asked["artifact_dir"] == str(populated.artifact_dir)
+
+
+def name_champion(engine: Engine, *keys: int) -> None:
+    with writing(engine) as connection:
+        for key in keys:
+            connection.execute(
+                insert(ModelArtifact).values(model_metadata_id=key, sha256="0" * 64, content=b"numbers")
+            )
+            [chosen] = [one for one in aliases.trained(connection) if one.id == key]
+            aliases.point(connection, "champion", chosen, before=aliases.champion(connection))
+
+
+async def test_the_champion_is_marked_beside_its_version(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    name_champion(populated_engine, 2)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        assert "1 ★" in screen.query_one(VersionTable).render_line(1).text
+        assert "★" not in screen.query_one(VersionTable).render_line(2).text
+        assert "negative_binomial 1, champion" in str(screen.query_one("#model-text", Static).content)
+
+
+async def test_p_asks_and_leaves_it_to_the_gate(
+    populated: Settings, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = console(populated)
+    started: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(ModelsScreen, "launch", lambda self, kind, asked, then: started.append((kind, asked)))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(app, pilot, settled)
+        await pilot.press("p")
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+    expected = {"model": "negative_binomial", "version": "1", "alias": "champion", "reason": None}
+    assert started == [("promote", expected)]
+
+
+async def test_where_the_gate_failed_a_reason_is_asked_for(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[dict[str, Any]] = []
+
+    def fail(self: ModelsScreen, kind: str, asked: dict[str, Any], then: Callable[[int], None]) -> None:
+        started.append(asked)
+        run_id = runs.create(populated_engine, kind, asked)
+        error = "negative_binomial 1 does not pass the gate: too wide. Promote it all the same with --reason TEXT"
+        with writing(populated_engine) as connection:
+            connection.execute(update(RunRow).where(RunRow.id == run_id).values(status="failed", error=error))
+        then(run_id)
+        self.refresh_data()
+
+    monkeypatch.setattr(ModelsScreen, "launch", fail)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        await pilot.press("p")
+        await settled(pilot)
+        first = app.screen
+        await pilot.press("enter")
+        while app.screen in (first, screen):
+            await pilot.pause()
+        await settled(pilot)
+        preview = app.screen.query_one("#form-preview", Static)
+        assert str(preview.content) == "negative_binomial 1 does not pass the gate: too wide."
+        await pilot.press("enter")
+        await settled(pilot)
+        assert len(started) == 1
+        await pilot.press(*"watched", "enter")
+        await settled(pilot)
+    assert [asked["reason"] for asked in started] == [None, "watched"]
+
+
+async def test_b_asks_and_rolls_the_champion_back(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    name_champion(populated_engine, 1, 2)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(app, pilot, settled)
+        await pilot.press("b")
+        await settled(pilot)
+        await pilot.press("right", "enter")
+        while isinstance(app.screen, Confirm):
+            await pilot.pause()
+        await settled(pilot)
+    newest = aliases.history(populated_engine)[0]
+    assert (newest.before, newest.after) == ("negative_binomial:1", "seasonal_naive:1")
+
+
+async def test_there_is_nothing_to_roll_back_without_a_champion(
+    populated: Settings, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        await pilot.press("b")
+        await settled(pilot)
+        assert app.screen is screen
 
 
 async def test_without_versions_it_says_which_key_trains_one(

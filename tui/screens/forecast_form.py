@@ -15,7 +15,7 @@ from tui.widgets.form import Field, FormScreen, Values
 HORIZONS = (("24", "24 h"), ("72", "3 days"), ("168", "7 days"), ("", "other"))
 STALE = timedelta(hours=24)  # older data are refused without an as-of time
 LONGEST = 24 * 60
-NEWEST = "newest"
+USUAL = "champion"
 LOCAL = "%a %d %b %H:%M %Z"
 
 
@@ -38,8 +38,8 @@ def forecast_form(
             "model",
             "Model",
             "",
-            "its newest version that saw nothing later",
-            choices=(("", NEWEST), *((n, n) for n in names)),
+            "or a model's newest version that saw nothing later",
+            choices=(("", USUAL), *((n, n) for n in names)),
         ),
         Field("version", "Version", hint=_versions_hint(versions)),
         Field("as_of", "As of", as_of, f"empty: now; {until}"),
@@ -100,4 +100,4 @@ def _whole(text: str, least: int, most: int) -> int:
 def _versions_hint(versions: Sequence[tuple[str, str]]) -> str:
     if not versions:
         return "none is trained yet: 5, then t, trains one"
-    return "empty: the newest; there are " + ", ".join(dict.fromkeys(version for _, version in versions[:8]))
+    return "empty: as above; there are " + ", ".join(dict.fromkeys(version for _, version in versions[:8]))

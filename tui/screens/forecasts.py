@@ -42,7 +42,7 @@ HISTORY = timedelta(days=28)
 KINDS = ("forecast", "score")
 NOTHING = """No forecast yet
 
-n makes one from the newest counts by the newest model.
+n makes one from the newest counts by the champion.
 It needs a trained model (5, then t) and counted posts (3)."""
 HEADS = (
     Column("From", 11),

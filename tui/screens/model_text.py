@@ -35,7 +35,8 @@ def detail(
     found: ModelVersion, accuracy: Accuracy | None, format_time: Callable[..., str], width: int = 80
 ) -> list[Line]:
     """All that is known of a version, most wanted first, in lines of at most `width` cells."""
-    lines: list[Line] = [(f"{found.model} {found.version}", "accent"), *_warnings(found)]
+    named = "".join(f", {alias}" for alias in found.aliases)
+    lines: list[Line] = [(f"{found.model} {found.version}{named}", "accent"), *_warnings(found)]
     if found.backtest or found.rmse is not None:
         lines += [("", ""), (_backtest_title(found.backtest, format_time), "dim"), *_scores(found)]
     lines += [("", ""), ("Forecasts since", "dim"), *_since(found, accuracy)]

@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from musktracker.text import printable
 from tui.screens import model_text as words
+from tui.screens import promote_form as promotion
 from tui.screens.base import ConsoleScreen
 from tui.screens.train_form import DEFAULT, parameters, train_form
 from tui.widgets.confirm import Confirm
@@ -50,7 +51,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ModelsData:
-    """What the screen shows. `run` is the training that goes on, or the last one; `state` its state when read."""
+    """What the screen shows. `run` is the training or promotion that goes on, or the last; `state` as it was read."""
 
     versions: tuple[ModelVersion, ...]
     accuracies: tuple[Accuracy, ...]
@@ -72,7 +73,7 @@ class VersionTable(RecordTable["ModelVersion"]):
         held = self.held.get(found.id)
         return (
             found.model,
-            (found.version, "accent"),
+            (" ".join((found.version, *(promotion.MARKS[alias] for alias in found.aliases))), "accent"),
             (self.app.format_time(found.trained_at, "%m-%d %H:%M"), "dim"),
             (f"{(found.training_end - found.training_start).days:,}", "dim"),
             words.number(found.rmse, 2),
@@ -93,12 +94,15 @@ class ModelsScreen(ConsoleScreen):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide"), (150, "-widest")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "train", "Train", tooltip="Fit a model, as a new version", id="models.train"),
-        Binding("x", "cancel", "Cancel", tooltip="Ask the training below to stop", id="models.cancel"),
+        Binding("p", "promote", "Promote", tooltip="Make it the champion, by the gate", id="models.promote"),
+        Binding("b", "rollback", "Roll back", tooltip="The champion before again", id="models.rollback"),
+        Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="models.cancel"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._data: ModelsData | None = None
+        self._promotion: int | None = None  # the run that was asked for here
 
     def compose_body(self) -> ComposeResult:
         """Table and detail side by side, the run and its log below."""
@@ -115,7 +119,7 @@ class ModelsScreen(ConsoleScreen):
         from musktracker import runs
         from musktracker.db.queries import counts, forecasts, models
 
-        run = next(iter(runs.recent(engine, limit=1, kinds=("train",))), None)
+        run = next(iter(runs.recent(engine, limit=1, kinds=("train", "promote"))), None)
         return ModelsData(
             versions=tuple(models.versions(engine)),
             accuracies=tuple(forecasts.accuracy(engine)),
@@ -139,6 +143,11 @@ class ModelsScreen(ConsoleScreen):
         self.query_one(RunProgress).info = data.run
         self.query_one(RunLog).follow_run(data.run)
         self.refresh_bindings()
+        self._ask_why(data.run)
+
+    def on_screen_resume(self) -> None:
+        """A dialog has closed: ask what waited for it."""
+        self._ask_why(self._run)
 
     @on(LineList.Moved, "VersionTable")
     def _show_detail(self) -> None:
@@ -165,20 +174,34 @@ class ModelsScreen(ConsoleScreen):
         form = train_form(self.app.zone, data.data_until if data else None, found.model if found else DEFAULT)
         self.app.push_screen(form, self._start)
 
+    def action_promote(self) -> None:
+        """Ask what the version under the cursor is to be, and let the gate decide."""
+        found = self.query_one(VersionTable).record
+        if found is not None:
+            self._ask_promotion(found.model, found.version)
+
+    def action_rollback(self) -> None:
+        """Ask, then let the champion be what it was before."""
+        lines = [f"{self._champion} is the champion. The one before it becomes it again; this is recorded."]
+        question = Confirm("Roll the champion back?", lines, yes="Roll back", no="Leave it")
+        self.app.push_screen(question, lambda yes: self._roll_back() if yes else None)
+
     def action_cancel(self) -> None:
-        """Ask the operator, then the training to stop: what it has computed is lost."""
+        """Ask the operator, then the run to stop: what it has computed is lost."""
         run = self._run
         if run is None or not run.active:
             return
         lines = [f"It has run for {took(run, self.app.now())}.", "What it has computed so far is lost."]
-        question = Confirm(f"Cancel training run {run.id}?", lines, yes="Cancel the run", no="Let it go on")
+        question = Confirm(f"Cancel run {run.id} ({run.kind})?", lines, yes="Cancel the run", no="Let it go on")
         self.app.push_screen(question, lambda yes: self._cancel(run.id) if yes else None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Cancel is there while there is something to cancel."""
         if action == "cancel":
             return self._run is not None and self._run.active
-        if action == "train" and self.app.read_only:
+        if action == "rollback" and self._champion is None:
+            return False
+        if action in ("train", "promote", "rollback") and self.app.read_only:
             return None
         return super().check_action(action, parameters)
 
@@ -196,6 +219,38 @@ class ModelsScreen(ConsoleScreen):
     def _start(self, values: dict[str, str] | None) -> None:
         if values is not None:
             self.launch("train", parameters(values, self.app.zone, self.app.settings.artifact_dir))
+
+    @property
+    def _champion(self) -> str | None:
+        versions = self._data.versions if self._data is not None else ()
+        return next((f"{one.model} {one.version}" for one in versions if "champion" in one.aliases), None)
+
+    def _ask_promotion(self, model: str, version: str, failed: str | None = None) -> None:
+        def start(values: dict[str, str] | None) -> None:
+            if values is not None:
+                self.launch("promote", promotion.parameters(values, model, version), then=self._promoting)
+
+        self.app.push_screen(promotion.promote_form(model, version, failed), start)
+
+    def _promoting(self, run_id: int) -> None:
+        self._promotion = run_id
+
+    def _ask_why(self, run: RunInfo | None) -> None:
+        """Where the promotion that was asked for here failed by the gate, ask for a reason; over no other dialog."""
+        if run is None or run.id != self._promotion or run.active or self.app.screen is not self:
+            return
+        self._promotion = None
+        failed = promotion.failed_gate(run)
+        if failed is not None:
+            self._ask_promotion(run.parameters["model"], run.parameters["version"], failed)
+
+    def _roll_back(self) -> None:
+        def roll_back(engine: Engine) -> str:
+            from musktracker.pipeline import aliases
+
+            return aliases.rollback(engine).after
+
+        self.act(roll_back, done=lambda after: f"{after} is the champion again")
 
     def _cancel(self, run_id: int) -> None:
         def cancel(engine: Engine) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, func, select
 
 from musktracker.db.engines import reading
-from musktracker.db.tables import ForecastTotal, ModelMetadata
+from musktracker.db.tables import ForecastTotal, ModelAlias, ModelMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version. `backtest` and `values` are named numbers; `converged` is None where the fit did not say."""
+    """One version. `backtest` and `values` are named numbers; `converged` is None where the fit did not say.
+
+    `aliases` are those that mean it now.
+    """
 
     id: int
     model: str
@@ -48,6 +51,7 @@ class ModelVersion:
     backtest: Mapping[str, Any]
     seconds: float | None
     forecasts: int
+    aliases: tuple[str, ...] = ()
 
 
 def versions(engine: Engine) -> list[ModelVersion]:
@@ -62,10 +66,13 @@ def versions(engine: Engine) -> list[ModelVersion]:
         ModelMetadata.trained_at.desc(), ModelMetadata.id.desc()
     )
     with reading(engine) as connection:
-        return [_version(row) for row in connection.execute(query)]
+        held: dict[int, tuple[str, ...]] = {}
+        for one in connection.execute(select(ModelAlias.__table__).order_by(ModelAlias.alias)):
+            held[one.model_metadata_id] = (*held.get(one.model_metadata_id, ()), one.alias)
+        return [_version(row, held.get(row.id, ())) for row in connection.execute(query)]
 
 
-def _version(row: Row[Any]) -> ModelVersion:
+def _version(row: Row[Any], aliases: tuple[str, ...]) -> ModelVersion:
     told = _mapping(_loaded(row.diagnostics))
     return ModelVersion(
         id=row.id,
@@ -92,6 +99,7 @@ def _version(row: Row[Any]) -> ModelVersion:
         backtest=_mapping(told.get("backtest")),
         seconds=told.get("seconds"),
         forecasts=row.forecasts,
+        aliases=aliases,
     )
 
 

@@ -1,0 +1,272 @@
+"""Versions of models by name, and what the aliases mean: champion, which forecasts are made with, and challenger.
+
+A version is written `har_bootstrap:v3`, `har_bootstrap` (its newest) or `@champion`. Every change of an alias is one
+transaction with its row in `alias_changes`; it is refused where somebody else has changed the alias in the meantime.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
+from sqlalchemy.orm import aliased
+
+from musktracker.db.engines import reading, writing
+from musktracker.db.tables import AliasChange as ChangeRow
+from musktracker.db.tables import ModelAlias, ModelArtifact, ModelMetadata
+from musktracker.errors import DataError, MuskTrackerError, UsageError
+from musktracker.runs import whoami
+from musktracker.timeline import now
+
+CHAMPION = "champion"
+ALIASES = (CHAMPION, "challenger")
+LONGEST_REASON = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a text names: an alias, or a model or a version or both."""
+
+    alias: str | None = None
+    model: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a model; `converged` is None where its fit did not say."""
+
+    id: int
+    name: str
+    version: str
+    training_end: datetime
+    hyperparameters: Mapping[str, Any]
+    counting: str | None
+    converged: bool | None
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    @property
+    def key(self) -> str:
+        """Its name as commands take it."""
+        return f"{self.name}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class AliasChange:
+    """One line of an alias's history; `before` and `after` are versions as `har_bootstrap:v3`.
+
+    `gate` has the figures that let it pass, or that it failed; `undoes` is the change that a roll back reverses.
+    """
+
+    id: int
+    alias: str
+    before: str | None
+    after: str
+    changed_at: datetime
+    who: str
+    reason: str | None
+    gate: Mapping[str, Any] | None
+    undoes: int | None
+
+
+def parse(text: str | None, version: str | None = None) -> Name:
+    """What `text` names; `version` is one that was given apart from it.
+
+    Raises UsageError for an alias that there is not, and for two versions at once.
+    """
+    if text is None:
+        return Name(version=version)
+    model, _, own = text.partition(":")
+    if version is not None and (own or text.startswith("@")):
+        raise UsageError(f"{text} names a version already, so it takes no version {version}")
+    if not text.startswith("@"):
+        return Name(model=model or None, version=own or version)
+    if text[1:] not in ALIASES:
+        raise UsageError(f"There is no alias {text}", f"Aliases: {', '.join(f'@{alias}' for alias in ALIASES)}")
+    return Name(alias=text[1:])
+
+
+def trained(connection: Connection, model: str | None = None, version: str | None = None) -> list[Version]:
+    """The versions with these names, newest first."""
+    query = _versions().order_by(ModelMetadata.trained_at.desc(), ModelMetadata.id.desc())
+    if model is not None:
+        query = query.where(ModelMetadata.model_name == model)
+    if version is not None:
+        query = query.where(ModelMetadata.model_version == version)
+    return [_version(row) for row in connection.execute(query)]
+
+
+def holder(connection: Connection, alias: str) -> Version | None:
+    """The version that an alias means; None where it means none yet."""
+    query = _versions().join(ModelAlias, ModelAlias.model_metadata_id == ModelMetadata.id)
+    row = connection.execute(query.where(ModelAlias.alias == alias)).one_or_none()
+    return None if row is None else _version(row)
+
+
+def champion(connection: Connection) -> Version | None:
+    """The version that forecasts are made with; None where there is none yet."""
+    return holder(connection, CHAMPION)
+
+
+def find(connection: Connection, text: str, version: str | None = None) -> Version:
+    """The version of this name, the newest of a model without one. Raises DataError where there is none."""
+    name = parse(text, version)
+    if name.alias is not None:
+        found = holder(connection, name.alias)
+        if found is None:
+            raise DataError(
+                f"There is no {name.alias} yet", f"Name one: musktracker models promote MODEL --as {name.alias}"
+            )
+        return found
+    if name.model is None:
+        raise UsageError("A version's name begins with its model", "Such as har_bootstrap:v3, or @champion")
+    versions = trained(connection, name.model, name.version)
+    if not versions:
+        wanted = " ".join(filter(None, (name.model, name.version)))
+        raise DataError(f"No {wanted} has been trained yet", "musktracker models list shows what has been")
+    return versions[0]
+
+
+def point(
+    connection: Connection,
+    alias: str,
+    chosen: Version,
+    *,
+    before: Version | None,
+    reason: str | None = None,
+    gate: Mapping[str, Any] | None = None,
+    who: str | None = None,
+    undoes: int | None = None,
+) -> None:
+    """Let an alias mean another version than `before`, and record it.
+
+    Raises DataError for a version that nothing can be forecast with, MuskTrackerError where the alias means another
+    version than `before` by now.
+    """
+    has_artifact = select(ModelArtifact.model_metadata_id).where(ModelArtifact.model_metadata_id == chosen.id)
+    if connection.scalar(has_artifact) is None:
+        raise DataError(f"{chosen} has no artifact in the database", "Train again: musktracker train")
+    moment, who = now(), who or whoami()
+    values = {"model_metadata_id": chosen.id, "since": moment, "who": who, "reason": reason}
+    if before is None:
+        taken = connection.scalar(select(ModelAlias.alias).where(ModelAlias.alias == alias)) is not None
+        if not taken:
+            connection.execute(insert(ModelAlias).values(alias=alias, **values))
+    else:
+        same = (ModelAlias.alias == alias, ModelAlias.model_metadata_id == before.id)
+        taken = not connection.execute(update(ModelAlias).where(*same).values(values)).rowcount
+    if taken:
+        raise MuskTrackerError(
+            f"Somebody else has changed the {alias} in the meantime",
+            "musktracker models history shows who; try again",
+        )
+    connection.execute(
+        insert(ChangeRow).values(
+            alias=alias,
+            before=before and before.id,
+            after=chosen.id,
+            changed_at=moment,
+            who=who,
+            reason=reason,
+            gate=None if gate is None else json.dumps(dict(gate), sort_keys=True, allow_nan=False),
+            undoes=undoes,
+        )
+    )
+
+
+def rollback(
+    engine: Engine, alias: str = CHAMPION, *, reason: str | None = None, who: str | None = None
+) -> AliasChange:
+    """Let an alias mean what it did before the latest change that is not rolled back yet; returns the change made.
+
+    Raises UsageError for an alias or a reason that cannot be, MuskTrackerError where there is nothing to go back to.
+    """
+    parse(f"@{alias}")
+    reason = checked_reason(reason)
+    with writing(engine) as connection:
+        present = holder(connection, alias)
+        undone = select(ChangeRow.undoes).where(ChangeRow.undoes.is_not(None))
+        query = select(ChangeRow.id, ChangeRow.before).where(ChangeRow.alias == alias, ChangeRow.undoes.is_(None))
+        latest = connection.execute(query.where(ChangeRow.id.not_in(undone)).order_by(ChangeRow.id.desc())).first()
+        if latest is None or latest.before is None:
+            raise MuskTrackerError(
+                f"There is no {alias} before this one to go back to",
+                "musktracker models history shows what there was",
+            )
+        earlier = _version(connection.execute(_versions().where(ModelMetadata.id == latest.before)).one())
+        point(connection, alias, earlier, before=present, reason=reason, who=who, undoes=latest.id)
+        made = connection.execute(_changes().where(ChangeRow.undoes == latest.id)).one()
+        return _change(made)
+
+
+def history(engine: Engine, alias: str | None = None, limit: int = 100) -> list[AliasChange]:
+    """The changes of the aliases, newest first; of one where given."""
+    query = _changes().order_by(ChangeRow.id.desc()).limit(limit)
+    if alias is not None:
+        query = query.where(ChangeRow.alias == alias)
+    with reading(engine) as connection:
+        return [_change(row) for row in connection.execute(query)]
+
+
+def checked_reason(reason: str | None) -> str | None:
+    """A stated reason as it is stored; nothing but spaces is none. Raises UsageError for one that is too long."""
+    reason = (reason or "").strip().replace("\x00", "�") or None
+    if reason is not None and len(reason) > LONGEST_REASON:
+        raise UsageError(f"A reason has at most {LONGEST_REASON:,} characters, not {len(reason):,}")
+    return reason
+
+
+def _versions() -> Select[Any]:
+    return select(ModelMetadata.__table__)
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(
+        row.id,
+        row.model_name,
+        row.model_version,
+        row.training_end_date,
+        json.loads(row.hyperparameters or "{}"),
+        row.counting,
+        _converged(row.diagnostics),
+    )
+
+
+def _converged(diagnostics: str | None) -> bool | None:
+    """What the fit told; None also where someone put other text in its place."""
+    try:
+        told = json.loads(diagnostics or "null")
+    except ValueError:
+        return None
+    return told.get("converged") if isinstance(told, dict) else None
+
+
+def _changes() -> Select[Any]:
+    before, after = aliased(ModelMetadata), aliased(ModelMetadata)
+    columns = (
+        *ChangeRow.__table__.c,
+        (before.model_name + ":" + before.model_version).label("before_name"),
+        (after.model_name + ":" + after.model_version).label("after_name"),
+    )
+    query = select(*columns).join(after, after.id == ChangeRow.after)
+    return query.outerjoin(before, before.id == ChangeRow.before)
+
+
+def _change(row: Row[Any]) -> AliasChange:
+    return AliasChange(
+        row.id,
+        row.alias,
+        row.before_name,
+        row.after_name,
+        row.changed_at,
+        row.who,
+        row.reason,
+        json.loads(row.gate) if row.gate else None,
+        row.undoes,
+    )
