@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from musktracker.config import Settings, load
 from musktracker.errors import MuskTrackerError
 from musktracker.text import printable as printable
+from musktracker.timeline import iso
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -136,7 +137,8 @@ class Reporter:
         if not self._terminal or self._quiet:
             return
         percent = "" if run.fraction is None else f"{run.fraction:4.0%} "
-        text = printable(f"{percent}{run.stage or ''} {run.message or ''}")[:100]
+        until = "" if run.until is None else f", until {iso(run.until)}"
+        text = printable(f"{percent}{run.stage or ''} {run.message or ''}{until}")[:100]
         if text != self._shown:
             self._clear()
             print(text, end="", file=sys.stderr, flush=True)
@@ -152,8 +154,6 @@ def _plain(value: Any) -> Any:
     from datetime import datetime
 
     if isinstance(value, datetime):
-        from musktracker.timeline import iso
-
         return iso(value)
     return str(value)
 
