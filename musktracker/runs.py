@@ -329,7 +329,7 @@ def require_free(connection: Connection, lease: str | None) -> None:
         shared = wanted & set(row.lease.split())
         if not shared:
             continue
-        lost = {"status": "failed", "error": _lost_text(row.heartbeat_at), "finished_at": moment, "lease": None}
+        lost = {"status": "failed", "error": _lost_text(row.heartbeat_at), "finished_at": moment, **_ENDED}
         if not connection.execute(update(RunRow).where(RunRow.id == row.id, stale).values(lost)).rowcount:
             raise LeaseHeld(_info(row), min(shared))
 
@@ -556,13 +556,16 @@ def _finish(
     error: str | None = None,
 ) -> None:
     moment = now()
-    values: dict[str, Any] = {"status": status, "finished_at": moment, "heartbeat_at": moment, "lease": None}
+    values: dict[str, Any] = {"status": status, "finished_at": moment, "heartbeat_at": moment, **_ENDED}
     if result is not None:
         values["result"] = json.dumps(dict(result), sort_keys=True, default=str)
     with writing(engine) as connection:
         connection.execute(
             update(RunRow).where(RunRow.id == run_id, RunRow.status.in_(ACTIVE)).values(error=error, **values)
         )
+
+
+_ENDED = {"lease": None, "waits_until": None, "reserved": None}  # of every run that goes on no more
 
 
 def _lost_text(beat: datetime | None) -> str:

@@ -263,8 +263,8 @@ class ModelArtifact(Base):
 class RunRow(Base):
     """A long operation: who started what, where it stands, how it ended.
 
-    `waits_until` is when it goes on, where it waits. `reserved` is what the answers that it asked for may cost yet, in
-    millionths of a dollar.
+    `waits_until` is when it goes on, where it waits. `reserved` is what the answers that it asked for may yet cost,
+    in millionths of a dollar.
     """
 
     __tablename__ = "runs"

@@ -4,9 +4,9 @@ A range is walked from its newest post down. Each page is stored in the same tra
 the range goes only with its last page: a walk that is cut off leaves the row of what lies below. The high-water mark
 moves only when a walk is complete.
 
-Ranges to follow belong to the run that holds the lease "ingest", those of a backfill to the one that holds "backfill":
-whoever holds it next finishes what a dead one left. A recheck belongs to the run that makes it, and is written down
-nowhere: it covers nothing, and the hours that lack posts are found anew by whoever compares them next.
+Ranges to follow belong to the run that holds the lease "ingest", those of a backfill to the one that holds
+"backfill": whoever holds it next finishes what a dead one left. A recheck belongs to the run that makes it, and is
+written down nowhere: it covers nothing, and hours that lack posts are found anew by whoever compares them next.
 """
 
 from __future__ import annotations

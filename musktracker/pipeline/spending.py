@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 from sqlalchemy import Connection, Engine, delete, func, select, update
 from sqlalchemy.exc import DBAPIError
 
+from musktracker import timeline
 from musktracker.db import settings
 from musktracker.db.engines import is_sqlite, reading, writing
 from musktracker.db.tables import ApiLimit, Base, BoughtPost, RunRow, Spending
@@ -25,7 +26,7 @@ from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.runs import STALE, Run
 from musktracker.sources.x_limits import RateLimit
 from musktracker.sources.x_pages import Usage
-from musktracker.timeline import DAY, floor_day, now
+from musktracker.timeline import DAY, floor_day
 
 POST = 5_000  # $0.005 a post
 COUNTS = {"recent": 5_000, "all": 10_000}  # a request
@@ -192,7 +193,9 @@ def _spent(connection: Connection, day: date) -> Spent:
 
 def _reserved(connection: Connection, *, but: Run | None = None) -> int:
     """What living runs reserve, but for one of them."""
-    total = select(func.sum(RunRow.reserved)).where(RunRow.lease.is_not(None), RunRow.heartbeat_at > now() - STALE)
+    total = select(func.sum(RunRow.reserved)).where(
+        RunRow.lease.is_not(None), RunRow.heartbeat_at > timeline.now() - STALE
+    )
     if but is not None and but.id is not None:
         total = total.where(RunRow.id != but.id)
     return int(connection.scalar(total) or 0)

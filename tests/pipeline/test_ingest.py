@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 
-from musktracker.db.engines import writing
 from musktracker.db.queries import coverage
 from musktracker.db.tables import Coverage, RawTweet
 from musktracker.db.verbatim import sqlite_text
