@@ -136,6 +136,19 @@ async def test_following_as_a_picture(
         snapshot(pilot.app, f"ingestion-following-{size[0]}x{size[1]}")
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_four_at_once_as_a_picture(
+    opened: Opened, snapshot: Any, settled: Any, populated_engine: Engine, frozen: datetime, size: tuple[int, int]
+) -> None:
+    _make_busy(populated_engine, frozen)
+    execute(populated_engine, *runs_beside(frozen))
+    wait = {"stage": "waiting", "waits_until": frozen + timedelta(seconds=95)}
+    execute(populated_engine, update(RunRow).where(RunRow.kind == "backfill").values(wait))
+    async with opened(size) as (pilot, _screen):
+        await settled(pilot)
+        snapshot(pilot.app, f"ingestion-beside-{size[0]}x{size[1]}")
+
+
 async def test_the_follow_key_starts_a_follower_that_holds_the_lease(
     opened: Opened, launched: Launched, settled: Any
 ) -> None:
