@@ -127,16 +127,16 @@ def ingest_words(
 
 def beside_words(info: RunInfo, now: datetime) -> tuple[str, str]:
     """A run that goes on beside another, with how far it is; and the tone."""
-    name, until = f"{info.kind} #{info.id}", waits_until(info, now)
+    until = waits_until(info, now)
     if info.lost:
-        return f"{name} lost", "bad"
+        return f"{info.kind} lost", "bad"
     if info.cancel_requested_at is not None:
-        return f"{name} stopping", "warning"
+        return f"{info.kind} stopping", "warning"
     if until is not None:
-        return f"{name} {info.stage}, {duration(until - now)} left", "warning"
-    if info.status == "queued" or info.progress is None:
-        return name, "accent"
-    return f"{name} {info.progress:.0%}", "accent"
+        return f"{info.kind} ◔ {duration(until - now)} left", "warning"
+    if info.status == "queued":
+        return f"{info.kind} starting", "accent"
+    return info.kind if info.progress is None else f"{info.kind} {info.progress:.0%}", "accent"
 
 
 def _ended(info: RunInfo, mark: str, tone: str, format_time: Callable[..., str]) -> tuple[str, str, str, str]:
