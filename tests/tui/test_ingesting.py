@@ -308,10 +308,10 @@ async def test_a_wait_beside_a_follower_is_counted_down_too(
     backfill = a_waiting_run(frozen, 42, id=9, kind="backfill", lease="backfill", parameters="{}")
     execute(populated_engine, a_run(frozen), backfill)
     async with opened() as (pilot, screen):
-        assert "● following · backfill ◔ 42 s left" in told(screen)
+        assert "● following · backfill ◔ 42 s ·" in told(screen)
         monkeypatch.setattr(pilot.app, "now", lambda: frozen + timedelta(seconds=7))
         screen.query_one(IngestState)._tick()
-        assert "backfill ◔ 35 s left" in told(screen)
+        assert "backfill ◔ 35 s ·" in told(screen)
 
 
 async def test_an_import_alone_goes_on_beside_what_ended(

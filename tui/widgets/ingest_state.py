@@ -133,7 +133,7 @@ def beside_words(info: RunInfo, now: datetime) -> tuple[str, str]:
     if info.cancel_requested_at is not None:
         return f"{info.kind} stopping", "warning"
     if until is not None:
-        return f"{info.kind} ◔ {duration(until - now)} left", "warning"
+        return f"{info.kind} ◔ {duration(until - now)}", "warning"
     if info.status == "queued":
         return f"{info.kind} starting", "accent"
     return info.kind if info.progress is None else f"{info.kind} {info.progress:.0%}", "accent"
