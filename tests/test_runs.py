@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -67,6 +67,23 @@ def test_secrets_never_reach_a_row(engine: Engine, tmp_path: Path) -> None:
     stored = f"{info} {runs.log_lines(engine, info.id)}"
     assert "hunter2" not in stored
     assert "AAAtoken" not in stored
+
+
+def test_until_when_a_run_waits_is_known_until_it_works_or_ends(engine: Engine) -> None:
+    until = now() + timedelta(minutes=3)
+    run_id = runs.create(engine, "ingest", {})
+
+    def known(run: runs.RecordedRun) -> datetime | None:
+        run._flush()
+        return runs.get(engine, run_id).waits_until
+
+    with runs.recording(engine, run_id) as run:
+        run.progress(stage="waiting", until=until)
+        assert known(run) == until
+        run.progress(stage="fetching")
+        assert known(run) is None
+        run.progress(stage="waiting", until=until)
+    assert runs.get(engine, run_id).waits_until is None
 
 
 def test_a_second_run_is_told_who_holds_the_lease(engine: Engine) -> None:

@@ -8,8 +8,9 @@ musktracker ingest --backfill                       only what an earlier backfil
 musktracker ingest --daily-limit 2.50               spend no more in a UTC day (none: no limit); kept in the database
 
 The bearer token is X_BEARER_TOKEN. A post costs $0.005 a UTC day, however often it is read; a poll without posts is
-free. Whatever ends it, it goes on where it stopped: nothing is lost and nothing is stored twice. One process fetches
-at a time, on whatever machine. Times without an offset are in the display zone.
+free. Whatever ends it, it goes on where it stopped: nothing is lost and nothing is stored twice. On whatever machine,
+one process at a time fetches what is new, and one what was before; a backfill, a reconciliation and an import may go
+on beside a follower, under the one daily limit. Times without an offset are in the display zone.
 """
 
 from __future__ import annotations
@@ -149,7 +150,7 @@ def _set_limit(engine: Engine, arguments: argparse.Namespace) -> None:
 def _forget(engine: Engine, arguments: argparse.Namespace) -> int:
     from musktracker.pipeline import ranges
 
-    dropped = ranges.drop(engine, "backfill")
+    dropped = ranges.forget_backfill(engine)
     if arguments.json:
         print_json({"forgotten": dropped})
     else:

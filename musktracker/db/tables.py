@@ -300,7 +300,11 @@ class AliasChange(Base):
 
 
 class RunRow(Base):
-    """A long operation: who started what, where it stands, how it ended."""
+    """A long operation: who started what, where it stands, how it ended.
+
+    `waits_until` is when it goes on, where it waits. `reserved` is what the answers that it asked for may yet cost,
+    in millionths of a dollar.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -327,6 +331,8 @@ class RunRow(Base):
     pid: Mapped[int | None] = mapped_column(Integer)
     who: Mapped[str] = mapped_column(String(255))
     lease: Mapped[str | None] = mapped_column(String(64))
+    waits_until: Mapped[datetime | None]
+    reserved: Mapped[int | None] = mapped_column(Integer)
 
 
 class RunLogLine(Base):
@@ -374,7 +380,7 @@ class FetchRange(Base):
     """Post ids still to fetch: those above `low_id`, up to and with `high_id`; gone once all of them are stored.
 
     The walk came down from `top_id`; when it ends, what it observed is from `span_start` to `span_end`. `purpose` is
-    follow, backfill or recheck; `endpoint` is timeline, recent or all.
+    follow or backfill; `endpoint` is timeline, recent or all.
     """
 
     __tablename__ = "fetch_ranges"

@@ -124,7 +124,7 @@ def price(
     With `exact` the API counts the posts, which costs $0.010 for every 31 days; otherwise what is stored says how
     many there are in a day. Raises UsageError, and with `exact` the client's errors.
     """
-    left = ranges.still_to_fetch(engine, ["backfill"] if backfill else ["follow", "recheck"])
+    left = ranges.still_to_fetch(engine, "backfill" if backfill else "follow")
     if backfill:
         spans = to_fetch(engine, wanted_span(since, until), again=again) if since else []
     else:
@@ -220,8 +220,8 @@ class Follower:
         """Finish what is left, then fetch what is new; returns how many posts were new."""
         tally = self.walker.tally
         before = tally.new
-        self.walker.budget.refresh(self._client.server_now(), limit_too=True)
-        for left in ranges.still_to_fetch(self._engine, ["follow", "recheck"]):
+        self.walker.budget.refresh()
+        for left in ranges.still_to_fetch(self._engine, "follow"):
             self._run.info(f"Finishing what an earlier walk left: posts from {iso(left.span.start)} on")
             await self.walker.walk(left)
         await self.walker.walk(next_poll(self._engine, self._client.server_now()))
@@ -262,16 +262,16 @@ class Follower:
         until = self._clock() + timedelta(seconds=seconds)
         text = runs.describe(error)
         self._run.log("warning" if failures == 0 else "debug", text, until=iso(until))
-        self._run.progress(stage="backing off", message=f"{text} Trying again at {iso(until)}")
+        self._run.progress(stage="backing off", message=text, until=until)
         await self._sleep(seconds)
 
     async def _wait_for_money(self, reached: SpendingLimitReached) -> None:
         self._run.warning(reached.message, until=iso(reached.until))
-        limit = spending.limit(self._engine)
-        while self._client.server_now() < reached.until and spending.limit(self._engine) == limit:
-            self._run.progress(stage="waiting", message=f"{reached.message}; waiting until {iso(reached.until)}")
-            left = (reached.until - self._client.server_now()).total_seconds()
-            await self._sleep(min(max(left, 1.0), LOOK_AGAIN))
+        while (moment := self._client.server_now()) < reached.until:
+            self._run.progress(stage="waiting", message=reached.message, until=reached.until)
+            await self._sleep(min(max((reached.until - moment).total_seconds(), 1.0), LOOK_AGAIN))
+            if spending.affordable(self._engine, reached.wanted, moment):
+                return
 
     def _state(self, begun: datetime, new: int) -> str:
         tally = self.walker.tally
@@ -291,7 +291,7 @@ class Backfill:
 
     async def carry_out(self, span: Span | None, via: Via, *, again: bool, verify: bool = True) -> None:
         """Finish what an earlier backfill left, then fetch a span, and `verify` that no hour of it lacks posts."""
-        left = ranges.still_to_fetch(self._engine, ["backfill"])
+        left = ranges.still_to_fetch(self._engine, "backfill")
         if left:
             self._run.info(f"Finishing {len(left):,} ranges that an earlier backfill left")
             await self._walk(left)
@@ -345,7 +345,7 @@ class Backfill:
     async def _walk(self, left: list[Range]) -> None:
         tally = self._walker.tally
         for i, each in enumerate(left):
-            self._walker.budget.refresh(self._client.server_now(), limit_too=True)
+            self._walker.budget.refresh()
             day = f"{each.span.start:%Y-%m-%d} to {each.span.end:%Y-%m-%d}"
             self._run.progress(i / len(left), stage="fetching", message=f"{day}: {tally.new:,} new posts so far")
             await self._walker.walk(each)

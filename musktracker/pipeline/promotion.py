@@ -297,11 +297,16 @@ class _Part(Run):
         self._whole.log(level, message, **fields)
 
     def progress(
-        self, fraction: float | None = None, *, stage: str | None = None, message: str | None = None
+        self,
+        fraction: float | None = None,
+        *,
+        stage: str | None = None,
+        message: str | None = None,
+        until: datetime | None = None,
     ) -> None:
         """As in Run."""
         part = None if fraction is None else self._begin + (self._end - self._begin) * fraction
-        self._whole.progress(part, stage=stage, message=message)
+        self._whole.progress(part, stage=stage, message=message, until=until)
 
     def check(self) -> None:
         """As in Run."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from musktracker import runs
-from musktracker.db.engines import writing
+from musktracker.db.engines import in_turn, writing
 from musktracker.pipeline import spending
 from musktracker.timeline import DAY
 
@@ -24,5 +24,6 @@ def prune(engine: Engine, moment: datetime) -> dict[str, int]:
     ended = runs.prune(engine, before=moment - RUNS_KEPT)
     lines = sum(runs.prune_lines(engine, before=moment - kept, levels=[level]) for level, kept in LINES_KEPT.items())
     with writing(engine) as connection:
+        in_turn(connection, "posts")
         bought = spending.forget_bought(connection, (moment - DAY).date())
     return {"runs": ended, "lines": lines, "bought_posts": bought}

@@ -14,7 +14,7 @@ from musktracker import runs
 from musktracker.cli.main import main
 from musktracker.db.engines import writing
 from musktracker.db.queries import coverage
-from musktracker.pipeline import ranges, store
+from musktracker.pipeline import ranges, stages, store
 from musktracker.simulator.process import Simulator, running_simulator
 from musktracker.timeline import DAY, HOUR, Span, iso
 
@@ -121,12 +121,19 @@ def test_what_a_backfill_left_can_be_forgotten(engine: Engine, simulator: Simula
 
 
 def test_who_comes_second_is_told_who_holds_the_lease(simulator: Simulator, engine: Engine, capsys: Capture) -> None:
-    holder = runs.create(engine, "ingest", {}, lease="ingest")
-    for command in (["ingest"], ["reconcile"], ["coverage", "--fill"], ["ingest", "--backfill"]):
-        with writing(engine) as connection:
-            store.cover(connection, "file", [Span(datetime.now(UTC) - DAY, datetime.now(UTC))], moment=runs.now())
-        assert main(command) == 1
-        assert f"ingest is held by run {holder}, started by {runs.whoami()}" in capsys.readouterr().err
+    with writing(engine) as connection:
+        store.cover(connection, "file", [Span(datetime.now(UTC) - DAY, datetime.now(UTC))], moment=runs.now())
+    commands = {
+        "ingest": (["ingest"], ["ingest", "--follow"]),
+        "backfill": (["coverage", "--fill"], ["ingest", "--backfill"], ["ingest", "--backfill", "--forget"]),
+        "reconcile": (["reconcile"],),
+        "import": (["import", "posts.csv"],),
+    }
+    for kind, refused in commands.items():
+        holder = runs.create(engine, kind, {}, lease=stages.lease(kind, {}))
+        for command in refused:
+            assert main(command) == 1
+            assert f"{kind} is held by run {holder}, started by {runs.whoami()}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
