@@ -66,6 +66,10 @@ def upgrade() -> None:
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
     )
     op.create_index("ix_notices_found_at", "notices", ["found_at"])
+    unresolved = sa.text("resolved_at IS NULL")
+    op.create_index(
+        "uq_notices_open", "notices", ["kind"], unique=True, sqlite_where=unresolved, postgresql_where=unresolved
+    )
 
 
 def downgrade() -> None:

@@ -142,9 +142,9 @@ def summary(found: Scores, horizon: int, *, seed: int = 1) -> dict[str, Any]:
 
 
 def by_week(found: Scores, *, last: int) -> list[dict[str, Any]]:
-    """Mean CRPS and the reference's by week, oldest first: weeks of 168 h that end with the hour `last`.
+    """Mean CRPS and the reference's by week of origins, oldest first: weeks of 168 h that end with the hour `last`.
 
-    A week without a score has None; `n` tells how many it has.
+    None for a week without a score; `n` tells how many it has, `start` is its first hour.
     """
     ago = (last - found.origins) // 168
     weeks = []

@@ -1,4 +1,4 @@
-"""Score: fill in what happened, and tell how far the forecasts were off and how often their bounds held."""
+"""Score: fill in what happened, score each horizon, look for drift; and tell how far off the forecasts were."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sqlalchemy import (
 from musktracker.db import verbatim
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Base, Forecast, ForecastTotal, ModelMetadata, TimeBucket
-from musktracker.pipeline import forecast_scores, window_forecasts
+from musktracker.pipeline import forecast_scores, notices, window_forecasts
 from musktracker.pipeline import history as histories
 from musktracker.pipeline.forecast_scores import Sums
 from musktracker.runs import Run
@@ -64,7 +64,9 @@ def score(engine: Engine, run: Run, *, since: str | None = None) -> dict[str, An
     run.progress(0.4, stage="score", message="scoring by horizon")
     scores = forecast_scores.fill(engine, run, known.history, counting, begin)
     run.info(f"Scores by horizon: {scores['scored']} made, {scores['removed']} removed", **scores)
-    run.progress(0.8, stage="judge", message="comparing")
+    run.progress(0.8, stage="drift", message="looking for change")
+    changes = notices.check(engine, run, known.history)
+    run.progress(0.9, stage="judge", message="comparing")
     judged_windows = window_forecasts.judged(engine, begin)
     with reading(engine) as connection:
         return {
@@ -78,6 +80,7 @@ def score(engine: Engine, run: Run, *, since: str | None = None) -> dict[str, An
             "hourly": _judged_hours(connection, begin),
             "totals": _judged_totals(connection, begin),
             "windows": judged_windows,
+            "changes": [verdict.message for verdict in changes if verdict.since],
         }
 
 
