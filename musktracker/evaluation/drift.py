@@ -52,6 +52,7 @@ class Expected:
 class LevelDrift:
     """The level test: the highest CUSUM of the days watched, up or down, and the limit of an alarm.
 
+    Of alarms in both directions it is the later.
     `since` is the first hour of the change, and `ratio` the level since over that of the 28 days before, both None
     without an alarm. `windows` are those of LEVEL_WINDOWS that were observed.
     """
@@ -103,21 +104,20 @@ def level(history: History, *, alpha: float = LEVEL_ALPHA) -> LevelDrift | None:
     until = history.origin - history.origin % 24
     rates = Rates(history, until)
     ends = until - 24 * np.arange(REFERENCE + WATCHED - 1, -1, -1)
-    errors = log_rate(rates.daily(ends - 24, ends, 1.0)) - _expected(rates, ends - 24)
+    days = log_rate(rates.daily(ends - 24, ends, 1.0))
+    errors = days - _expected(rates, ends - 24)
     usual, watched = errors[:-WATCHED], errors[-WATCHED:]
     if (~np.isnan(usual)).sum() < FEWEST_REFERENCE or (~np.isnan(watched)).sum() < FEWEST_WATCHED:
         return None
     mean, deviation = np.nanmean(usual), max(float(np.nanstd(usual)), 1e-9)
-    usual, watched = (np.clip((days - mean) / deviation, -CLIP, CLIP) for days in (usual, watched))
+    usual, watched = (np.clip((one - mean) / deviation, -CLIP, CLIP) for one in (usual, watched))
     limit = _limit(usual, alpha)
     rising, falling = cusum(watched), cusum(-watched)
-    rose = bool(rising.max() >= falling.max())
-    path = rising if rose else falling
-    since = ratio = None
-    if path.max() > limit:
-        since = until - 24 * (WATCHED - _onset(path))
-        ratio = _ratio(rates, since, until)
-    return LevelDrift(until, float(path.max()), limit, rose, since, ratio, _windows(rates, until))
+    alarms = [path for path in (rising, falling) if path.max() > limit]
+    path = max(alarms, key=lambda one: int(one.argmax())) if alarms else max((rising, falling), key=np.max)
+    since = until - 24 * (WATCHED - _onset(days[-2 * WATCHED :], path)) if alarms else None
+    ratio = None if since is None else _ratio(rates, since, until)
+    return LevelDrift(until, float(path.max()), limit, path is rising, since, ratio, _windows(rates, until))
 
 
 def profile(
@@ -176,10 +176,21 @@ def _limit(usual: FloatArray, alpha: float) -> float:
     return float(np.quantile(highest, 1 - alpha))
 
 
-def _onset(path: FloatArray) -> int:
-    """The day after the last one at which the CUSUM was zero before it was highest: Page's estimate of the change."""
-    zeros = np.flatnonzero(path[: int(path.argmax())] == 0)
-    return int(zeros[-1]) + 1 if len(zeros) else 0
+def _onset(days: FloatArray, path: FloatArray) -> int:
+    """Which of the days watched is the first of a change that put the CUSUM where it was highest.
+
+    The split of the log rates `days`, those watched and as many before, by which the mean differs most, in least
+    squares (Bai 1994, "Least squares estimation of a shift in linear processes").
+    """
+    before = len(days) - len(path)
+    known = ~np.isnan(days)
+    values = np.nan_to_num(days)
+    gains = []
+    for first in range(before, before + int(path.argmax()) + 1):
+        earlier, later = int(known[:first].sum()), int(known[first:].sum())
+        apart = values[:first].sum() / max(earlier, 1) - values[first:].sum() / max(later, 1)
+        gains.append(earlier * later * apart**2)
+    return int(np.argmax(gains))
 
 
 def _ratio(rates: Rates, since: int, until: int) -> float | None:
