@@ -21,7 +21,7 @@ COMMANDS = {
     "forecast": "forecast the hours to come, and store it",
     "window": "how many posts a window will hold: so far, projected, by bracket",
     "backtest": "how models would have forecast: scores, skill, coverage, stored to compare",
-    "score": "fill in what happened, and print error and coverage",
+    "score": "fill in what happened, score it, and print error and coverage",
     "monitor": "how forecasts came out by horizon and week, and what has changed",
     "status": "what is stored, how fresh it is, and what to do next",
     "runs": "list, show, follow and cancel runs",

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import IntegrityError
+from stored_hours import store_hours
 
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Notice
 from musktracker.evaluation.drift import Expected, LevelDrift, ProfileDrift
 from musktracker.models.base import History
 from musktracker.pipeline import notices
+from musktracker.pipeline.monitor import score
 from musktracker.runs import Run
 from musktracker.timeline import from_hour_index
 
@@ -133,3 +135,11 @@ def test_the_hours_named_are_those_that_changed_most_across_midnight_too() -> No
     recent[[8, 9, 10, 11]] -= 0.5
     found = notices._of_profile(ProfileDrift(UNTIL, 9.0, 0.001, UNTIL - 168, recent, before))
     assert found.message.endswith("more at 22-02, fewer at 08-12 (ET)")
+
+
+def test_scoring_looks_for_change_and_says_what_it_found(engine: Engine) -> None:
+    store_hours(engine, tripled().counts.astype(int), from_hour_index(START))
+    (message,) = score(engine, Run())["changes"]
+    assert [row.message for row in rows(engine)] == [message]
+    assert score(engine, Run())["changes"] == [message]
+    assert len(rows(engine)) == 1
