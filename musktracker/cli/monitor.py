@@ -73,7 +73,7 @@ def _print(result: Mapping[str, Any], settings: Settings) -> None:
     if result["horizons"]:
         _print_horizons(result["horizons"])
     else:
-        print("\nNo forecast has been scored yet: musktracker score, once hours have passed")
+        print("\nNo forecast made since then was scored: musktracker score, once hours have passed")
     if result["unscorable"]:
         print(
             f"\n{result['unscorable']:,} forecasts were stored before quantiles were kept: they have no scores here"
@@ -93,6 +93,7 @@ def _print_horizons(found: Sequence[Mapping[str, Any]]) -> None:
         "apart: targets that do not overlap; above, below: misses of 95%; PIT: ten bins, level where calibrated"
         + ("; few: too few lie apart to tell" if any(one["few"] for one in found) else "")
     )
+    print("of few posts an interval holds more than its share, as counts are whole: there the PIT tells")
     print("\nCRPS by week, oldest first")
     rows = [(*_named(one), *_weeks(one["weeks"])) for one in found]
     print(table(("model", "version", "horizon", "weeks", "CRPS", "naive", "last week", "naive"), rows))

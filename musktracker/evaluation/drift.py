@@ -52,9 +52,9 @@ class Expected:
 class LevelDrift:
     """The level test: the highest CUSUM of the days watched, up or down, and the limit of an alarm.
 
-    Of alarms in both directions it is the later.
-    `since` is the first hour of the change, and `ratio` the level since over that of the 28 days before, both None
-    without an alarm. `windows` are those of LEVEL_WINDOWS that were observed.
+    Of alarms in both directions it is the later. `since` is the first hour of the change, and `ratio` the level since
+    over that of the 28 days before; `since` is None without an alarm, `ratio` also where too little was observed.
+    `windows` are those of LEVEL_WINDOWS that were observed.
     """
 
     until: int

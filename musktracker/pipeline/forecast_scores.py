@@ -178,6 +178,7 @@ def _scored(
     origin: int, due: Sequence[_Due], told: Mapping[int, bytes], history: History, counting: str, run: Run
 ) -> Iterator[tuple[Any, ...]]:
     """The rows of the scores that are due from one origin; what cannot be read is left out, with a warning."""
+    run.check()
     reference = _reference(history, origin, {one.horizon: one.actual for one in due})
     moment, at = from_hour_index(origin), now()
     running: dict[int, IntArray] = {}

@@ -117,7 +117,7 @@ def test_scores_of_other_posts_than_are_counted_now_stay_out(
 ) -> None:
     add_scores(engine, counting="without_replies")
     command("--since", iso(BEGIN))
-    assert "No forecast has been scored yet: musktracker score" in capsys.readouterr().out
+    assert "No forecast made since then was scored: musktracker score" in capsys.readouterr().out
 
 
 def test_forecasts_stored_without_quantiles_are_told(

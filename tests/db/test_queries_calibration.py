@@ -97,6 +97,27 @@ def test_scores_can_be_asked_for_by_time_version_and_horizon(modelled: Engine) -
     assert len(calibration.scores(modelled, since=ORIGIN, model_metadata_id=1, horizon=6)) == 1
 
 
+def test_scores_are_put_together_by_version_and_horizon(modelled: Engine) -> None:
+    add_score(modelled, 1, ORIGIN, 24, crps=2.0, reference_crps=4.0, pit=0.0, inside_50=True)
+    add_score(
+        modelled, 1, ORIGIN + 6 * HOUR, 24, crps=4.0, reference_crps=6.0, pit=0.95, inside_95=False, above_95=True
+    )
+    add_score(modelled, 1, ORIGIN + 30 * HOUR, 24, crps=9.0, pit=1.0)
+    add_score(modelled, 1, ORIGIN, 6)
+    add_score(modelled, 2, ORIGIN, 24, counting="without_replies")
+    short, day = calibration.by_horizon(modelled, "all")
+    assert (short.horizon, short.n, short.apart, short.reference_crps, short.skill) == (6, 1, 1, None, None)
+    assert (day.model, day.version, day.horizon, day.n, day.apart) == ("hawkes", "v1", 24, 3, 2)
+    assert (day.crps, day.reference_crps, day.bias) == (5.0, 5.0, -1.5)
+    assert day.skill == pytest.approx(1 - 3 / 5)
+    assert day.coverages == pytest.approx((1 / 3, 1, 2 / 3))
+    assert (day.above_95, day.below_95) == (1, 0)
+    assert day.pit == pytest.approx((1 / 3, *(0,) * 8, 2 / 3))
+    (later,) = calibration.by_horizon(modelled, "all", since=ORIGIN + HOUR)
+    assert later.n == 2
+    assert [one.version for one in calibration.by_horizon(modelled, "without_replies")] == ["v2"]
+
+
 def test_open_notices_are_read_and_those_resolved_since_a_time(engine: Engine) -> None:
     add_notice(engine, ORIGIN - 90 * DAY, ORIGIN - 60 * DAY)
     add_notice(engine, ORIGIN - 30 * DAY, ORIGIN - 20 * DAY)
