@@ -65,7 +65,7 @@ def score(engine: Engine, run: Run, *, since: str | None = None) -> dict[str, An
     scores = forecast_scores.fill(engine, run, known.history, counting, begin)
     run.info(f"Scores by horizon: {scores['scored']} made, {scores['removed']} removed", **scores)
     run.progress(0.8, stage="drift", message="looking for change")
-    changes = notices.check(engine, run, known.history)
+    changes = notices.check(engine, run, known)
     run.progress(0.9, stage="judge", message="comparing")
     judged_windows = window_forecasts.judged(engine, begin)
     with reading(engine) as connection:

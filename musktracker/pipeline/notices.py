@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,11 +18,13 @@ from musktracker.evaluation import drift
 from musktracker.evaluation.drift import LevelDrift, ProfileDrift
 from musktracker.market_windows import ET
 from musktracker.models.base import FloatArray, History, IntArray
+from musktracker.pipeline.history import Known
 from musktracker.runs import Run
 from musktracker.timeline import from_hour_index, iso, now
 
 LEVEL, PROFILE = "level_drift", "profile_drift"
 PROFILE_HOURS = 168 * (drift.PROFILE_WEEKS + drift.PROFILE_BEFORE)
+SAME = ("rose", "counting")  # figures that tell one change from another
 STRETCH = 4  # hours of the day that are named as where posts became more, or fewer
 
 
@@ -35,11 +37,6 @@ class Verdict:
     since: datetime | None = None
     message: str = ""
 
-    @property
-    def sense(self) -> Any:
-        """Which way it went: an alarm the other way is another notice."""
-        return self.figures.get("rose")
-
 
 def verdicts(history: History) -> list[Verdict]:
     """What both tests say of a history; none of a test that too little is known for."""
@@ -51,12 +48,13 @@ def verdicts(history: History) -> list[Verdict]:
     return found
 
 
-def check(engine: Engine, run: Run, history: History) -> list[Verdict]:
+def check(engine: Engine, run: Run, known: Known) -> list[Verdict]:
     """Keep what the tests say: open a notice for a new alarm, bring an open one up to date, close one that is over.
 
-    Where a test has no verdict, its notice stays as it is. A second time with the same counts changes nothing.
+    An alarm the other way, or of other posts that count, is another notice. Where a test has no verdict, its notice
+    stays as it is. A second time with the same counts changes nothing.
     """
-    found = verdicts(history)
+    found = [replace(one, figures={**one.figures, "counting": known.counting}) for one in verdicts(known.history)]
     for verdict in found:
         try:
             with writing(engine) as connection:
@@ -72,7 +70,8 @@ def _keep(connection: Connection, verdict: Verdict, moment: datetime) -> str | N
     """What is new, in words; None where nothing is."""
     query = select(Notice.__table__).where(Notice.kind == verdict.kind, Notice.resolved_at.is_(None))
     row = connection.execute(query).one_or_none()
-    same = row is not None and verdict.since is not None and json.loads(row.details).get("rose") == verdict.sense
+    before = {} if row is None else json.loads(row.details)
+    same = bool(verdict.since and before) and all(before.get(name) == verdict.figures.get(name) for name in SAME)
     if row is not None and not same:
         connection.execute(update(Notice).where(Notice.id == row.id).values(resolved_at=moment))
     if verdict.since is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from musktracker.db.tables import Notice
 from musktracker.evaluation.drift import Expected, LevelDrift, ProfileDrift
 from musktracker.models.base import History
 from musktracker.pipeline import notices
+from musktracker.pipeline.history import Known
 from musktracker.pipeline.monitor import score
 from musktracker.runs import Run
 from musktracker.timeline import from_hour_index
@@ -44,15 +46,19 @@ def moved() -> History:
     return with_last(28, np.roll(STEADY[-24 * 28 :], 6))
 
 
+def check(engine: Engine, history: History, run: Run | None = None, counting: str = "all") -> list[notices.Verdict]:
+    return notices.check(engine, run or Run(), Known(history, counting))
+
+
 def test_an_account_as_ever_gives_no_notice(engine: Engine) -> None:
-    found = notices.check(engine, Run(), History(START, STEADY))
+    found = check(engine, History(START, STEADY))
     assert [verdict.kind for verdict in found] == ["level_drift", "profile_drift"]
     assert rows(engine) == []
 
 
 def test_a_level_that_rose_is_told_with_how_much_and_since_when(engine: Engine) -> None:
     run = Run()
-    notices.check(engine, run, tripled())
+    check(engine, tripled(), run)
     (row,) = rows(engine)
     since = from_hour_index(UNTIL - 240)
     assert (row.kind, row.since, row.resolved_at) == ("level_drift", since, None)
@@ -62,59 +68,67 @@ def test_a_level_that_rose_is_told_with_how_much_and_since_when(engine: Engine) 
 
 
 def test_hours_of_posting_that_moved_are_told_with_where_to(engine: Engine) -> None:
-    notices.check(engine, Run(), moved())
+    check(engine, moved())
     (row,) = rows(engine)
     assert (row.kind, row.since) == ("profile_drift", from_hour_index(UNTIL - 28 * 24))
     assert row.message.startswith(f"the hours of posting changed around {row.since:%Y-%m-%d}: more at ")
 
 
 def test_a_second_time_changes_nothing_and_says_nothing(engine: Engine) -> None:
-    notices.check(engine, Run(), tripled())
+    check(engine, tripled())
     before, again = rows(engine), Run()
-    notices.check(engine, again, tripled())
+    check(engine, tripled(), again)
     assert rows(engine) == before
     assert again.lines == []
 
 
 def test_a_change_that_goes_on_stays_the_same_notice(engine: Engine) -> None:
-    notices.check(engine, Run(), tripled())
+    check(engine, tripled())
     (before,) = rows(engine)
     longer = tripled()
-    notices.check(engine, Run(), History(START, np.concatenate([longer.counts, 3 * STEADY[:24]])))
+    check(engine, History(START, np.concatenate([longer.counts, 3 * STEADY[:24]])))
     (after,) = rows(engine)
     assert (after.id, after.found_at, after.since) == (before.id, before.found_at, before.since)
     assert after.details != before.details
 
 
 def test_a_change_that_is_over_is_resolved_and_a_new_one_is_another_notice(engine: Engine) -> None:
-    notices.check(engine, Run(), tripled())
+    check(engine, tripled())
     run = Run()
-    notices.check(engine, run, History(START, STEADY))
+    check(engine, History(START, STEADY), run)
     (row,) = rows(engine)
     assert row.resolved_at is not None
     assert run.lines[0].message == f"No longer so: {row.message}"
-    notices.check(engine, Run(), tripled())
+    check(engine, tripled())
     assert [row.resolved_at is None for row in rows(engine)] == [False, True]
 
 
 def test_a_change_the_other_way_is_another_notice(engine: Engine) -> None:
-    notices.check(engine, Run(), tripled())
-    notices.check(engine, Run(), with_last(10, np.floor(STEADY[-240:] / 4)))
+    check(engine, tripled())
+    check(engine, with_last(10, np.floor(STEADY[-240:] / 4)))
     first, second = rows(engine)
     assert first.resolved_at is not None
     assert second.resolved_at is None
     assert "fell by about" in second.message
 
 
+def test_a_change_of_other_posts_that_count_is_another_notice(engine: Engine) -> None:
+    check(engine, tripled())
+    check(engine, tripled(), counting="without_replies")
+    first, second = rows(engine)
+    assert first.resolved_at is not None
+    assert (second.resolved_at, json.loads(second.details)["counting"]) == (None, "without_replies")
+
+
 def test_where_too_little_is_known_a_notice_stays_as_it_is(engine: Engine) -> None:
-    notices.check(engine, Run(), tripled())
+    check(engine, tripled())
     before = rows(engine)
-    assert notices.check(engine, Run(), History(0, np.empty(0))) == []
+    assert check(engine, History(0, np.empty(0))) == []
     assert rows(engine) == before
 
 
 def test_no_two_notices_of_a_kind_are_open(engine: Engine) -> None:
-    notices.check(engine, Run(), tripled())
+    check(engine, tripled())
     values = {"kind": "level_drift", "message": "m", "details": "{}", "since": datetime(2025, 1, 1, tzinfo=UTC)}
     with pytest.raises(IntegrityError), writing(engine) as connection:
         connection.execute(insert(Notice).values(**values, found_at=values["since"]))
