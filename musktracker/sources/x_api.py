@@ -37,7 +37,7 @@ STALLED_PAGES = 50  # pages in a row that lead no further back: the API leads in
 
 
 class XClient:
-    """Reads one API with one token, one request at a time; use it as an asynchronous context manager.
+    """Reads one API with one token, one request at a time and a stream beside; an asynchronous context manager.
 
     `on_wait(reason, until)` hears of every wait of a second or more before it begins, `until` by this machine's
     clock. Every method raises the errors of `x_errors`: Unavailable once retries are spent, any other at once.

@@ -63,11 +63,15 @@ OnWait = Callable[[WaitReason, datetime], None]
 
 
 class Endpoint(NamedTuple):
-    """An address of the API: the name its limit goes by, what it gives in words, the least time between requests."""
+    """An address of the API: the name its limit goes by, what it gives in words, the least time between requests.
+
+    Waits for one that is `aside` are told to nobody: the work goes on without it.
+    """
 
     name: str
     words: str
     spacing: timedelta = timedelta()
+    aside: bool = False
 
 
 class Requests:
@@ -257,10 +261,10 @@ class Requests:
         seconds = min(earliest - self._clock(), LONGEST_RESET).total_seconds()
         if seconds <= 0:
             return
-        if kind == "reset":
-            self._tell(kind, f"The rate limit of {endpoint.name} is spent: waiting for its reset", seconds)
-        else:
-            self._tell(kind, f"Spreading the requests to {endpoint.name} over its rate limit", seconds)
+        spent = f"The rate limit of {endpoint.name} is spent: waiting for its reset"
+        spread = f"Spreading the requests to {endpoint.name} over its rate limit"
+        if not endpoint.aside:
+            self._tell(kind, spent if kind == "reset" else spread, seconds)
         await self._sleep(seconds)
 
     def _throttled(self, endpoint: Endpoint, response: httpx.Response, body: Any) -> Exception:

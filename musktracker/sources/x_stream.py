@@ -260,6 +260,6 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
-_STREAM = Endpoint("activity/stream", "the stream of the account's activity")
-_SUBSCRIPTIONS = Endpoint("activity/subscriptions", "the subscriptions to the account's activity")
+_STREAM = Endpoint("activity/stream", "the stream of the account's activity", aside=True)
+_SUBSCRIPTIONS = Endpoint("activity/subscriptions", "the subscriptions to the account's activity", aside=True)
 _SUBSCRIPTIONS_PATH = "/2/activity/subscriptions"

@@ -237,6 +237,20 @@ async def test_a_connection_too_many_waits_as_for_too_many_requests(simulator: S
         assert (await second.next())[1] == 60
 
 
+async def test_a_rate_limit_that_is_spent_is_waited_for_without_a_word_to_who_polls(
+    simulator: Simulator, listening: Any, time: Any
+) -> None:
+    simulator.change(limits={"activity/stream": 2}, streams=99)
+    async with listening() as heard:
+        for _ in range(4):
+            await heard.opened()
+            simulator.script("stream_drop")
+            simulator.add(NOON)
+            await heard.next()
+    assert any(slept > 300 for slept in time.slept)
+    assert time.waits == []
+
+
 @pytest.mark.parametrize(
     ("settings", "error"),
     [
