@@ -29,6 +29,7 @@ from musktracker.sources.x_requests import LONGEST_RESET, Endpoint, Requests, Tr
 CREATE, DELETE = "post.create", "post.delete"
 TAG = "musktracker"  # of the subscriptions that are made here
 LONGEST_LINE = 1 << 20  # bytes; a post with all that hangs on it has some thousand
+SUBSCRIBED_FOR = timedelta(hours=1)  # until it is looked whether somebody ended the subscriptions
 STOOD = timedelta(minutes=1)  # after which a connection that breaks off is no failure to connect
 NETWORK_STEP, LONGEST_NETWORK = 0.25, 16.0  # seconds until the next attempt, growing by a step with each
 FIRST_SERVER, LONGEST_SERVER = 5.0, 320.0  # doubling
@@ -103,6 +104,7 @@ class ActivityStream:
     async def _connection(self, user_id: int) -> AsyncGenerator[Event, None]:
         """The events of one connection, which ends by TryAgain."""
         await self._subscribe(user_id)
+        subscribed = self._clock()
         async with (
             self._requests.stream(_STREAM, "/2/activity/stream") as chunks,
             aclosing(read_lines(chunks)) as lines,
@@ -112,6 +114,9 @@ class ActivityStream:
                 event = self._event(await self._next(lines), user_id)
                 if event is not None:
                     yield event
+                if self._clock() - subscribed >= SUBSCRIBED_FOR:
+                    await self._subscribe(user_id)
+                    subscribed = self._clock()
 
     async def _next(self, lines: AsyncIterator[bytes | None]) -> bytes | None:
         seconds = self._requests.timeouts.between_lines

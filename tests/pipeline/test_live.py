@@ -39,6 +39,7 @@ from musktracker.timeline import DAY, HOUR, Span, iso, snowflake_time
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
+SECONDS = 30.0  # that anything may take
 
 
 class Heard(BaseException):
@@ -97,7 +98,8 @@ def hear(stream: FakeStream, live: Any) -> Callable[..., Any]:
         by = by or live()
         stream.connections.append([Opened(), *events, Heard()])
         with suppress(Heard):
-            await by.listen()
+            async with asyncio.timeout(SECONDS):
+                await by.listen()
         return by
 
     return hear

@@ -140,6 +140,24 @@ async def test_a_subscription_that_another_process_makes_meanwhile_is_no_error(
     assert len(simulator.state()["subscriptions"]) == 2
 
 
+async def test_a_subscription_that_somebody_ended_is_made_again_within_the_hour(
+    simulator: Simulator, listening: Any, time: Any
+) -> None:
+    simulator.change(keep_alive_seconds=0.05)
+    async with listening() as heard:
+        await heard.opened()
+        for entry in simulator.state()["subscriptions"]:
+            address = f"{simulator.url}/2/activity/subscriptions/{entry['subscription_id']}"
+            httpx.delete(address, headers={"Authorization": "Bearer any"}).raise_for_status()
+        hearing = asyncio.create_task(heard.happened())
+        time.moment += timedelta(hours=1)
+        async with asyncio.timeout(SECONDS):
+            while len(simulator.state()["subscriptions"]) < 2:
+                await asyncio.sleep(0.02)
+        [number] = simulator.add(NOON)
+        assert (await hearing).id == number
+
+
 async def test_an_attempt_to_subscribe_that_fails_is_not_blindly_repeated(
     simulator: Simulator, listening: Any
 ) -> None:
