@@ -38,6 +38,9 @@ MOST_REMEMBERED = 10_000
 class Stream(Protocol):
     """What brings events; `sources.x_stream.ActivityStream` is it."""
 
+    malformed: int
+    foreign: int
+
     def events(self, user_id: int) -> AsyncGenerator[Event, None]: ...
 
 
@@ -71,6 +74,7 @@ class Live:
         self._sleep = sleep
         self._until: asyncio.Timeout | None = None  # by which a connection is ended from outside
         self._refusals = 0
+        self._skipped = (0, 0)  # lines that were malformed or foreign, as far as that was told
         self._is_known_lost = False
         self._gone: dict[int, datetime] = {}  # posts of which a deletion came, and when
         self._firsts: dict[int, int] = {}  # of edited posts that came, the first version by the others
@@ -112,6 +116,7 @@ class Live:
 
     async def after_poll(self) -> None:
         """Mark again what a poll brought back that is known to be deleted; end the stream where no money is left."""
+        self._tell_skipped()
         self._forget()
         if self._gone:
             await self._mark_again()
@@ -216,6 +221,15 @@ class Live:
             return
         self._is_known_lost = True
         self._run.warning(f"{reason}. It goes on by polling, and tries the stream again", until=until)
+
+    def _tell_skipped(self) -> None:
+        (malformed, foreign), self._skipped = self._skipped, (self._stream.malformed, self._stream.foreign)
+        if self._stream.malformed > malformed:
+            self._run.debug(f"The stream brought {self._stream.malformed - malformed:,} lines that cannot be read")
+        if self._stream.foreign > 0 == foreign:
+            self._run.warning(
+                "The stream brings what other accounts do, too, which X bills as well: the app is subscribed to them"
+            )
 
     def _tell_back(self) -> None:
         if self._is_known_lost:

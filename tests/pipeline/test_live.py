@@ -51,12 +51,11 @@ class FakeStream:
 
     def __init__(self) -> None:
         self.connections: list[list[Event | BaseException]] = []
-        self.opened = 0
+        self.malformed = self.foreign = 0
         self.quiet = asyncio.Event()
 
     async def events(self, user_id: int) -> AsyncGenerator[Event, None]:
         assert user_id == 4_242
-        self.opened += 1
         if not self.connections:
             raise Heard
         for event in self.connections.pop(0):
@@ -389,6 +388,21 @@ async def test_what_the_database_does_not_take_is_left_to_the_polls(
     assert stored(engine).keys() == {second}
     await follower().poll()
     assert stored(engine).keys() == {first, second}
+
+
+async def test_what_is_skipped_is_told_and_what_costs_for_nothing_is_a_warning(
+    engine: Engine, stream: FakeStream, live: Any
+) -> None:
+    run = Run()
+    by = live(run)
+    for malformed, foreign in ((0, 0), (2, 3), (2, 5), (3, 5)):
+        stream.malformed, stream.foreign = malformed, foreign
+        await by.after_poll()
+    assert [(line.level, line.message.split(",")[0]) for line in run.lines] == [
+        ("debug", "The stream brought 2 lines that cannot be read"),
+        ("warning", "The stream brings what other accounts do"),
+        ("debug", "The stream brought 1 lines that cannot be read"),
+    ]
 
 
 async def test_whichever_ends_ends_both(stream: FakeStream, live: Any) -> None:
