@@ -99,11 +99,7 @@ class Live:
         while True:
             try:
                 self._walker.budget.allow(spending.POST, self._server_now())
-                async with asyncio.timeout(None) as self._until:
-                    await self._take_in()
-            except TimeoutError:
-                if self._until is None or not self._until.expired():
-                    raise
+                await self._connected()
             except SpendingLimitReached as reached:
                 await self._wait_for_money(reached)
             except XApiError as refusal:
@@ -111,8 +107,6 @@ class Live:
                 self._refusals += 1
                 self._tell_lost(refusal.message, seconds)
                 await self._sleep(seconds)
-            finally:
-                self.is_open, self._until = False, None
 
     async def after_poll(self) -> None:
         """Mark again what a poll brought back that is known to be deleted; end the stream where no money is left."""
@@ -120,8 +114,20 @@ class Live:
         self._forget()
         if self._gone:
             await self._mark_again()
-        if self._until is not None and not self._affordable():
+        if self._until is not None and not self._until.expired() and not self._affordable():
             self._until.reschedule(0.0)
+
+    async def _connected(self) -> None:
+        """Take in what comes until that is refused, or too dear, or ended after a poll."""
+        until = asyncio.timeout(None)
+        try:
+            async with until as self._until:
+                await self._take_in()
+        except TimeoutError:
+            if not until.expired():
+                raise
+        finally:
+            self.is_open, self._until = False, None
 
     async def _take_in(self) -> None:
         async with aclosing(self._stream.events(self._account.id)) as events:

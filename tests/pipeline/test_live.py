@@ -327,6 +327,25 @@ async def test_polls_that_spend_what_is_left_close_the_stream(
     assert api.now == NOON + 12 * HOUR
 
 
+@pytest.mark.parametrize("limit", ["0.005", "none"])
+async def test_polls_go_on_at_their_own_pace_while_the_stream_is_waited_for(
+    engine: Engine, api: FakeX, clock: Clock, stream: FakeStream, live: Any, hear: Any, limit: str
+) -> None:
+    spending.set_limit(engine, limit)
+    by = live()
+    seen: list[bool] = []
+
+    async def sleep(seconds: float) -> None:
+        seen.append(by.is_open)
+        await by.after_poll()
+        await clock.sleep(seconds)
+
+    by._sleep = sleep
+    stream.connections.append([Opened(), *map(created, api.add(NOON)), Forbidden("No more (403)")])
+    await hear(by=by)
+    assert set(seen) == {False}
+
+
 @pytest.mark.parametrize("refusal", [Forbidden("Not in the plan (403)", "Buy it"), NotFound("Not there (404)")])
 async def test_a_stream_that_is_refused_is_one_warning_and_asked_for_again_later_and_later(
     engine: Engine, api: FakeX, clock: Clock, stream: FakeStream, live: Any, hear: Any, refusal: Exception
