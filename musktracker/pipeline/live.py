@@ -113,7 +113,7 @@ class Live:
         self._tell_skipped()
         self._forget()
         if self._gone:
-            await self._mark_again()
+            await self._attempt(self._mark_again())
         if self._until is not None and not self._until.expired() and not self._affordable():
             self._until.reschedule(0.0)
 
@@ -145,9 +145,12 @@ class Live:
                         self._walker.budget.allow(spending.POST, self._server_now())
 
     async def _keep(self, event: Created | Deleted) -> None:
-        """Store or mark, in a transaction of its own; what the database does not take is left to the polls."""
+        await self._attempt(self._store(event) if isinstance(event, Created) else self._mark(event))
+
+    async def _attempt(self, work: Awaitable[None]) -> None:
+        """Carry out a transaction; what the database does not take for long is left to the next polls."""
         try:
-            await (self._store(event) if isinstance(event, Created) else self._mark(event))
+            await work
         except DBAPIError as error:
             if not is_passing(error):
                 raise

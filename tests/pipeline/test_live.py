@@ -409,6 +409,25 @@ async def test_what_the_database_does_not_take_is_left_to_the_polls(
     assert stored(engine).keys() == {first, second}
 
 
+async def test_a_database_that_is_away_ends_no_follower_and_a_deletion_is_marked_later(
+    engine: Engine, api: FakeX, follower: Any, live: Any, hear: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise OperationalError("", {}, Exception("database is locked"))
+
+    [number] = api.add(NOON - MINUTE)
+    poller = follower()
+    await poller.poll()
+    by = live(beside=poller)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "mark_deleted", away)
+        await hear(Deleted(number, NOON), by=by)
+        await by.after_poll()
+    assert stored(engine) == {number: None}
+    await by.after_poll()
+    assert stored(engine) == {number: NOON}
+
+
 async def test_what_is_skipped_is_told_and_what_costs_for_nothing_is_a_warning(
     engine: Engine, stream: FakeStream, live: Any
 ) -> None:

@@ -189,9 +189,9 @@ async def test_a_stream_that_says_nothing_for_too_long_is_left(simulator: Simula
 
 async def test_a_stream_whose_signs_of_life_come_is_not_left(simulator: Simulator, listening: Any) -> None:
     simulator.change(keep_alive_seconds=0.1)
-    async with listening(timeouts=Timeouts(between_lines=0.5)) as heard:
+    async with listening(timeouts=Timeouts(between_lines=1.5)) as heard:
         await heard.opened()
-        asyncio.get_running_loop().call_later(1.2, simulator.add)
+        asyncio.get_running_loop().call_later(2.0, simulator.add)
         assert isinstance(await heard.next(), Created)
 
 
