@@ -2,6 +2,7 @@
 
 musktracker ingest                                  what is new since the last time
 musktracker ingest --follow                         the same every 10 seconds, until it is stopped
+musktracker ingest --follow --stream                and within a second by the activity stream, deletions too
 musktracker ingest --backfill --since 2025-01-01 --dry-run
 musktracker ingest --backfill --since 2025-01-01    what is not covered since then, newest first
 musktracker ingest --backfill                       only what an earlier backfill left
@@ -39,7 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--follow", action="store_true", help="poll until it is stopped")
     way.add_argument("--backfill", action="store_true", help="fetch what was before, as far as it is not covered")
-    parser.add_argument("--interval", type=float, metavar="SECONDS", help="between polls (10)")
+    parser.add_argument(
+        "--stream", action="store_true", help="with --follow: hear of posts and deletions at once, too"
+    )
+    parser.add_argument(
+        "--interval", type=float, metavar="SECONDS", help="between polls (10; 60 while the stream is open)"
+    )
     add_backfill(parser)
     parser.add_argument("--since", metavar="TIME", help="where a backfill begins")
     parser.add_argument("--until", metavar="TIME", help="where it ends (now)")
@@ -116,6 +122,8 @@ def _check(arguments: argparse.Namespace) -> None:
                 raise UsageError(f"--{name} belongs to a backfill", "Add --backfill")
     if arguments.interval is not None and not arguments.follow:
         raise UsageError("--interval is how often --follow polls", "Add --follow")
+    if arguments.stream and not arguments.follow:
+        raise UsageError("--stream is for --follow", "Add --follow")
     if arguments.until and not arguments.since:
         raise UsageError("A backfill that ends somewhere begins somewhere", "Add --since TIME")
     if arguments.exact and not arguments.dry_run:
@@ -124,7 +132,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _parameters(arguments: argparse.Namespace, settings: Settings) -> tuple[str, dict[str, Any]]:
     if not arguments.backfill:
-        given = {"follow": arguments.follow, "interval": arguments.interval}
+        given = {"follow": arguments.follow, "interval": arguments.interval, "stream": arguments.stream}
         return "ingest", {name: value for name, value in given.items() if value}
     given = {
         "since": _time(arguments.since, settings),

@@ -99,6 +99,20 @@ class Budget:
         self._write(connection, amount)
         return amount
 
+    def allow(self, cost: int, moment: datetime) -> None:
+        """Raise SpendingLimitReached where what comes without being asked for would pass the limit.
+
+        What this run reserves itself is not held against it.
+        """
+        allowed = limit(self._engine)
+        if allowed is None:
+            return
+        with reading(self._engine) as connection:
+            bought = _spent(connection, moment.date()).microdollars
+            spoken_for = bought + _reserved(connection, but=self._run)
+        if spoken_for + cost > allowed:
+            raise SpendingLimitReached(allowed, bought, cost, floor_day(moment) + DAY)
+
     def release(self) -> None:
         """Reserve nothing any more; where the database is away, until the run ends or reserves anew."""
         if self._reserves:

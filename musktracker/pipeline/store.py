@@ -55,8 +55,13 @@ def storing(engine: Engine, run: Run) -> Iterator[Connection]:
         yield connection
 
 
-def store_posts(connection: Connection, source: str, posts: Sequence[NewPost], moment: datetime) -> Stored:
-    """Store posts that were just seen at a source; whoever sees a post knows that it is not deleted."""
+def store_posts(
+    connection: Connection, source: str, posts: Sequence[NewPost], moment: datetime, *, restoring: bool = True
+) -> Stored:
+    """Store posts that were just seen at a source; whoever sees a post knows that it is not deleted.
+
+    Not `restoring` is for who only heard that they were made, and not that they are still there.
+    """
     if not posts:
         return Stored(0, 0, 0)
     stored_time = verbatim.sqlite_text if is_sqlite(connection) else timeline.utc
@@ -67,7 +72,7 @@ def store_posts(connection: Connection, source: str, posts: Sequence[NewPost], m
         return Stored(new, 0, 0)
     known = stored_kinds(connection, [row[0] for row in rows])
     filled = fill_kinds(connection, [row for row in rows if row[4] and known.get(row[0], "") is None])
-    return Stored(new, filled, restore(connection, list(known)))
+    return Stored(new, filled, restore(connection, list(known)) if restoring else 0)
 
 
 def stored_kinds(connection: Connection, ids: list[str]) -> dict[str, str | None]:

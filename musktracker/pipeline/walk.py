@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -114,13 +114,16 @@ class Tally:
     def count(self, page: Page, stored: store.Stored, microdollars: int) -> None:
         """Add a page that was stored."""
         self.pages += 1
-        self.seen += len(page.posts)
+        self.add([post.created_at for post in page.posts], stored, microdollars)
+
+    def add(self, made: Sequence[datetime], stored: store.Stored, microdollars: int) -> None:
+        """Add posts that were stored, by when they were made."""
+        self.seen += len(made)
         self.new += stored.new
         self.restored += stored.restored
         self.microdollars += microdollars
-        if page.posts:
-            newest = max(post.created_at for post in page.posts)
-            self.newest = max(self.newest or newest, newest)
+        if made:
+            self.newest = max(made) if self.newest is None else max(self.newest, *made)
 
 
 class Walker:
