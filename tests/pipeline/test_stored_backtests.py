@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select, update
 from stored_hours import START, store_hours
 
 from musktracker.db.engines import reading, writing
+from musktracker.db.queries import backtests
 from musktracker.db.tables import BacktestScore, TimeBucket
 from musktracker.errors import Cancelled, DataError, UsageError
 from musktracker.evaluation import protocol
@@ -149,5 +150,5 @@ def test_without_counts_there_is_nothing_to_test_on(engine: Engine) -> None:
 
 def test_the_list_says_how_many_origins_are_done(counted: Engine) -> None:
     result = make(counted, name="mine", end=iso(END - HOUR))
-    [one] = backtest.listing(counted)
-    assert (one["name"], one["done"], one["models"]) == ("mine", result["origins"], ["seasonal_naive"])
+    [one] = backtests.listed(counted)
+    assert (one.name, one.done, one.planned, one.models) == ("mine", *[result["origins"]] * 2, ("seasonal_naive",))

@@ -132,8 +132,8 @@ class LogLines:
 
 
 def text(line: LogLine) -> str:
-    """A line's message and fields as one text."""
-    fields = " ".join(f"{name}={value}" for name, value in line.fields.items())
+    """A line's message and fields as one text; the points of a curve are drawn, not read."""
+    fields = " ".join(f"{name}={value}" for name, value in line.fields.items() if name != "points")
     return f"{line.message}  {fields}" if fields else line.message
 
 

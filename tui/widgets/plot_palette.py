@@ -6,9 +6,14 @@ terminal's own rounding never makes two bands one.
 
 from __future__ import annotations
 
+import locale
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 Depth = Literal["truecolor", "256", "16", "none"]
 Glyphs = Literal["braille", "blocks", "ascii"]
@@ -155,3 +160,11 @@ def detect(environ: Mapping[str, str], encoding: str, color_system: str | None, 
     if encoding.lower().replace("-", "").replace("_", "") != "utf8":
         return Mode(depth, "ascii")
     return Mode(depth, "blocks" if environ.get("TERM") == "linux" else "braille")
+
+
+def of_app(app: App[Any]) -> Mode:
+    """What the terminal of an app can show; without a terminal, everything."""
+    if app.is_headless:
+        return Mode()
+    encoding = locale.getpreferredencoding(False)
+    return detect(os.environ, encoding, app.console.color_system, no_color=app.no_color)
