@@ -106,7 +106,7 @@ def backtest(
     for count, outcome in enumerate(_outcomes(known.history, plan, left, jobs), 1):
         _store(engine, backtest_id, outcome)
         _tell(run, outcome, warned)
-        curve.add(outcome.model, outcome.origin, outcome.scored and outcome.scored.values[CURVE])
+        curve.add(outcome.model, outcome.origin, outcome.scored.values[CURVE] if outcome.scored else None)
         spent = time.perf_counter() - begun
         eta = timedelta(seconds=round(spent / count * (len(left) - count)))
         run.progress(

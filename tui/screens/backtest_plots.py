@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.widgets.plot import Sheet, Values, span_ticks
-from tui.widgets.plot_axes import format_count, value_ticks
+from tui.widgets.plot_axes import format_count
 
 if TYPE_CHECKING:
     from musktracker.db.queries.backtests import Skill
 
+FEW = 6  # leads
 UNIFORM = 0.1  # the share of each of ten bins where the forecast is calibrated
 DAYS = [(float(24 * day), f"{day} d" if day > 1 else "24 h") for day in range(1, 8)]
 LEAD_TICKS = [(1.0, "1 h"), *DAYS]
@@ -73,12 +74,13 @@ def draw_pit(sheet: Sheet, shares: Sequence[float]) -> None:
     sheet.x_axis(0.0, 1.0, [(tick / 10, f"{tick / 10:g}") for tick in range(0, 11, 2)])
 
 
-def draw_coverage(sheet: Sheet, coverage: Mapping[int, Values], leads_a_group: int) -> None:
+def draw_coverage(sheet: Sheet, coverage: Mapping[int, Values]) -> None:
     """For each level the share of hours that its interval held, by lead, beside the line of the level itself."""
     colours = sheet.colours
+    size = 168 / max((len(values) for values in coverage.values()), default=1)
     tones = (colours.bands[3], colours.origin, colours.event)
     for (level, values), tone in zip(coverage.items(), tones, strict=False):
-        leads = [(k + 0.5) * leads_a_group for k in range(len(values))]
+        leads = [(k + 0.5) * size for k in range(len(values))]
         sheet.line([0.0, 168.0], [level / 100] * 2, sheet.level, colours.text)
         sheet.line(leads, values, sheet.fine, tone)
     known = [value for values in coverage.values() for value in values if value is not None]
@@ -89,36 +91,26 @@ def draw_coverage(sheet: Sheet, coverage: Mapping[int, Values], leads_a_group: i
 
 def draw_leads(sheet: Sheet, mine: Values, theirs: Values) -> None:
     """The mean CRPS of each hour ahead, and that of the reference."""
-    leads = [float(lead) for lead in range(1, 169)]
     colours = sheet.colours
-    sheet.line(leads[: len(theirs)], theirs, sheet.dotted, colours.mean)
-    sheet.line(leads[: len(mine)], mine, sheet.fine, colours.actual)
-    top = max((value for value in (*mine, *theirs) if value is not None), default=1.0) * 1.08
-    sheet.y_axis(0.0, top, [(t, format_count(t)) for t in value_ticks(top, max(sheet.rows // 3, 1))])
+    sheet.line(*calmed(theirs), sheet.dotted, colours.mean)
+    sheet.line(*calmed(mine), sheet.fine, colours.actual)
+    shown = [value for values in (mine, theirs) for value in calmed(values)[1] if value is not None]
+    lower, upper = min(shown, default=0.0), max(shown, default=1.0)
+    lower, upper = max(lower - 0.2 * (upper - lower) - 0.01, 0.0), upper + 0.2 * (upper - lower) + 0.01
+    ticks = span_ticks(lower, upper, max(sheet.rows // 2, 1))
+    sheet.y_axis(lower, upper, [(tick, format_count(round(tick, 6))) for tick in ticks])
     sheet.x_axis(1.0, 168.0, _lead_ticks(sheet))
 
 
-def draw_curve(sheet: Sheet, scores: Values, of: int) -> None:
-    """Scores origin by origin, and their mean so far as a line."""
-    places = [float(k) for k in range(1, len(scores) + 1)]
-    sheet.points(places, scores, sheet.dotted if len(scores) > sheet.width else sheet.point, sheet.colours.bands[3])
-    sheet.line(places, running_means(scores), sheet.fine, sheet.colours.mean)
-    top = max((value for value in scores if value is not None), default=1.0) * 1.08 or 1.0
-    sheet.y_axis(0.0, top, [(t, format_count(t)) for t in value_ticks(top, max(sheet.rows // 3, 1))])
-    last = float(max(of, len(scores), 2))
-    inner = [tick for tick in value_ticks(last, max(sheet.width // 12, 2)) if 1 < tick < 0.94 * last]
-    sheet.x_axis(1.0, last, [(tick, format_count(tick)) for tick in (1.0, *inner, last)])
-
-
-def running_means(scores: Values) -> list[float | None]:
-    """The mean of all known scores up to each."""
-    found: list[float | None] = []
-    total, n = 0.0, 0
-    for score in scores:
-        if score is not None:
-            total, n = total + score, n + 1
-        found.append(total / n if n else None)
-    return found
+def calmed(values: Values) -> tuple[list[float], list[float | None]]:
+    """Leads and means of what is by lead: the first six hours one by one, then six together."""
+    places = [float(lead) for lead in range(1, min(FEW, len(values)) + 1)]
+    means = list(values[:FEW])
+    for first in range(FEW, len(values), FEW):
+        known = [value for value in values[first : first + FEW] if value is not None]
+        places.append(first + (FEW + 1) / 2)
+        means.append(sum(known) / len(known) if known else None)
+    return places, means
 
 
 def _lead_ticks(sheet: Sheet) -> list[tuple[float, str]]:

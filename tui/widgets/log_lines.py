@@ -133,7 +133,9 @@ class LogLines:
 
 def text(line: LogLine) -> str:
     """A line's message and fields as one text; the points of a curve are drawn, not read."""
-    fields = " ".join(f"{name}={value}" for name, value in line.fields.items() if name != "points")
+    if "points" in line.fields:
+        return line.message
+    fields = " ".join(f"{name}={value}" for name, value in line.fields.items())
     return f"{line.message}  {fields}" if fields else line.message
 
 

@@ -25,8 +25,8 @@ Ticks = Sequence[tuple[float, str]]
 class Sheet:
     """What a plot is drawn on; positions are the data's own. Axes come with `x_axis` and `y_axis`.
 
-    `solid`, `fine`, `dotted` and `level` are characters (or plotext's names of sets of them) for bars, the first
-    line, a second line and a line to hold others against: they differ also where there is no colour.
+    `solid`, `fine`, `dotted`, `level` and the like are characters (or plotext's names of sets of them) for bars, the
+    first line, a second line and a line to hold others against: they differ also where there is no colour.
     """
 
     def __init__(self, width: int, height: int, mode: Mode, colours: Palette) -> None:
@@ -36,10 +36,11 @@ class Sheet:
         self.plain = mode.glyphs == "ascii"
         full = mode.glyphs == "braille"
         self.solid = "hd" if full else "#" if self.plain else "█"
-        self.fine = "braille" if full else "*" if self.plain else "•"
+        self.fine = "braille" if full else "*" if self.plain else "▪"
         self.dotted = "o" if self.plain else "·"
         self.level = "-" if self.plain else "╌" if full else "─"
         self.bar, self.whisker, self.point = ("#", "-", "@") if self.plain else ("█", "─", "●")
+        self.dot = "o" if self.plain else "•"
         self.upright = "|" if self.plain else "│"
         self._marker = plotext.marker
         self._figure = plotext.figure.clear()
@@ -91,13 +92,15 @@ class Sheet:
         return [self._strip(line, console, base) for line in lines[: self.height]]
 
     def _strip(self, line: Text, console: RichConsole, base: Style) -> Strip:
+        """A row on the widget's own ground: plotext gives axes a white one that cannot be taken from them."""
         line.end = ""
-        segments = Segment.apply_style(line.render(console), base)
+        segments = [
+            Segment(text, base + Style(color=style.color) if style and self.colours.text else base)
+            for text, style, _ in line.render(console)
+        ]
         return Strip(segments).adjust_cell_length(self.width, base)
 
-    def _draw(
-        self, x: list[float], y: list[float], sign: str, colour: str | None, *, connected: bool
-    ) -> None:
+    def _draw(self, x: list[float], y: list[float], sign: str, colour: str | None, *, connected: bool) -> None:
         signal = self._figure.signal(x, y, marker=self._sign(sign, colour))
         self._figure.draw(signal.lines() if connected else signal)
 

@@ -271,7 +271,7 @@ def _stored(row: Row[Any], first: datetime | None) -> StoredBacktest:
 
 
 def _planned(span: Sequence[datetime], protocol: Mapping[str, Any], first: datetime | None) -> int:
-    """How many origins there are of all models: each `spacing` hours, a whole week before the end, after the first."""
+    """How many origins all models have: one each `spacing` hours after the first, a whole week before the end."""
     begin, end = span
     step = timedelta(hours=protocol["spacing"])
     count = max((end - HORIZON - begin) // step + 1, 0)
