@@ -22,6 +22,7 @@ from tui.widgets.lines import LineList
 from tui.widgets.plot import Plot
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_progress import RunProgress
+from tui.widgets.text_page import TextPage
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -33,10 +34,10 @@ NOTHING = "They have no model in common, so there is nothing to compare: esc goe
 COLUMNS = (
     Column("Model", 17, grow=1),
     Column("Origins", 7, right=True),
-    Column("First", 9, right=True),
-    Column("Second", 9, right=True),
-    Column("First better by", 15, right=True),
-    Column("95% interval", 14, right=True),
+    Column("First", 8, right=True),
+    Column("Second", 8, right=True),
+    Column("First better", 12, right=True),
+    Column("95% interval", 13, right=True),
 )
 
 
@@ -148,6 +149,17 @@ class BacktestPairScreen(ConsoleScreen):
             return True if wanted and not self.app.read_only else None
         return super().check_action(action, parameters)
 
+    @on(RecordTable.Opened, "#pair-models")
+    def _open(self) -> None:
+        pair = self._table.record
+        if pair is not None:
+            lines = [f"{'Score (lower is better)':<34}{'first':>9}{'second':>9}   first better by"]
+            for name, (_, text) in words.SCORES.items():
+                means = self._means(pair, name)
+                shown = "".join(f"{words.number(mean):>9}" for mean in means)
+                lines.append(f"{text:<34}{shown}   {words.skill_text(self._skill(pair, name))}")
+            self.app.push_screen(TextPage(f"{pair.model} in both", "\n".join(lines)))
+
     @on(LineList.Moved, "#pair-models")
     def _show_plot(self) -> None:
         plot, pair = self.query_one(Plot), self._table.record
@@ -187,23 +199,27 @@ class BacktestPairScreen(ConsoleScreen):
         yield f"By the {words.SCORES[self.score][1]}, on the origins that both have"
 
     def _row(self, pair: Pair) -> Sequence[Cell]:
-        mine, theirs = (one.by_origin.get(self.score, {}) for one in (pair.one, pair.other))
-        shared = mine.keys() & theirs.keys()
-        if not shared:
-            return (pair.model, "0", words.DASH, words.DASH, words.DASH, words.DASH)
         found = self._skill(pair, self.score)
-        means = [sum(values[origin] for origin in shared) / len(shared) for values in (mine, theirs)]
+        means = self._means(pair, self.score)
         mark = plots.verdict(found) if found is not None else ""
         tone = {plots.BETTER: "good", plots.WORSE: "bad"}.get(mark, "")
         ends = "" if found is None or found.lower is None else f"{found.lower:+.1%} {found.upper:+.1%}"
         return (
             (pair.model, "accent"),
-            f"{len(shared):,}",
+            "0" if found is None else f"{found.n:,}",
             words.number(means[0]),
             words.number(means[1]),
             words.DASH if found is None else (f"{mark} {found.skill:+.1%}", tone),
             ends or words.DASH,
         )
+
+    def _means(self, pair: Pair, score: str) -> tuple[float | None, float | None]:
+        """The mean of either on the origins that both have."""
+        mine, theirs = (one.by_origin.get(score, {}) for one in (pair.one, pair.other))
+        shared = sorted(mine.keys() & theirs.keys())
+        if not shared:
+            return None, None
+        return sum(mine[one] for one in shared) / len(shared), sum(theirs[one] for one in shared) / len(shared)
 
     def _skill(self, pair: Pair, score: str) -> Skill | None:
         from musktracker.db.queries import backtests

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
@@ -15,6 +16,7 @@ from tui.copying import copy
 from tui.screens import model_text as words
 from tui.screens.base import ConsoleScreen
 from tui.widgets.record_table import Cell, Column, RecordTable
+from tui.widgets.text_page import TextPage
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -31,7 +33,7 @@ COLUMNS = (
     Column("", 18, right=True, grow=1),
     Column("Difference", 12, right=True),
 )
-HIGHER_IS_BETTER = {"log_likelihood"}
+HIGHER_IS_BETTER = ("log_likelihood",)  # of two fits of one model to the same data
 NEITHER = ("bias", "error", "covered", "width")  # scores of which more or less is not simply better
 
 
@@ -98,6 +100,15 @@ class VersionPairScreen(ConsoleScreen):
         text = f"{DIFFERS} {count} of {sum(line.values is not None for line in lines)} lines differ, {which}"
         self.query_one("#versions-title", Static).update(f"{text} · {BETTER} point at the better score")
 
+    @on(RecordTable.Opened)
+    def _open(self) -> None:
+        """Show both values in full."""
+        line = self.query_one(RecordTable).record
+        if line is not None and line.values is not None:
+            names = [f"{found.model} {found.version}" for found in self._pair]
+            texts = [f"{name}\n{value}" for name, value in zip(names, line.values, strict=True)]
+            self.app.push_screen(TextPage(line.name.strip(), "\n\n".join(texts)))
+
     def action_differences(self) -> None:
         """Only what differs, or everything."""
         self.only_differences = not self.only_differences
@@ -123,7 +134,13 @@ def compared(one: ModelVersion, other: ModelVersion, format_time: Callable[..., 
     """All that is known of two versions, line by line under headings."""
     yield from _section("Training", _spans(one, format_time), _spans(other, format_time))
     yield from _section("Hyperparameters", _short(one.hyperparameters), _short(other.hyperparameters))
-    yield from _numbers("Fit", _fit(one), _fit(other), HIGHER_IS_BETTER if one.model == other.model else ())
+    same_data = (one.model, one.training_start, one.training_end, one.counting) == (
+        other.model,
+        other.training_start,
+        other.training_end,
+        other.counting,
+    )
+    yield from _numbers("Fit", _fit(one), _fit(other), HIGHER_IS_BETTER if same_data else ())
     yield from _estimates(one, other)
     names = [name for name in (*_scores(one), *_scores(other)) if not name.startswith(NEITHER)]
     yield from _numbers("Training backtest", _scores(one), _scores(other), (), lower=names)
@@ -156,7 +173,7 @@ def _numbers(
         change, better = "", None
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
             by = values[1] - values[0]  # type: ignore[operator]
-            change = f"{by:+.3g}" if by else ""
+            change = _signed(by)
             if by and (name in set(higher) or name in set(lower)):
                 better = int((by > 0) == (name in set(higher)))
         label = words.SCORE_LABELS.get(name, name.replace("_", " "))
@@ -172,7 +189,7 @@ def _estimates(one: ModelVersion, other: ModelVersion) -> Iterator[Line]:
         found = (mine.get(name), theirs.get(name))
         texts = (_estimate(found[0]), _estimate(found[1]))
         known = [one.estimate for one in found if one is not None and one.estimate is not None]
-        change = f"{known[1] - known[0]:+.3g}" if len(known) == 2 and known[0] != known[1] else ""
+        change = _signed(known[1] - known[0]) if len(known) == 2 else ""
         yield Line("Estimates", f"  {name}", texts, texts[0] != texts[1], change)
 
 
@@ -181,6 +198,10 @@ def _estimate(found: Any) -> str:
         return words.DASH
     error = "" if found.standard_error is None else f" ± {found.standard_error:.3f}"
     return f"{found.estimate:.3f}{error}"
+
+
+def _signed(by: float) -> str:
+    return "" if not by else f"{by:+,.0f}" if abs(by) >= 100 else f"{by:+.3g}"
 
 
 def _spans(found: ModelVersion, format_time: Callable[..., str]) -> dict[str, str]:
@@ -232,7 +253,7 @@ def _cells(line: Line) -> Sequence[Cell]:
 
 
 def _titled(column: Column, title: str) -> Column:
-    return Column(title, column.width, column.grow, column.right, column.rank)
+    return Column(f"{title}  ", column.width, column.grow, column.right, column.rank)
 
 
 def _plain(line: Line) -> str:

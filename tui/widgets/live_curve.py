@@ -27,7 +27,8 @@ class LiveCurve(Vertical):
 
     DEFAULT_CSS = """
     LiveCurve {
-        & > #curve-title { height: 1; color: $text-muted; background: $surface; padding: 0 1; }
+        & > #curve-title { height: 1; color: $text-muted; background: $surface; padding: 0 1;
+            text-wrap: nowrap; text-overflow: ellipsis; }
         & > #curve-means { height: auto; max-height: 2; padding: 0 1; display: none; }
         & > Plot { padding: 0; }
     }
