@@ -64,6 +64,7 @@ class BacktestPairScreen(ConsoleScreen):
     """What two backtests asked otherwise, each common model's score in both, and its skill by every score."""
 
     TITLE: ClassVar[str] = "Two backtests"
+    UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_pair.tcss"
     AUTO_FOCUS = "RecordTable"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -36,14 +36,14 @@ def verdict(skill: Skill) -> str:
 
 
 def draw_skills(sheet: Sheet, bars: Sequence[SkillBar]) -> None:
-    """A bar a model from no skill to its own; the line through its end is the 95% interval."""
+    """A bar a model from no skill to its own, shaded inside its 95% interval, which goes on as a line."""
     rows = sheet.rows
     shown = bars[:rows]
     apart = 2 if 2 * len(shown) <= rows + 1 else 1
     top = rows - 1
     places = [top - apart * i - (apart == 2 and 2 * len(shown) <= rows) for i in range(len(shown))]
     ends = [end for bar in shown for end in (bar.skill.skill, bar.skill.lower, bar.skill.upper) if end is not None]
-    lower, upper = min(0.0, *ends), max(0.0, *ends)
+    lower, upper = min([0.0, *ends]), max([0.0, *ends])
     spare = max(0.04 * (upper - lower), 0.005)
     lower, upper = lower - spare * (lower < 0), upper + spare
     colours = sheet.colours
@@ -51,9 +51,14 @@ def draw_skills(sheet: Sheet, bars: Sequence[SkillBar]) -> None:
         skill = bar.skill
         mark = verdict(skill)
         tone = {BETTER: colours.origin, WORSE: colours.missed}.get(mark, colours.text)
-        sheet.line([0.0, skill.skill], [place, place], sheet.bar, tone)
         if skill.lower is not None and skill.upper is not None:
             sheet.line([skill.lower, skill.upper], [place, place], sheet.whisker, colours.actual)
+            sheet.line([0.0, skill.skill], [place, place], sheet.shade, tone)
+            sure = max(skill.lower, 0.0) + min(skill.upper, 0.0)  # the end of the interval on the way from zero
+            if sure:
+                sheet.line([0.0, sure], [place, place], sheet.bar, tone)
+        else:
+            sheet.line([0.0, skill.skill], [place, place], sheet.bar, tone)
         sheet.points([skill.skill], [place], sheet.point, colours.actual)
     sheet.line([0.0, 0.0], [0.0, top], sheet.upright, colours.text)
     width = max((len(bar.label) for bar in shown), default=0)

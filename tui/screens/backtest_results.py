@@ -80,6 +80,7 @@ class BacktestScreen(ConsoleScreen):
     """Models above, the lowest score first; below the plots, of the model under the cursor or over the baseline."""
 
     TITLE: ClassVar[str] = "Backtest"
+    UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_results.tcss"
     AUTO_FOCUS = "ModelTable"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -82,6 +82,7 @@ class BacktestsScreen(ConsoleScreen):
     """Stored backtests above, the one that goes on below: its log, and the scores of its origins as they come."""
 
     TITLE: ClassVar[str] = "Backtests"
+    UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtests.tcss"
     AUTO_FOCUS = "BacktestTable"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide")]  # noqa: RUF012

@@ -74,8 +74,8 @@ class VersionTable(RecordTable["ModelVersion"]):
     def _row(self, found: ModelVersion) -> Sequence[Cell]:
         held = self.held.get(found.id)
         return (
-            (f"{MARK} {found.model}", "accent") if found.id in self.marked else found.model,
-            (found.version, "accent"),
+            found.model,
+            (f"{MARK} {found.version}" if found.id in self.marked else found.version, "accent"),
             (self.app.format_time(found.trained_at, "%m-%d %H:%M"), "dim"),
             (f"{(found.training_end - found.training_start).days:,}", "dim"),
             words.number(found.rmse, 2),

@@ -54,6 +54,7 @@ class VersionPairScreen(ConsoleScreen):
 
     app: Console
     TITLE: ClassVar[str] = "Two versions"
+    UNDER: ClassVar[str] = "Models"
     AUTO_FOCUS = "RecordTable"
     CSS_PATH = "version_pair.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -39,10 +41,12 @@ class Sheet:
         self.fine = "braille" if full else "*" if self.plain else "▪"
         self.dotted = "o" if self.plain else "·"
         self.level = "-" if self.plain else "╌" if full else "─"
-        self.bar, self.whisker, self.point = ("#", "-", "@") if self.plain else ("█", "─", "●")
+        self.bar, self.shade = ("#", "=") if self.plain else ("█", "▒")
+        self.whisker, self.point = ("-", "@") if self.plain else ("─", "●")
         self.dot = "o" if self.plain else "•"
         self.upright = "|" if self.plain else "│"
         self._marker = plotext.marker
+        plotext.terminal.limit(False, False)  # it holds every terminal for as large as its standard output's
         self._figure = plotext.figure.clear()
         self._figure.plot_size(width, height)
         self._figure.canvas("default")
@@ -121,7 +125,7 @@ class Sheet:
 class Plot(Widget):
     """A drawing over all the room it has. `set_plot` gives it what draws; without it, words say what is missing."""
 
-    DEFAULT_CSS = "Plot { height: 1fr; background: $background; color: $foreground; }"
+    DEFAULT_CSS = "Plot { height: 1fr; background: $background; color: $text-muted; }"
 
     def __init__(self, *, empty: str = "", id: str | None = None) -> None:
         super().__init__(id=id)
@@ -176,8 +180,6 @@ class Plot(Widget):
 
 def printable_lines(text: str, width: int) -> list[str]:
     """Untrusted text in lines of at most `width` cells."""
-    import textwrap
-
     return [part for line in text.splitlines() for part in textwrap.wrap(printable(line), max(width - 2, 8))]
 
 
@@ -185,7 +187,7 @@ def span_ticks(lower: float, upper: float, most: int) -> list[float]:
     """Round values from `lower` to `upper`, zero among them where it is inside."""
     steps = value_ticks(upper - lower, most)
     step = steps[1] if len(steps) > 1 else upper - lower
-    return [k * step for k in range(-int(-lower // step) if lower > 0 else int(lower / step), int(upper / step) + 1)]
+    return [k * step for k in range(math.ceil(lower / step), math.floor(upper / step) + 1)]
 
 
 def _pixel(colour: str | None) -> tuple[tuple[int, int, int] | str]:
