@@ -62,7 +62,7 @@ async def test_two_marked_versions_are_shown_side_by_side(told: Settings, consol
         screen = await press(pilot, settled, "c")
         assert isinstance(screen, VersionPairScreen)
         table = screen.query_one(RecordTable)
-        assert "negative_binomial 1" in table.render_line(0).text
+        assert "1 negative_binomial" in table.render_line(0).text
         lines = {line.name.strip(): line for line in table.records}
         assert lines["intercept"].values == ("0.639 ± 0.040", "0.710 ± 0.040")
         assert (lines["intercept"].differs, lines["lag_1h"].differs) == (True, False)
@@ -70,7 +70,7 @@ async def test_two_marked_versions_are_shown_side_by_side(told: Settings, consol
         assert table.records
         assert all(line.differs for line in table.records)
         await press(pilot, settled, "w")
-        assert "seasonal_naive 1" in table.render_line(0).text.split("negative_binomial")[0]
+        assert "1 seasonal_naive" in table.render_line(0).text.split("negative_binomial")[0]
         assert isinstance(await press(pilot, settled, "enter"), TextPage)
         assert isinstance(await press(pilot, settled, "escape", "escape"), ModelsScreen)
 

@@ -29,9 +29,9 @@ PITS = {
     "in_play": "a window in play",
     "hours": "hourly counts",
 }
-MODEL = Column("  Model", 17, grow=1)
+MODEL = Column("  Model", 15, grow=1)
 CALIBRATION_COLUMNS = (
-    *(Column(f"{title} 50/95", 14, right=True) for title in ("24 h", "Play", "7 d")),
+    *(Column(f"{title} 50/95", 13, right=True) for title in ("24 h", "Play", "7 d")),
     Column("ms", 5, right=True),
     Column("n", 3, right=True),
     Column("Ref.", 4, right=True, rank=1),

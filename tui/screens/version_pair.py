@@ -91,7 +91,7 @@ class VersionPairScreen(ConsoleScreen):
             table.set_records((), empty="One of these versions is not stored any more: esc goes back")
             return
         one, other = self._pair
-        first, second = (f"{found.model} {found.version}" for found in self._pair)
+        first, second = (f"{found.version} {found.model}" for found in self._pair)
         table.set_columns((*COLUMNS[:2], _titled(COLUMNS[2], first), _titled(COLUMNS[3], second), COLUMNS[4]))
         lines = list(compared(one, other, self.app.format_time))
         count = sum(line.differs for line in lines)
@@ -185,7 +185,7 @@ def _estimates(one: ModelVersion, other: ModelVersion) -> Iterator[Line]:
     mine, theirs = ({found.name: found for found in version.parameters} for version in (one, other))
     names = list(dict.fromkeys([*mine, *theirs]))
     if names:
-        yield Line("Estimates", "Estimates ± standard errors")
+        yield Line("Estimates", "Estimates ± errors")
     for name in names:
         found = (mine.get(name), theirs.get(name))
         texts = (_estimate(found[0]), _estimate(found[1]))
