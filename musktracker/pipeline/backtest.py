@@ -10,6 +10,7 @@ import itertools
 import json
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -102,7 +103,7 @@ def backtest(
     run.info(f"Backtest {name}: {len(left):,} of {len(tasks):,} origins to compute", models=list(plan.origins))
     begun = time.perf_counter()
     warned: set[tuple[str, str]] = set()
-    curve = Curve(run, CURVE, {model: len(chosen) for model, chosen in plan.origins.items()})
+    curve = Curve(run, CURVE, Counter(model for model, _ in left))
     for count, outcome in enumerate(_outcomes(known.history, plan, left, jobs), 1):
         _store(engine, backtest_id, outcome)
         _tell(run, outcome, warned)

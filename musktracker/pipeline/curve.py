@@ -16,8 +16,8 @@ SECONDS = 1.0
 class Curve:
     """Tells what was scored, at most once in `seconds`: one line a model, for all of its origins that came since.
 
-    A line's fields are `model`, `score` (its name), `of` (how many origins the model has) and `points`, pairs of an
-    origin and its score, null where the model would not forecast or not all hours were observed.
+    A line's fields are `model`, `score` (its name), `of` (how many origins of the model the run computes) and
+    `points`, pairs of an origin and its score, null where the model would not forecast or an hour was not observed.
     """
 
     def __init__(

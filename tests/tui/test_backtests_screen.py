@@ -267,6 +267,17 @@ async def test_two_marked_ones_are_compared_on_the_origins_that_both_have(
     assert started == [("compare", {"name": "fewer paths", "other": "autumn"})]
 
 
+async def test_backtests_without_a_common_origin_say_how_they_would_meet(
+    backtested: Settings, populated_engine: Engine, console: Opened, settled: Any, started: list[Any]
+) -> None:
+    made.store(populated_engine, "apart", BEGIN + HOUR, made=MADE + HOUR, models=("pool",))
+    app = console(backtested)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await go(pilot, settled, "space", "j", "c", "i")
+        assert "begin at the same time" in shown(screen, "#pair-plot")
+    assert started == []
+
+
 async def test_comparing_one_alone_says_what_to_do(backtested: Settings, console: Opened, settled: Any) -> None:
     app = console(backtested)
     async with app.run_test(size=(120, 36)) as pilot:

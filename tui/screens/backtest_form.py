@@ -21,15 +21,21 @@ def backtest_form(zone: ZoneInfo, data_until: datetime | None) -> FormScreen:
     """Ask for models, period, spacing and name; closes with the values."""
     until = "nothing is counted yet" if data_until is None else f"counted until {data_until.astimezone(zone):{LOCAL}}"
     fields = (
-        Field("models", "Models", "", "empty: all; or some of " + " ".join(MODELS)),
+        Field("models", "Models", "", "empty: all; or some of those below"),
         Field("begin", "From", "", "the first origin; empty: 365 days before the end"),
         Field("end", "To", "", f"where the last week ends; {until}"),
-        Field("spacing", "Spacing, h", "73", "from origin to origin; 73 gives every hour and weekday its turn"),
+        Field("spacing", "Spacing, h", "73", "between origins; 73 gives each hour and weekday its turn"),
         Field("paths", "Paths", "2000", "sample paths at each origin: fewer are faster and coarser"),
         Field("seed", "Seed", "1", "of the paths"),
-        Field("name", "Name", "", "empty: one that the same question always gets, and goes on with"),
+        Field("name", "Name", "", "empty: the same question gets the same name, and goes on"),
     )
-    return FormScreen("New backtest", fields, check=lambda values: problems(values, zone), submit="start")
+    return FormScreen(
+        "New backtest",
+        fields,
+        check=lambda values: problems(values, zone),
+        preview=lambda _engine, _values: "Models: " + ", ".join(MODELS),
+        submit="start",
+    )
 
 
 def parameters(values: Values, zone: ZoneInfo) -> dict[str, Any]:
@@ -69,7 +75,7 @@ def _models(values: Values) -> list[str]:
     names = list(dict.fromkeys(values["models"].replace(",", " ").split()))
     for name in names:
         if name not in MODELS:
-            raise UsageError(f"there is no model {name!r}; there are {', '.join(MODELS)}")
+            raise UsageError(f"there is no model {name!r}: see below")
     return names
 
 

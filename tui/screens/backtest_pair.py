@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from musktracker.db.queries.backtests import ModelSummary, Skill, Skills, StoredBacktest
     from musktracker.runs import RunInfo
 
+APART = "No origin was scored in both: backtests meet that begin at the same time with the same spacing"
 NOTHING = "They have no model in common, so there is nothing to compare: esc goes back"
 COLUMNS = (
     Column("Model", 17, grow=1),
@@ -146,8 +147,9 @@ class BacktestPairScreen(ConsoleScreen):
         """Intervals are to be computed only where they are not there."""
         data = self._data
         if action == "intervals":
-            wanted = data is not None and bool(data.pairs) and not data.skills
-            return True if wanted and not self.app.read_only else None
+            missing = data is not None and not data.skills
+            shared = data is not None and any(self._skill(pair, self.score) for pair in data.pairs)
+            return True if missing and shared and not self.app.read_only else None
         return super().check_action(action, parameters)
 
     @on(RecordTable.Opened, "#pair-models")
@@ -174,7 +176,7 @@ class BacktestPairScreen(ConsoleScreen):
         note = "95% intervals" if known else "no intervals yet: i computes them"
         plot.border_title = Text(printable(f"Skill of {pair.model}, first over second · {note}" if pair else "Skill"))
         draw = partial(plots.draw_skills, bars=bars) if bars else None
-        plot.set_plot(draw, of=tuple(bars), empty="No origin was scored in both")
+        plot.set_plot(draw, of=tuple(bars), empty=APART)
 
     @property
     def _table(self) -> RecordTable[Pair]:
