@@ -92,8 +92,6 @@ class BacktestPairScreen(ConsoleScreen):
 
     def fetch(self, engine: Engine) -> PairData:
         """Both backtests, each summed up again only after more was scored."""
-        import plotext  # noqa: F401 - here, in a thread, its import keeps nobody waiting
-
         from musktracker import runs
         from musktracker.db.queries import backtests
 

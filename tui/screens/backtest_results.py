@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,8 @@ REFERENCE = "seasonal_naive"
 VIEWS = ("skill", "pit", "coverage", "leads")
 ROOMY = (110, 30)  # columns and rows from which on all plots are shown at once
 BROAD = 150  # columns from which on one table holds everything
+SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
+GROWING_SECONDS = 10.0  # a backtest that goes on is summed up again after this long
 NO_INTERVALS = "no intervals yet: i computes them"
 
 
@@ -110,7 +113,8 @@ class BacktestScreen(ConsoleScreen):
         self.same_origins = False
         self._view: str | None = None  # None is all plots, where there is room
         self._data: BacktestData | None = None
-        self._read_key: Any = None
+        self._read_key: tuple[int, bool] = (-1, False)
+        self._read_at = float("-inf")
         self._read_models: tuple[ModelSummary, ...] = ()
 
     def compose_body(self) -> ComposeResult:
@@ -124,18 +128,17 @@ class BacktestScreen(ConsoleScreen):
 
     def fetch(self, engine: Engine) -> BacktestData:
         """The backtest with its models; summed up again only after more was scored."""
-        import plotext  # noqa: F401 - here, in a thread, its import keeps nobody waiting
-
         from musktracker import runs
         from musktracker.db.queries import backtests
 
         stored = next((one for one in backtests.listed(engine) if one.id == self.backtest_id), None)
         if stored is None:
             return BacktestData(None, (), {}, None)
-        key = (stored.done, self.same_origins)
-        if key != self._read_key:
+        key, moment = (stored.done, self.same_origins), self.app.monotonic()
+        growing = self._read_models and not stored.whole and key[1:] == self._read_key[1:]
+        if key != self._read_key and not (growing and moment - self._read_at < GROWING_SECONDS):
             self._read_models = backtests.summary(engine, stored.name, same_origins=self.same_origins)
-            self._read_key = key
+            self._read_key, self._read_at = key, moment
         skills = {} if self.same_origins else backtests.skills(engine, stored)
         run = next((one for one in runs.recent(engine, limit=5, kinds=("compare",)) if one.active), None)
         return BacktestData(stored, self._read_models, skills, run)
@@ -226,6 +229,11 @@ class BacktestScreen(ConsoleScreen):
 
     @on(LineList.Moved, "ModelTable")
     def _moved(self) -> None:
+        self.run_worker(self._choose(), group="choose", exclusive=True, exit_on_error=False)
+
+    async def _choose(self) -> None:
+        """Draw the plots of another model; those that the cursor only passes are left out."""
+        await asyncio.sleep(SETTLE_SECONDS)
         self._show_plots()
 
     @property

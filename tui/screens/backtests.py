@@ -111,8 +111,6 @@ class BacktestsScreen(ConsoleScreen):
 
     def fetch(self, engine: Engine) -> BacktestsData:
         """What is stored, and what runs."""
-        import plotext  # noqa: F401 - here, in a thread, its import keeps nobody waiting
-
         from musktracker import runs
         from musktracker.db.queries import backtests, counts
 

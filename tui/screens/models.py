@@ -121,8 +121,6 @@ class ModelsScreen(ConsoleScreen):
 
     def fetch(self, engine: Engine) -> ModelsData:
         """Versions, how they have done since, and the last training."""
-        import plotext  # noqa: F401 - here, in a thread, its import keeps nobody waiting
-
         from musktracker import runs
         from musktracker.db.queries import counts, forecasts, models
 

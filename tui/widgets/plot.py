@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from importlib import import_module
+from typing import Any, ClassVar
 
 from rich.console import Console as RichConsole
 from rich.segment import Segment
@@ -15,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from musktracker.text import printable
+from tui.threads import in_thread
 from tui.widgets.plot_axes import value_ticks
 from tui.widgets.plot_palette import Mode, Palette, of_app, palette
 
@@ -125,6 +127,7 @@ class Sheet:
 class Plot(Widget):
     """A drawing over all the room it has. `set_plot` gives it what draws; without it, words say what is missing."""
 
+    _imported: ClassVar[bool] = False
     DEFAULT_CSS = "Plot { height: 1fr; background: $background; color: $text-muted; }"
 
     def __init__(self, *, empty: str = "", id: str | None = None) -> None:
@@ -160,19 +163,29 @@ class Plot(Widget):
         """Draw anew when the theme changes."""
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.redraw())
 
+    async def _import(self) -> None:
+        """Import plotext in a thread, where it keeps nobody waiting, once there is something to draw."""
+        await in_thread(import_module, "plotext")
+        Plot._imported = True
+        self.redraw()
+
     def _drawn(self) -> list[Strip]:
         width, height = self.size
         if self._mode is None:
             self._mode = of_app(self.app)
         if self._draw is None or width < SMALLEST[0] or height < SMALLEST[1]:
-            return self._words(width, height)
+            return self._words(self.empty if self._draw is None else "too small to draw")
+        if not Plot._imported:
+            self.run_worker(self._import(), group="import", exclusive=True, exit_on_error=False)
+            return self._words("")
         colours = palette(self._mode.depth, dark=self.app.current_theme.dark)
         sheet = Sheet(width, height, self._mode, colours)
         self._draw(sheet)
         return sheet.strips(self.app.console, self.rich_style)
 
-    def _words(self, width: int, height: int) -> list[Strip]:
-        lines = printable_lines(self.empty, width) if self._draw is None else ["too small to draw"]
+    def _words(self, text: str) -> list[Strip]:
+        width, height = self.size
+        lines = printable_lines(text, width)
         first = max((height - len(lines)) // 2, 0)
         texts = [""] * first + [line.center(width) for line in lines]
         return [Strip([Segment(text, self.rich_style)]).adjust_cell_length(width, self.rich_style) for text in texts]
