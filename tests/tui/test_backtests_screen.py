@@ -148,6 +148,22 @@ async def test_a_run_that_goes_on_is_cancelled_only_when_told_twice(
         assert isinstance(screen, BacktestsScreen)
 
 
+async def test_the_list_can_be_filtered_by_name_and_model(
+    backtested: Settings, console: Opened, settled: Any
+) -> None:
+    app = console(backtested)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(pilot, settled, "slash", *"HAW", "enter")
+        table = screen.query_one(BacktestTable)
+        assert [one.name for one in table.records] == ["autumn", "fewer paths"]
+        await press(pilot, settled, "slash", *"kes ")
+        await press(pilot, settled, "x")
+        assert "esc shows all" in table.render_line(1).text
+        screen = await press(pilot, settled, "escape")
+        assert len(table.records) == 3
+        assert isinstance(screen, BacktestsScreen)
+
+
 async def test_models_are_ranked_by_the_score_that_is_picked_and_the_best_has_a_star(
     backtested: Settings, console: Opened, settled: Any
 ) -> None:

@@ -11,6 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.widgets import Input
 
 from musktracker.timeline import iso
 from tui.screens.backtest_form import backtest_form, parameters
@@ -91,18 +92,26 @@ class BacktestsScreen(ConsoleScreen):
         Binding("s", "resume", "Resume", tooltip="Compute the origins that are not done yet", id="backtests.resume"),
         Binding("space", "mark", "Mark", tooltip="Mark a backtest, to compare two", id="backtests.mark"),
         Binding("c", "compare", "Compare", tooltip="Compare the marked backtests", id="backtests.compare"),
+        Binding(
+            "slash", "filter", "Filter", key_display="/", tooltip="Show what holds a text", id="backtests.filter"
+        ),
         Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="backtests.cancel"),
         Binding("v", "view", "Log", tooltip="The curve of the run, or its log", id="backtests.view"),
-        Binding("escape", "back", "Models", tooltip="Back to the models", id="backtests.back"),
+        Binding("escape", "back", "Models", tooltip="Show all again; back to the models", id="backtests.back"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._data: BacktestsData | None = None
+        self._filter = ""
 
     def compose_body(self) -> ComposeResult:
         """The list, the run, its log and its curve."""
         yield BacktestTable()
+        entry = Input(placeholder="show what holds this text", id="backtests-filter", compact=True)
+        entry.cursor_blink = False
+        entry.display = False
+        yield entry
         with Vertical(id="backtests-run"):
             yield RunProgress(idle="No backtest has run yet: n starts one")
         with Horizontal(id="backtests-live"):
@@ -127,7 +136,7 @@ class BacktestsScreen(ConsoleScreen):
         before = {one.id for one in self._data.stored} if self._data else None
         self._data = data
         table = self.query_one(BacktestTable)
-        table.set_records(data.stored)
+        self._show_list()
         if before is not None and data.stored and data.stored[0].id not in before:
             table.select(data.stored[0].id)
         self.query_one(RunProgress).info = data.run
@@ -192,9 +201,20 @@ class BacktestsScreen(ConsoleScreen):
         """Change between curve and log where there is room for one of them."""
         self.toggle_class("-log")
 
+    def action_filter(self) -> None:
+        """Ask which backtests to show."""
+        entry = self.query_one("#backtests-filter", Input)
+        entry.display = True
+        entry.focus()
+
     def action_back(self) -> None:
-        """Leave."""
-        self.dismiss()
+        """Show all again where there is a filter; otherwise leave."""
+        entry = self.query_one("#backtests-filter", Input)
+        if not self._filter and not entry.display:
+            self.dismiss()
+            return
+        entry.clear()
+        self._close_filter()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What can be done to what is under the cursor."""
@@ -210,6 +230,23 @@ class BacktestsScreen(ConsoleScreen):
         if action == "view":
             return not self.has_class("-wide")
         return super().check_action(action, parameters)
+
+    @on(Input.Changed, "#backtests-filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        self._filter = event.value.strip().casefold()
+        self._show_list()
+
+    @on(Input.Submitted, "#backtests-filter")
+    def _close_filter(self) -> None:
+        self.query_one("#backtests-filter", Input).display = False
+        self.query_one(BacktestTable).focus()
+
+    def _show_list(self) -> None:
+        stored = self._data.stored if self._data is not None else ()
+        found = tuple(one for one in stored if self._filter in " ".join((one.name, *one.models)).casefold())
+        empty = f"No backtest holds “{self._filter}”; esc shows all" if self._filter else NONE_YET
+        self.query_one(BacktestTable).set_records(found, empty=empty)
+        self.refresh_bindings()
 
     @on(BacktestTable.Moved, "BacktestTable")
     def _moved(self) -> None:
