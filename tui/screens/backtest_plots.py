@@ -83,7 +83,7 @@ def draw_coverage(sheet: Sheet, coverage: Mapping[int, Values]) -> None:
     """For each level the share of hours that its interval held, by lead, beside the line of the level itself."""
     colours = sheet.colours
     size = 168 / max((len(values) for values in coverage.values()), default=1)
-    tones = (colours.bands[3], colours.origin, colours.event)
+    tones = (colours.strong, colours.origin, colours.event)
     for (level, values), tone in zip(coverage.items(), tones, strict=False):
         leads = [(k + 0.5) * size for k in range(len(values))]
         sheet.line([0.0, 168.0], [level / 100] * 2, sheet.level, colours.text)

@@ -102,7 +102,7 @@ def draw_curve(sheet: Sheet, scores: Values, of: int) -> None:
     places = [float(k) for k in range(1, len(scores) + 1)]
     colours = sheet.colours
     sheet.line(places, running_means(scores), sheet.fine, colours.mean)
-    sheet.points(places, scores, sheet.dot, colours.bands[3])
+    sheet.points(places, scores, sheet.dot, colours.strong)
     top = 1.08 * max((value for value in scores if value is not None), default=1.0) or 1.0
     sheet.y_axis(0.0, top, [(tick, format_count(tick)) for tick in value_ticks(top, max(sheet.rows // 3, 1))])
     last = float(max(of, len(scores), 2))
