@@ -351,7 +351,7 @@ def _tell(run: Run, outcome: Outcome, warned: set[tuple[str, str]]) -> None:
 
 def _skills(scored: Sequence[Scored], reference: Sequence[Scored]) -> dict[str, dict[str, float]]:
     found = {}
-    for score in ("hourly_168", "hourly_24", "lead_1", *protocol.TOTALS):
+    for score in ("hourly_168", "hourly_24", "lead_1", *protocol.TOTALS, "log_score"):
         try:
             skill = protocol.compare(scored, reference, score)
         except ValueError:  # no origin at which both have it

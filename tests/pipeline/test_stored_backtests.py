@@ -188,7 +188,7 @@ def test_the_skills_of_every_pair_are_kept_with_the_run_until_more_is_scored(cou
     carried_out(counted, name="mine")
     [stored] = backtests.listed(counted)
     found = backtests.skills(counted, stored)
-    assert len(found) == 2 * len(backtests.CRPS)
+    assert len(found) == 2 * len(backtests.SCORES)
     by_model = {one.model: one for one in backtests.summary(counted, "mine")}
     for (model, reference, score), one in found.items():
         plain = backtests.skill(by_model[model], by_model[reference], score)

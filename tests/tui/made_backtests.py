@@ -60,7 +60,7 @@ def intervals(engine: Engine, name: str, done: int, *, models: Sequence[str] = t
     """Store a run that has computed the skill of each model over each other, with intervals of ten percent around."""
     skills = {
         model: {
-            other: {score: _skill(1 - LEVELS[model] / LEVELS[other]) for score in CRPS}
+            other: {score: _skill(1 - LEVELS[model] / LEVELS[other]) for score in (*CRPS, "log_score")}
             for other in models
             if other != model
         }

@@ -165,7 +165,7 @@ class BacktestPairScreen(ConsoleScreen):
     def _show_plot(self) -> None:
         plot, pair = self.query_one(Plot), self._table.record
         bars = []
-        for name in words.CRPS if pair is not None else ():
+        for name in words.SCORES if pair is not None else ():
             found = self._skill(pair, name) if pair is not None else None
             if found is not None:
                 label = f"{plots.verdict(found)} {words.SCORES[name][0]:<7} {found.skill:+.1%}"

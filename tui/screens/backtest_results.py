@@ -312,7 +312,7 @@ class BacktestScreen(ConsoleScreen):
             if one.model != table.reference and found is not None:
                 bars.append(plots.SkillBar(f"{plots.verdict(found)} {one.model} {found.skill:+.1%}", found))
         known = any(bar.skill.lower is not None for bar in bars)
-        note = "95% intervals" if known else "log scores have none" if self.score == "log_score" else NO_INTERVALS
+        note = "95% intervals" if known else NO_INTERVALS
         if self.same_origins and not known:
             note = "o: all origins have intervals"
         title = f"Skill over {table.reference}, {words.SCORES[self.score][0]} · {note}"

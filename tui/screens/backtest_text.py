@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 DASH = "–"
 REFERENCE, BEST, SORTED = "◆", "*", "▾"
-CRPS = ("hourly_168", "hourly_24", "lead_1", "total_24", "in_play", "total_168")
 TOTALS = ("total_24", "in_play", "total_168")
 SCORES = {  # by name: the title of a column, and in words
     "hourly_168": ("Hourly", "CRPS of the hours of 7 days"),

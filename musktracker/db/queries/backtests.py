@@ -15,8 +15,7 @@ from musktracker.db.tables import Backtest, BacktestScore, RunRow, TimeBucket
 from musktracker.errors import UsageError
 
 HORIZON = timedelta(hours=168)
-CRPS = ("hourly_168", "hourly_24", "lead_1", "total_24", "in_play", "total_168")
-SCORES = (*CRPS, "log_score")
+SCORES = ("hourly_168", "hourly_24", "lead_1", "total_24", "in_play", "total_168", "log_score")
 TOTALS = ("total_24", "in_play", "total_168")
 LEVELS = (50, 80, 95)
 LEADS_A_GROUP = 6  # coverage by horizon is of so many leads together
