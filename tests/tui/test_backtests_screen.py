@@ -104,7 +104,7 @@ async def test_without_a_backtest_it_says_which_key_starts_one(
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await go(pilot, settled)
         assert "n starts one" in screen.query_one(BacktestTable).render_line(1).text
-        assert "the curve grows" in shown(screen, "LiveCurve Plot")
+        assert "curve grows" in shown(screen, "LiveCurve Plot")
 
 
 async def test_n_asks_and_starts_a_backtest(

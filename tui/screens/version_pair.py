@@ -170,7 +170,7 @@ def _numbers(
         yield Line(title, title)
     for name in names:
         values = (mine.get(name), theirs.get(name))
-        texts = (words.short(values[0]), words.short(values[1]))
+        texts = (_value(values[0]), _value(values[1]))
         change, better = "", None
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
             by = values[1] - values[0]  # type: ignore[operator]
@@ -199,6 +199,13 @@ def _estimate(found: Any) -> str:
         return words.DASH
     error = "" if found.standard_error is None else f" ± {found.standard_error:.3f}"
     return f"{found.estimate:.3f}{error}"
+
+
+def _value(value: Any) -> str:
+    """As elsewhere, but with what two numbers may differ in."""
+    if not isinstance(value, float):
+        return words.short(value)
+    return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _signed(by: float) -> str:

@@ -18,7 +18,7 @@ from tui.widgets.plot_axes import format_count, value_ticks
 if TYPE_CHECKING:
     from musktracker.runs import LogLine
 
-EMPTY = "No origin is scored yet: the curve grows from the first one on"
+EMPTY = "No scores to draw: the curve grows while a run scores origins"
 SCORES = {"crps_total_24": "CRPS of 24 hours' total", "total_168": "CRPS of 7 days' total"}
 
 
