@@ -28,10 +28,10 @@ DIFFERS = "≠"
 BETTER = "◂▸"  # a mark that points at the better one
 COLUMNS = (
     Column("", 1),
-    Column("", 21, grow=1),
+    Column("", 20, grow=1),
     Column("", 18, right=True, grow=1),
     Column("", 18, right=True, grow=1),
-    Column("Difference", 12, right=True),
+    Column("Difference", 11, right=True),
 )
 HIGHER_IS_BETTER = ("log_likelihood",)  # of two fits of one model to the same data
 NEITHER = ("bias", "error", "covered", "width")  # scores of which more or less is not simply better
