@@ -70,10 +70,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+    from musktracker.db.queries import backtests
     from musktracker.pipeline import backtest
 
     if arguments.action == "list":
-        return {"backtests": backtest.listing(engine)}
+        columns = ("name", "created_at", "begin", "end", "counting", "models", "done", "planned")
+        return {"backtests": [{key: getattr(one, key) for key in columns} for one in backtests.listed(engine)]}
     if arguments.action == "compare":
         return {"models": backtest.compare(engine, *arguments.names)}
     [name] = arguments.names
@@ -124,7 +126,7 @@ def _print_list(result: Mapping[str, Any], settings: Settings) -> None:
         (
             printable(one["name"]),
             *(f"{one[key].astimezone(settings.zone):%Y-%m-%d %H:%M}" for key in ("created_at", "begin", "end")),
-            f"{one['done']:,}",
+            f"{one['done']:,} of {one['planned']:,}",
             one["counting"],
             " ".join(map(printable, one["models"])),
         )

@@ -133,8 +133,8 @@ class Reporter:
         self._shown = ""
 
     def logged(self, line: LogLine) -> None:
-        """Print a line above the progress."""
-        if self._quiet and line.level in ("debug", "info"):
+        """Print a line above the progress, unless it holds points of a curve, which are for a console to draw."""
+        if "points" in line.fields or (self._quiet and line.level in ("debug", "info")):
             return
         self._clear()
         prefix = "" if line.level == "info" else f"{line.level}: "

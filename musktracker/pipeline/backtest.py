@@ -6,9 +6,11 @@ The same call again goes on where the one before was cut off: an origin that is 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,12 +29,14 @@ from musktracker.evaluation.protocol import Scored
 from musktracker.models import registry
 from musktracker.models.base import FloatArray, History
 from musktracker.pipeline import history as histories
+from musktracker.pipeline.curve import Curve
 from musktracker.runs import Run
 from musktracker.timeline import ceil_hour, floor_hour, from_hour_index, hour_index, iso, now, parse_time
 
 EVERY = {"sarimax": 3}  # it takes seconds where the others take milliseconds
 USUAL_PERIOD = timedelta(days=365)
 LONGEST_NAME = 64
+CURVE = "total_168"  # the score that is told while it goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +103,11 @@ def backtest(
     run.info(f"Backtest {name}: {len(left):,} of {len(tasks):,} origins to compute", models=list(plan.origins))
     begun = time.perf_counter()
     warned: set[tuple[str, str]] = set()
+    curve = Curve(run, CURVE, Counter(model for model, _ in left))
     for count, outcome in enumerate(_outcomes(known.history, plan, left, jobs), 1):
         _store(engine, backtest_id, outcome)
         _tell(run, outcome, warned)
+        curve.add(outcome.model, outcome.origin, outcome.scored.values[CURVE] if outcome.scored else None)
         spent = time.perf_counter() - begun
         eta = timedelta(seconds=round(spent / count * (len(left) - count)))
         run.progress(
@@ -109,37 +115,26 @@ def backtest(
             stage="backtest",
             message=f"{outcome.model}: {count:,} of {len(left):,} origins, {eta} to go",
         )
+    curve.tell()
+    seconds = round(time.perf_counter() - begun, 1)
+    run.progress(stage="compare", message="the skill of each model over each other")
+    run.info(f"Backtest {name}: {len(tasks):,} origins are scored")
     return {
         "name": name,
         "origins": len(tasks),
         "computed": len(left),
-        "seconds": round(time.perf_counter() - begun, 1),
+        "seconds": seconds,
         **describe(engine, name),
+        **_compared(engine, run, name),
     }
 
 
-def listing(engine: Engine) -> list[dict[str, Any]]:
-    """The backtests that are stored, newest first: name, period, models and how many origins are done."""
-    done = (
-        select(BacktestScore.backtest_id, func.count().label("done")).group_by(BacktestScore.backtest_id).subquery()
-    )
-    query = select(Backtest.__table__, func.coalesce(done.c.done, 0).label("done")).outerjoin(
-        done, done.c.backtest_id == Backtest.id
-    )
-    with reading(engine) as connection:
-        rows = connection.execute(query.order_by(Backtest.created_at.desc(), Backtest.id.desc())).all()
-    return [
-        {
-            "name": row.name,
-            "created_at": row.created_at,
-            "begin": row.span_start,
-            "end": row.span_end,
-            "counting": row.counting,
-            "models": sorted(json.loads(row.protocol)["models"]),
-            "done": row.done,
-        }
-        for row in rows
-    ]
+def compare_stored(engine: Engine, run: Run, *, name: str, other: str | None = None) -> dict[str, Any]:
+    """The skills of `compare` as a run, whose result is kept; without `other`, of each model over each of its own."""
+    run.progress(0.0, stage="compare", message="drawing origins in blocks")
+    found = _compared(engine, run, name, other)
+    run.info(f"Compared {name}" + (f" with {other}" if other else ""), models=len(found["skills"]))
+    return found
 
 
 def load(engine: Engine, name: str) -> dict[str, list[Scored]]:
@@ -206,6 +201,29 @@ def compare(engine: Engine, name: str, other: str) -> dict[str, dict[str, Any]]:
             f"{name} and {other} have no model in common", "musktracker backtest list shows their models"
         )
     return {model: _skills(found[model], theirs[model]) for model in both}
+
+
+def _compared(engine: Engine, run: Run, name: str, other: str | None = None) -> dict[str, Any]:
+    """Skills with intervals by model, reference and score; and of what: the backtests, and how much was scored."""
+    names = [name, other or name]
+    scored = [_rows(engine, one) for one in names]
+    if other is not None:
+        skills = {model: {model: found} for model, found in compare(engine, name, other).items()}
+    else:
+        found = load(engine, name)
+        skills = {model: {} for model in found}
+        for model, reference in itertools.permutations(found, 2):
+            run.check()
+            skills[model][reference] = _skills(found[model], found[reference])
+    return {"compared": names, "scored": scored, "skills": skills}
+
+
+def _rows(engine: Engine, name: str) -> int:
+    query = (select(func.count()).join_from(BacktestScore, Backtest, Backtest.id == BacktestScore.backtest_id)).where(
+        Backtest.name == name
+    )
+    with reading(engine) as connection:
+        return int(connection.scalar(query) or 0)
 
 
 def _plan(
@@ -333,7 +351,7 @@ def _tell(run: Run, outcome: Outcome, warned: set[tuple[str, str]]) -> None:
 
 def _skills(scored: Sequence[Scored], reference: Sequence[Scored]) -> dict[str, dict[str, float]]:
     found = {}
-    for score in ("hourly_168", "hourly_24", "lead_1", *protocol.TOTALS):
+    for score in ("hourly_168", "hourly_24", "lead_1", *protocol.TOTALS, "log_score"):
         try:
             skill = protocol.compare(scored, reference, score)
         except ValueError:  # no origin at which both have it

@@ -22,6 +22,7 @@ STAGES = {
     "forecast": "musktracker.pipeline.forecast:forecast",
     "window": "musktracker.pipeline.window:window",
     "backtest": "musktracker.pipeline.backtest:backtest",
+    "compare": "musktracker.pipeline.backtest:compare_stored",
     "score": "musktracker.pipeline.monitor:score",
     "demo": "musktracker.pipeline.demo:prepare",
 }

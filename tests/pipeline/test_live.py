@@ -120,7 +120,7 @@ def known_whole(engine: Engine) -> tuple[list[Span], int | None, list[Any]]:
     return (
         list(coverage.covered(engine)),
         ranges.high_water_mark(engine),
-        ranges.still_to_fetch(engine, ["follow", "recheck", "backfill"]),
+        ranges.still_to_fetch(engine, "follow") + ranges.still_to_fetch(engine, "backfill"),
     )
 
 

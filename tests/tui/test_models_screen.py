@@ -195,7 +195,7 @@ async def test_b_asks_and_rolls_the_champion_back(
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         await go(app, pilot, settled)
-        await pilot.press("b")
+        await pilot.press("P")
         await settled(pilot)
         await pilot.press("right", "enter")
         while isinstance(app.screen, Confirm):
@@ -211,7 +211,7 @@ async def test_there_is_nothing_to_roll_back_without_a_champion(
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await go(app, pilot, settled)
-        await pilot.press("b")
+        await pilot.press("P")
         await settled(pilot)
         assert app.screen is screen
 

@@ -29,6 +29,9 @@ SCORES = {  # what a backtest leaves, by its horizon, and in words
     "covered_95_{}": "95% of totals held",
     "width_95_{}": "Mean width of 95%",
 }
+SCORE_LABELS = {"rmse": "Hourly RMSE", "mae": "Hourly MAE", "mape": "Hourly MAPE"} | {
+    name.format(24): label for name, label in SCORES.items()
+}
 
 
 def detail(
@@ -53,6 +56,21 @@ def detail(
 def number(value: float | None, digits: int = 1) -> str:
     """A measure with thousands apart; a dash where there is none."""
     return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def short(value: Any) -> str:
+    """A value of any kind in few cells; a dash where there is none."""
+    if isinstance(value, bool) or value is None:
+        return DASH if value is None else str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if abs(value) < 10 else format_count(value)
+    return (
+        ", ".join(map(str, value))
+        if isinstance(value, list)
+        else str(value)
+        if isinstance(value, str)
+        else json.dumps(value)
+    )
 
 
 def _warnings(found: ModelVersion) -> list[Line]:
@@ -97,8 +115,8 @@ def _fit(found: ModelVersion, format_time: Callable[..., str]) -> list[Line]:
         _row("To", format_time(found.training_end)),
         _row("", f"{span / timedelta(days=1):,.0f} days, counting {found.counting or 'as the database did'}"),
         _row("Likelihood", number(found.log_likelihood)),
-        *(_row(name, _short(value)) for name, value in found.hyperparameters.items()),
-        *(_row(name.replace("_", " "), _short(value)) for name, value in found.values.items() if name != "seconds"),
+        *(_row(name, short(value)) for name, value in found.hyperparameters.items()),
+        *(_row(name.replace("_", " "), short(value)) for name, value in found.values.items() if name != "seconds"),
     ]
 
 
@@ -122,20 +140,6 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 def _row(name: str, value: str, width: int = INDENT - 1) -> Line:
     return (f"{name:<{width}} {value}", "")
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return DASH if value is None else str(value).lower()
-    if isinstance(value, int | float):
-        return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if abs(value) < 10 else format_count(value)
-    return (
-        ", ".join(map(str, value))
-        if isinstance(value, list)
-        else str(value)
-        if isinstance(value, str)
-        else json.dumps(value)
-    )
 
 
 def _parameter(one: Parameter) -> str:
