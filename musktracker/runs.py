@@ -158,6 +158,9 @@ class Run:
     def check(self) -> None:
         """Raise Cancelled where someone asked this run to stop. Call it at least once a second."""
 
+    def take_time(self, seconds: float) -> None:
+        """Say that it has heard, and needs up to this long to stop in order: until then nobody ends it by force."""
+
 
 class RecordedRun(Run):
     """A run whose reports become rows, through a thread of its own."""
@@ -178,6 +181,7 @@ class RecordedRun(Run):
         self._beaten = now()
         self._written: tuple[Any, ...] = ()
         self._told: str | None = None
+        self._allowance = 0.0
         self._thread = threading.Thread(target=self._record, name=f"run-{run_id}", daemon=True)
 
     def log(self, level: str, message: str, **fields: Any) -> None:
@@ -205,6 +209,10 @@ class RecordedRun(Run):
         """As in Run."""
         if self._cancelled.is_set():
             raise Cancelled("Cancelled on request")
+
+    def take_time(self, seconds: float) -> None:
+        """As in Run."""
+        self._allowance = seconds
 
     def start(self) -> None:
         """Begin to record."""
@@ -267,7 +275,7 @@ class RecordedRun(Run):
             threading.Thread(target=self._insist, daemon=True).start()
 
     def _insist(self) -> None:
-        if not self._ended.wait(GRACE_SECONDS):
+        if not self._ended.wait(GRACE_SECONDS) and not self._ended.wait(self._allowance):
             os.kill(os.getpid(), signal.SIGTERM)
             if not self._ended.wait(ABANDON_SECONDS):
                 _finish(self._engine, self.id, "cancelled", error="Ended by force: it did not stop when asked")
@@ -582,7 +590,7 @@ class _Signals:
         self._kept = number
         if self._raises:
             self._raises = False  # one is enough: a second must not cut off the ending
-            raise Cancelled(f"Ended by {signal.Signals(number).name}")
+            raise Cancelled(f"Ended by {signal.Signals(number).name}", signal=number)
 
 
 def _line_values(run_id: int | None, line: LogLine) -> dict[str, Any]:

@@ -22,6 +22,8 @@ COMMANDS = {
     "window": "how many posts a window will hold: so far, projected, by bracket",
     "backtest": "how models would have forecast: scores, skill, coverage, stored to compare",
     "score": "fill in what happened, and print error and coverage",
+    "run": "serve: ingest, count, score and forecast every hour, train every day",
+    "alerts": "what the service was to tell you of, and on which conditions",
     "status": "what is stored, how fresh it is, and what to do next",
     "runs": "list, show, follow and cancel runs",
     "migrate": "bring the database's schema up, down, or show where it is",

@@ -22,6 +22,8 @@ STAGES = {
     "window": "musktracker.pipeline.window:window",
     "backtest": "musktracker.pipeline.backtest:backtest",
     "score": "musktracker.pipeline.monitor:score",
+    "retention": "musktracker.pipeline.retention:retain",
+    "service": "musktracker.pipeline.service:serve",
     "demo": "musktracker.pipeline.demo:prepare",
 }
 
@@ -41,8 +43,8 @@ def lease(kind: str, parameters: Mapping[str, Any]) -> str | None:
     """What a run of this kind holds alone while it goes on."""
     if kind in ("import", "demo", "ingest", "backfill", "reconcile"):
         return "ingest"
-    if kind == "refresh":
-        return "refresh"
+    if kind in ("refresh", "service"):
+        return kind
     if kind == "train":
         return f"train:{parameters.get('model', '')}"
     return None

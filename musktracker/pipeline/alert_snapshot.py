@@ -1,0 +1,162 @@
+"""The snapshot that the conditions of alerts look at, read from the database."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, select
+
+from musktracker import timeline
+from musktracker.db import settings
+from musktracker.db.engines import reading
+from musktracker.db.tables import (
+    Coverage,
+    ForecastTotal,
+    ModelMetadata,
+    RawTweet,
+    RunRow,
+    TimeBucket,
+    WindowForecast,
+)
+from musktracker.pipeline.alert_conditions import LEARNED_FROM, Ended, Snapshot, Total, WindowTotal
+from musktracker.runs import ACTIVE, STALE
+from musktracker.timeline import DAY, HOUR, Span, parse_time
+
+POSTS_FROM = 35 * DAY  # a month, and what it takes to learn before it
+FORECASTS_FROM = 2 * DAY
+SCORED = 2000  # totals looked through for those that do not overlap
+LOOKED_SETTING = "alerts_looked_at"
+
+
+def read(engine: Engine, moment: datetime, *, ingesting: bool | None = None) -> Snapshot:
+    """How things stand at a moment; `ingesting`: somebody is to follow, by default where a run is there for it."""
+    with reading(engine) as connection:
+        counting = settings.counting(connection)
+        looked = settings.get(connection, LOOKED_SETTING)
+        return Snapshot(
+            moment=moment,
+            ingesting=_is_followed(connection) if ingesting is None else ingesting,
+            observed=_observed(connection, moment),
+            posts=_posts(connection, moment, counting),
+            hours=_hours(connection, moment),
+            totals=_totals(connection, _all_totals().where(ForecastTotal.forecast_time >= moment - FORECASTS_FROM)),
+            scored=_totals(connection, _all_totals().where(ForecastTotal.actual_total.is_not(None)).limit(SCORED)),
+            windows=_windows(connection, moment),
+            ended=_ended(connection, moment),
+            looked_at=parse_time(looked) if looked else None,
+        )
+
+
+def _is_followed(connection: Connection) -> bool:
+    query = select(RunRow.kind, RunRow.parameters).where(
+        RunRow.kind.in_(("ingest", "service")), RunRow.status.in_(ACTIVE)
+    )
+    for kind, text in connection.execute(query):
+        parameters = json.loads(text)
+        if parameters.get("follow") if kind == "ingest" else parameters.get("ingest", True):
+            return True
+    return False
+
+
+def _observed(connection: Connection, moment: datetime) -> tuple[Span, ...]:
+    query = select(Coverage.span_start, Coverage.span_end).where(Coverage.span_start < moment)
+    spans = timeline.union(Span(*row) for row in connection.execute(query))
+    return tuple(Span(span.start, min(span.end, moment)) for span in spans)
+
+
+def _posts(connection: Connection, moment: datetime, counting: str) -> tuple[datetime, ...]:
+    query = select(RawTweet.created_at).where(
+        RawTweet.is_deleted.is_(False),
+        RawTweet.created_at >= moment - POSTS_FROM,
+        RawTweet.created_at <= moment,
+        settings.counting_condition(counting),
+    )
+    return tuple(connection.scalars(query.order_by(RawTweet.created_at)))
+
+
+def _hours(connection: Connection, moment: datetime) -> dict[datetime, int]:
+    query = select(TimeBucket.bucket_start, TimeBucket.tweet_count).where(
+        TimeBucket.granularity == "hourly", TimeBucket.bucket_start >= moment - LEARNED_FROM - HOUR
+    )
+    return {start: count for start, count in connection.execute(query)}  # noqa: C416
+
+
+def _all_totals() -> Select[Any]:
+    return (
+        select(ForecastTotal.__table__, ModelMetadata.model_name)
+        .join(ModelMetadata, ModelMetadata.id == ForecastTotal.model_metadata_id)
+        .order_by(ForecastTotal.forecast_time.desc(), ForecastTotal.id.desc())
+    )
+
+
+def _totals(connection: Connection, query: Select[Any]) -> tuple[Total, ...]:
+    return tuple(
+        Total(
+            row.model_name,
+            row.forecast_time,
+            row.horizon_hours,
+            row.counting,
+            row.predicted_total,
+            _quantiles(row.quantiles),
+            row.actual_total,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def _windows(connection: Connection, moment: datetime) -> tuple[WindowTotal, ...]:
+    query = (
+        select(WindowForecast.__table__, ModelMetadata.model_name)
+        .join(ModelMetadata, ModelMetadata.id == WindowForecast.model_metadata_id)
+        .where(
+            WindowForecast.preset.is_not(None),
+            WindowForecast.window_end > moment,
+            WindowForecast.made_at >= moment - FORECASTS_FROM,
+        )
+        .order_by(WindowForecast.made_at.desc(), WindowForecast.id.desc())
+    )
+    return tuple(
+        WindowTotal(
+            row.model_name,
+            row.preset,
+            row.made_at,
+            Span(row.window_start, row.window_end),
+            row.counting,
+            row.predicted_total,
+            _quantiles(row.quantiles),
+            tuple(
+                (first, last, p)
+                for (first, last), p in zip(
+                    json.loads(row.brackets), json.loads(row.bracket_probabilities), strict=True
+                )
+            ),
+        )
+        for row in connection.execute(query)
+    )
+
+
+def _ended(connection: Connection, moment: datetime) -> tuple[Ended, ...]:
+    columns = (RunRow.id, RunRow.kind, RunRow.status, RunRow.parameters, RunRow.finished_at, RunRow.error)
+    over = RunRow.status.in_(("succeeded", "failed")) & (RunRow.finished_at >= moment - timedelta(days=7))
+    lost = RunRow.status.in_(ACTIVE) & (RunRow.heartbeat_at < moment - STALE)
+    query = select(*columns, RunRow.heartbeat_at).where(over | lost)
+    found = []
+    for row in connection.execute(query):
+        is_lost = row.status in ACTIVE
+        error = "it gives no sign of life" if is_lost else row.error
+        at = row.heartbeat_at if is_lost else row.finished_at
+        label = _label(row.kind, json.loads(row.parameters))
+        found.append(Ended(row.id, label, row.status != "succeeded", at, error))
+    return tuple(sorted(found, key=lambda one: (one.at, one.id), reverse=True))
+
+
+def _label(kind: str, parameters: dict[str, Any]) -> str:
+    """The kind of a run, and what tells it from others of its kind."""
+    about = parameters.get("preset") or parameters.get("model")
+    return f"{kind} {about}" if about else kind
+
+
+def _quantiles(text: str) -> dict[float, float]:
+    return {float(p): float(count) for p, count in json.loads(text).items()}
