@@ -66,13 +66,14 @@ class Ended:
 class Snapshot:
     """What the conditions look at, at one moment.
 
-    `ingesting`: somebody is to follow the account. `posts` are the times of the counted posts of the last five weeks,
-    `observed` the spans of them, `hours` the counts of whole hours; `totals`, `scored` and `windows` come newest
-    first, as do `ended`; `looked_at` is when the conditions were looked at before.
+    `ingesting_since` is since when somebody is to follow the account, None where nobody is. `posts` are the times of
+    the counted posts of the last five weeks, `observed` the spans of them, `hours` the counts of whole hours;
+    `totals`, `scored`, `windows` and `ended` come newest first; `looked_at` is when the conditions were looked at
+    before.
     """
 
     moment: datetime
-    ingesting: bool = False
+    ingesting_since: datetime | None = None
     observed: tuple[Span, ...] = ()
     posts: tuple[datetime, ...] = ()
     hours: Mapping[datetime, int] = field(default_factory=dict)
@@ -117,15 +118,17 @@ class Condition:
 
 
 def stale_data(snapshot: Snapshot, parameters: Parameters) -> list[Finding]:
-    """Nothing was observed for `minutes`, although somebody is to follow the account."""
+    """Nothing was observed for `minutes`, although somebody is to follow the account for as long."""
+    since = snapshot.ingesting_since
+    if since is None:
+        return []
     until = snapshot.observed_until
-    if not snapshot.ingesting or until is None:
+    if snapshot.moment - max(until or since, since) <= timedelta(minutes=parameters["minutes"]):
         return []
-    age = snapshot.moment - until
-    if age <= timedelta(minutes=parameters["minutes"]):
-        return []
-    text = f"Nothing was observed for {_length(age)}, since {_time(until)}, although the account is to be followed"
-    return [Finding("data", "error", text, {"observed_until": iso(until), "minutes": _minutes(age)})]
+    age = snapshot.moment - (until or since)
+    text = f"Nothing was observed for {_length(age)}, since {_time(until or since)}, although somebody is to follow"
+    details = {"observed_until": until and iso(until), "minutes": _minutes(age)}
+    return [Finding("data", "error", text, details)]
 
 
 def burst(snapshot: Snapshot, parameters: Parameters) -> list[Finding]:

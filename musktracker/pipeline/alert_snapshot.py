@@ -30,14 +30,14 @@ SCORED = 2000  # totals looked through for those that do not overlap
 LOOKED_SETTING = "alerts_looked_at"
 
 
-def read(engine: Engine, moment: datetime, *, ingesting: bool | None = None) -> Snapshot:
-    """How things stand at a moment; `ingesting`: somebody is to follow, by default where a run is there for it."""
+def read(engine: Engine, moment: datetime) -> Snapshot:
+    """How things stand at a moment."""
     with reading(engine) as connection:
         counting = settings.counting(connection)
         looked = settings.get(connection, LOOKED_SETTING)
         return Snapshot(
             moment=moment,
-            ingesting=_is_followed(connection) if ingesting is None else ingesting,
+            ingesting_since=_ingesting_since(connection),
             observed=_observed(connection, moment),
             posts=_posts(connection, moment, counting),
             hours=_hours(connection, moment),
@@ -49,15 +49,17 @@ def read(engine: Engine, moment: datetime, *, ingesting: bool | None = None) -> 
         )
 
 
-def _is_followed(connection: Connection) -> bool:
-    query = select(RunRow.kind, RunRow.parameters).where(
-        RunRow.kind.in_(("ingest", "service")), RunRow.status.in_(ACTIVE)
-    )
-    for kind, text in connection.execute(query):
-        parameters = json.loads(text)
-        if parameters.get("follow") if kind == "ingest" else parameters.get("ingest", True):
-            return True
-    return False
+def _ingesting_since(connection: Connection) -> datetime | None:
+    """When the first of those began who are there to follow: a service, or a follower that nobody keeps."""
+    columns = (RunRow.kind, RunRow.parameters, RunRow.started_at, RunRow.created_at)
+    query = select(*columns).where(RunRow.kind.in_(("ingest", "service")), RunRow.status.in_(ACTIVE))
+    found = []
+    for row in connection.execute(query):
+        parameters = json.loads(row.parameters)
+        keeps = parameters.get("ingest", True) and not parameters.get("once")
+        if parameters.get("follow") if row.kind == "ingest" else keeps:
+            found.append(row.started_at or row.created_at)
+    return min(found, default=None)
 
 
 def _observed(connection: Connection, moment: datetime) -> tuple[Span, ...]:

@@ -89,7 +89,7 @@ def change(
     return after
 
 
-def look(engine: Engine, run: Run, moment: datetime, *, ingesting: bool | None = None) -> list[Raised]:
+def look(engine: Engine, run: Run, moment: datetime) -> list[Raised]:
     """Look at all rules; returns the alerts that are new.
 
     One that still holds is seen again, one that does not is resolved. What comes back before the cooldown is over is
@@ -97,7 +97,7 @@ def look(engine: Engine, run: Run, moment: datetime, *, ingesting: bool | None =
     """
     known = rules(engine)
     _store(known, engine, replace=False)
-    snapshot = alert_snapshot.read(engine, moment, ingesting=ingesting)
+    snapshot = alert_snapshot.read(engine, moment)
     found: dict[str, list[Finding]] = {}
     for one in known:
         try:

@@ -26,11 +26,12 @@ from musktracker.pipeline.alert_delivery import Courier
 from musktracker.pipeline.attempts import Attempt
 from musktracker.pipeline.schedule import Plan, Standing, Step
 from musktracker.runs import Run
-from musktracker.timeline import HOUR, iso, now
+from musktracker.timeline import HOUR, floor_hour, iso, now
 
 TURN_SECONDS = 2.0  # between looks at what is due
 CHECK_SECONDS = 0.25  # between looks at whether it is to stop
 LOOK = timedelta(minutes=1)  # between looks at the conditions of alerts; also after each step
+HOUR_PATIENCE = timedelta(minutes=3)  # that an hour's refresh waits for the follower
 LONGEST_OUTAGE_WAIT = 30.0  # seconds between attempts to reach a database that is away
 PATIENCE = 30.0  # seconds that short runs are given to end by themselves when the service stops
 INSISTENCE = 15.0  # seconds that runs are given to end when they are asked to
@@ -167,8 +168,10 @@ class Service:
         return found
 
     def _due(self, plan: Plan, standings: Mapping[str, Standing], moment: datetime) -> list[Step]:
-        found = schedule.due(standings, moment)
         refresh = standings["refresh"]
+        found = [
+            step for step in schedule.due(standings, moment) if step != refresh.step or self._is_hour_in(step, moment)
+        ]
         between = refresh.done and not refresh.going and moment >= refresh.due_at and not self.is_once
         if between and refresh.last is not None:
             last = refresh.last.begun
@@ -177,6 +180,13 @@ class Service:
             ):
                 found.append(refresh.step)
         return found
+
+    def _is_hour_in(self, refresh: Step, moment: datetime) -> bool:
+        """Whether the hour that is over was observed, for which the follower is given a while."""
+        if not self.ingest or self.is_once or moment >= max(refresh.slot, self._begun) + HOUR_PATIENCE:
+            return True
+        until = changes.observed_until(self.engine)
+        return until is not None and until >= floor_hour(refresh.slot)
 
     def _start(self, name: str, kind: str, parameters: Mapping[str, Any]) -> int | None:
         """Start a run; None where that cannot be now, since another holds its lease or no process can be made."""
@@ -238,7 +248,7 @@ class Service:
 
     def _look(self, moment: datetime) -> None:
         self._looked = moment
-        for alert in alerts.look(self.engine, self.run, moment, ingesting=self.ingest and not self.is_once):
+        for alert in alerts.look(self.engine, self.run, moment):
             self.run.warning(f"Alert {alert.id}: {alert.message}", alert=alert.id, rule=alert.rule, key=alert.key)
             self.around.courier.deliver(alert)
 

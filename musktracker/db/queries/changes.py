@@ -31,6 +31,12 @@ def to_count(engine: Engine, since: datetime, moment: datetime) -> bool:
     return end is not None and (known is None or floor_hour(min(end, moment)) > known)
 
 
+def observed_until(engine: Engine) -> datetime | None:
+    """The end of what any source observed."""
+    with reading(engine) as connection:
+        return connection.scalar(select(func.max(Coverage.span_end)))
+
+
 def any_model(engine: Engine) -> bool:
     """Whether any version of a model has been trained."""
     with reading(engine) as connection:
