@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from musktracker.timeline import HOUR, now, snowflake_floor
 
 PATIENCE = 120.0  # seconds; a machine that runs other tests is slow
 TOKEN = "AAAAsecretToken"
+PLAN = {"train_models": "seasonal_naive", "backtest_origins": "0", "horizons": "168", "windows": "fri-noon"}
 Capture = pytest.CaptureFixture[str]
 
 
@@ -52,9 +53,7 @@ def served(
     with writing(engine) as connection:
         connection.execute(insert(RawTweet), posts)
         connection.execute(insert(Coverage).values(span))
-    schedule.change(
-        engine, {"train_models": "seasonal_naive", "backtest_origins": "0", "horizons": "168", "windows": "fri-noon"}
-    )
+    schedule.change(engine, PLAN | _no_time_soon(moment))
     monkeypatch.chdir(tmp_path)
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
@@ -62,6 +61,12 @@ def served(
     monkeypatch.setenv("MUSKTRACKER_ACCOUNT", process.username)
     monkeypatch.setenv("X_BEARER_TOKEN", TOKEN)
     return engine
+
+
+def _no_time_soon(moment: datetime) -> dict[str, str]:
+    """Regular times that do not come while a test runs."""
+    daily = f"{moment + 12 * HOUR:%H:%M}"
+    return {"minute": str((moment.minute + 30) % 60), "train_at": daily, "clean_at": daily}
 
 
 def start(*options: str) -> subprocess.Popen[str]:
@@ -145,6 +150,7 @@ def test_once_returns_1_where_a_step_failed(served: Engine, capsys: Capture, mon
 
 
 def test_the_schedule_is_shown_and_changed(served: Engine, capsys: Capture) -> None:
+    schedule.change(served, {"train_at": "03:30"})
     assert main(["run", "--show"]) == 0
     assert "train_at          03:30 " in capsys.readouterr().out
     assert main(["run", "--set", "train_at=04:15", "--set", "windows=fri-noon,48h", "--json"]) == 0
