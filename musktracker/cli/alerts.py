@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import add_json, open_database, print_json, printable, table
 from musktracker.config import Settings
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     parser.set_defaults(action="list", all=False, limit=50, json=False)
-    actions = parser.add_subparsers(metavar="ACTION")
+    actions = parser.add_subparsers(metavar="ACTION", parser_class=_Intermixed)
     listing = actions.add_parser("list", help="the open alerts (what no action does)")
     listing.add_argument("--all", action="store_true", help="those that are over, too")
     listing.add_argument("--limit", type=int, default=50, help="how many (50)")
@@ -56,6 +56,22 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     actions = {"list": _list, "rules": _rules, "set": _set, "ack": _acknowledge, "test": _test}
     with open_database(settings) as engine:
         return actions[arguments.action](engine, settings, arguments)
+
+
+class _Intermixed(argparse.ArgumentParser):
+    """Takes options between the words: argparse would end the list of parameters at the first option."""
+
+    _inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As ever, but for where options may stand."""
+        if self._inside:
+            return super().parse_known_args(args, namespace)
+        self._inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inside = False
 
 
 def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:

@@ -11,7 +11,9 @@ import pytest
 HEAVY = ("pandas", "scipy", "statsmodels", "textual", "numpy", "plotext")
 
 
-@pytest.mark.parametrize("command", [["--help"], ["status"], ["migrate", "current"], ["config"], ["runs"]])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["status"], ["migrate", "current"], ["config"], ["runs"], ["alerts"]]
+)
 def test_light_commands_import_nothing_heavy(command: list[str], tmp_path: Path) -> None:
     program = (
         "import sys; from musktracker.cli.main import main; code = main(sys.argv[1:]);"

@@ -41,7 +41,7 @@ def total(mean: float, origin: datetime = NOW, **changes: Any) -> Total:
 STALE = Snapshot(NOW, NOW - DAY, (Span(NOW - 2 * DAY, NOW - 31 * MINUTE),))
 
 
-def test_it_is_told_once_nothing_was_observed_for_longer_than_that() -> None:
+def test_stale_data_are_told_once_nothing_was_observed_for_longer_than_that() -> None:
     [finding] = found("stale_data", STALE)
     assert (finding.severity, finding.key) == ("error", "data")
     assert "Nothing was observed for 31 min, since 03-06 14:49 UTC" in finding.message
@@ -109,7 +109,7 @@ def test_longer_than_the_silences_that_began_around_this_time_is_told() -> None:
     assert finding.details == {"since": "2026-03-06T13:50:00Z", "hours": 1.5, "usual_hours": 0.33}
 
 
-def test_it_has_a_least_length() -> None:
+def test_a_silence_has_a_least_length() -> None:
     assert found("silence", silence_snapshot(50 * MINUTE)) == []
     assert len(found("silence", silence_snapshot(50 * MINUTE), at_least_minutes=30)) == 1
 
@@ -140,7 +140,7 @@ def test_what_was_not_observed_is_no_silence() -> None:
     assert found("silence", replace(snapshot, posts=snapshot.posts[-20:])) == []
 
 
-def test_farther_than_half_the_interval_of_the_one_before_is_told() -> None:
+def test_a_forecast_that_moved_farther_than_half_the_interval_of_the_one_before_is_told() -> None:
     before = total(400, NOW - 6 * HOUR)
     [finding] = found("forecast_moved", Snapshot(NOW, totals=(total(411), total(405, NOW - HOUR), before)))
     assert "The forecast of next 168 h moved from 400 to 411 posts in 6.0 h (hawkes, all)" in finding.message
@@ -237,7 +237,7 @@ def test_intervals_that_always_hold_are_told_where_that_is_out_of_range() -> Non
     assert len(found("calibration", scored(30, 0), highest=0.99)) == 1
 
 
-def test_only_the_last_ones_count() -> None:
+def test_only_the_last_totals_count() -> None:
     assert found("calibration", scored(30, 20)) == []
 
 
@@ -246,7 +246,7 @@ def test_totals_that_overlap_say_the_same_twice() -> None:
     assert len(found("calibration", scored(0, 24 * 25, apart=HOUR))) == 1
 
 
-def test_a_few_are_not_enough() -> None:
+def test_a_few_totals_are_not_enough() -> None:
     assert found("calibration", scored(0, 19)) == []
 
 
@@ -271,7 +271,7 @@ def test_what_failed_long_ago_is_forgotten() -> None:
     assert found("run_failed", Snapshot(NOW, ended=(Ended(7, "score", True, NOW - 25 * HOUR),))) == []
 
 
-def test_each_kind_is_told_once() -> None:
+def test_each_kind_of_failed_run_is_told_once() -> None:
     failed = tuple(Ended(9 - k, "score", True, NOW - k * MINUTE, "Busy") for k in range(5))
     assert [finding.details["run"] for finding in found("run_failed", Snapshot(NOW, ended=failed))] == [9]
 

@@ -69,11 +69,11 @@ class OverviewScreen(ConsoleScreen):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "next_step", "Next step", tooltip="Do what is to be done next", id="overview.next"),
+        Binding("a", "acknowledge", "Acknowledge", tooltip="The first alert was seen", id="overview.acknowledge"),
         Binding("i", "import", "Import", tooltip="Bring in posts from a file", id="overview.import"),
         Binding("d", "demo", "Demo", tooltip="See everything at work on a simulated account", id="overview.demo"),
         Binding("u", "update", "Update", tooltip="Count new hours, and compute features", id="overview.update"),
         Binding("s", "score", "Score", tooltip="Fill in what happened, and score forecasts", id="overview.score"),
-        Binding("a", "acknowledge", "Acknowledge", tooltip="The first alert was seen", id="overview.acknowledge"),
     ]
 
     def __init__(self) -> None:
