@@ -264,7 +264,7 @@ def _command(value: str) -> str:
         parts = shlex.split(value)
     except ValueError as error:
         raise ValueError(f"cannot be read as a command: {error}") from None
-    if not parts:
+    if not parts or not parts[0]:
         raise ValueError("must name a program")
     return value
 

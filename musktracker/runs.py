@@ -339,7 +339,8 @@ def recording(
             text = scrub(describe(failure))
             run.end_with("error", text)
             run.stop()
-            _finish(engine, run_id, "failed", error=text)
+            code = {"exit_code": failure.exit_code} if isinstance(failure, MuskTrackerError) else None
+            _finish(engine, run_id, "failed", error=text, result=code)
             raise
         run.conclude()
         run.stop()
@@ -376,20 +377,11 @@ def launch(
 ) -> int:
     """Queue a run and start a detached process for it, which outlives this one and its terminal; returns its id."""
     run_id = create(engine, kind, parameters, lease=lease)
-    settings.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = os.open(settings.log_dir / "workers.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     try:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "musktracker.cli.main", "work", str(run_id)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd=settings.data_dir,
-            env={**os.environ, **settings.environment()},
-        )
-    finally:
-        os.close(log)
+        worker = _start_worker(settings, run_id)
+    except OSError as error:
+        _finish(engine, run_id, "failed", error=f"No process could be started for it: {error}")
+        raise
     threading.Thread(target=worker.wait, name=f"reap-{run_id}", daemon=True).start()
     return run_id
 
@@ -500,6 +492,23 @@ def describe(failure: BaseException) -> str:
         return str(failure)
     reason = str(getattr(failure, "orig", None) or failure)
     return " ".join(f"{type(failure).__name__}: {reason}".split())
+
+
+def _start_worker(settings: Settings, run_id: int) -> subprocess.Popen[bytes]:
+    settings.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = os.open(settings.log_dir / "workers.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "musktracker.cli.main", "work", str(run_id)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=settings.data_dir,
+            env={**os.environ, **settings.environment()},
+        )
+    finally:
+        os.close(log)
 
 
 def _mark_started(engine: Engine, run_id: int) -> None:

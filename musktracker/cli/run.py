@@ -7,7 +7,7 @@ musktracker run --show                                the schedule
 musktracker run --set train_at=04:00 --set train_models=har_bootstrap,seasonal_naive
 
 Each step is a run of its own; what fails is tried again, and stops nothing else. One process serves a database. With
---once, 1 is returned where a step failed.
+--once, 1 is returned where a step failed, 3 where all that failed did since data are stale or missing.
 """
 
 from __future__ import annotations

@@ -129,6 +129,15 @@ def acknowledge(engine: Engine, alert_id: int, who: str) -> None:
         )
 
 
+def undelivered(engine: Engine, since: datetime) -> list[Raised]:
+    """The open alerts raised since a time of which nobody has been told yet, the oldest first."""
+    columns = (Alert.id, Alert.rule, Alert.key, Alert.severity, Alert.raised_at, Alert.message, Alert.details)
+    untold = (Alert.delivered_at.is_(None), Alert.delivery_error.is_(None), Alert.resolved_at.is_(None))
+    with reading(engine) as connection:
+        found = connection.execute(select(*columns).where(*untold, Alert.raised_at >= since).order_by(Alert.id)).all()
+    return [Raised(*row[:-1], json.loads(row.details)) for row in found]
+
+
 def note_delivery(engine: Engine, alert_id: int, moment: datetime, error: str | None) -> None:
     """Note what came of the operator's command."""
     values = {"delivered_at": moment} if error is None else {"delivery_error": error}

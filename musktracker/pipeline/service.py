@@ -20,7 +20,7 @@ from musktracker import config, runs
 from musktracker.db import settings as database_settings
 from musktracker.db.engines import reading
 from musktracker.db.queries import changes
-from musktracker.errors import Cancelled, MuskTrackerError
+from musktracker.errors import Cancelled, DataError, MuskTrackerError
 from musktracker.pipeline import alerts, attempts, schedule, stages, upkeep
 from musktracker.pipeline.alert_delivery import Courier
 from musktracker.pipeline.attempts import Attempt
@@ -31,7 +31,9 @@ from musktracker.timeline import HOUR, floor_hour, iso, now
 TURN_SECONDS = 2.0  # between looks at what is due
 CHECK_SECONDS = 0.25  # between looks at whether it is to stop
 LOOK = timedelta(minutes=1)  # between looks at the conditions of alerts; also after each step
+ASK_AGAIN = timedelta(seconds=30)  # between looks at whether there is more to count
 HOUR_PATIENCE = timedelta(minutes=3)  # that an hour's refresh waits for the follower
+UNDELIVERED = HOUR  # for which alerts are delivered that a service before did not live to deliver
 LONGEST_OUTAGE_WAIT = 30.0  # seconds between attempts to reach a database that is away
 PATIENCE = 30.0  # seconds that short runs are given to end by themselves when the service stops
 INSISTENCE = 15.0  # seconds that runs are given to end when they are asked to
@@ -58,7 +60,7 @@ def serve(engine: Engine, run: Run, *, ingest: bool = True, once: bool = False) 
     """Serve until it is stopped; with `once`, do what is due and end. Without `ingest` files feed the database.
 
     Raises Cancelled when it is stopped, after its follower has ended; LeaseLost where another service has taken over;
-    with `once` MuskTrackerError where a step failed.
+    with `once` MuskTrackerError where a step failed, DataError where all that failed did for want of data.
     """
     settings = config.load()
 
@@ -68,6 +70,8 @@ def serve(engine: Engine, run: Run, *, ingest: bool = True, once: bool = False) 
     courier = Courier(engine, run, settings)
     surroundings = Surroundings(launch, str(settings.artifact_dir), settings.timezone, courier)
     with courier:
+        for alert in alerts.undelivered(engine, now() - UNDELIVERED):
+            courier.deliver(alert)
         service = Service(engine, run, surroundings, ingest=ingest, once=once)
         return service.once() if once else service.go_on()
 
@@ -82,9 +86,10 @@ class Service:
         self.ingest, self.is_once = ingest, once
         self.mine: dict[int, str] = {}
         self.started = 0
-        self.failed: list[str] = []
+        self.failed: dict[str, int] = {}
         self._begun = around.clock()
         self._looked: datetime | None = None
+        self._ask_after = self._begun
         self._told = ""
 
     def go_on(self) -> dict[str, Any]:
@@ -108,7 +113,8 @@ class Service:
             self._stop()
             raise
         if self.failed:
-            raise MuskTrackerError(
+            refused = all(code == DataError.exit_code for code in self.failed.values())
+            raise (DataError if refused else MuskTrackerError)(
                 f"{len(self.failed)} of {self.started} steps failed: {', '.join(self.failed)}",
                 "musktracker runs list shows why",
             )
@@ -172,14 +178,18 @@ class Service:
         found = [
             step for step in schedule.due(standings, moment) if step != refresh.step or self._is_hour_in(step, moment)
         ]
-        between = refresh.done and not refresh.going and moment >= refresh.due_at and not self.is_once
-        if between and refresh.last is not None:
-            last = refresh.last.begun
-            if moment - last >= timedelta(minutes=plan.refresh_minutes) and changes.to_count(
-                self.engine, last, moment
-            ):
-                found.append(refresh.step)
+        if not self.is_once and self._is_changed(plan, refresh, moment):
+            found.append(refresh.step)
         return found
+
+    def _is_changed(self, plan: Plan, refresh: Standing, moment: datetime) -> bool:
+        """Whether a refresh between the hours is due: some time after the last one, where there is more to count."""
+        if refresh.last is None or not refresh.done or refresh.going or moment < max(refresh.due_at, self._ask_after):
+            return False
+        if moment - refresh.last.begun < timedelta(minutes=plan.refresh_minutes):
+            return False
+        self._ask_after = moment + ASK_AGAIN
+        return changes.to_count(self.engine, refresh.last.begun, moment)
 
     def _is_hour_in(self, refresh: Step, moment: datetime) -> bool:
         """Whether the hour that is over was observed, for which the follower is given a while."""
@@ -224,7 +234,7 @@ class Service:
             self.run.info(f"{name}: run {run_id} succeeded", step=name, run=run_id)
             return
         if info.status != "cancelled" and self.is_once:
-            self.failed.append(name)
+            self.failed[name] = (info.result or {}).get("exit_code", 1)
         self.run.warning(
             f"{name}: run {run_id} {info.status}: {info.error or 'no reason was given'}", step=name, run=run_id
         )
@@ -248,7 +258,14 @@ class Service:
 
     def _look(self, moment: datetime) -> None:
         self._looked = moment
-        for alert in alerts.look(self.engine, self.run, moment):
+        try:
+            raised = alerts.look(self.engine, self.run, moment)
+        except Exception as error:
+            if _is_passing(error):
+                raise
+            self.run.error(f"The alerts cannot be looked at: {runs.describe(error)}")
+            return
+        for alert in raised:
             self.run.warning(f"Alert {alert.id}: {alert.message}", alert=alert.id, rule=alert.rule, key=alert.key)
             self.around.courier.deliver(alert)
 
@@ -259,7 +276,8 @@ class Service:
             for one in standings.values()
             if one.failures and not one.done and one.due_at > moment
         ]
-        soonest = min((one.step.slot + one.step.period for one in standings.values()), default=moment)
+        slots = (one.step.slot + one.step.period for one in standings.values())
+        soonest = min((slot for slot in slots if slot > moment), default=moment)
         following = [self._told] if self._told and self.ingest else []
         parts = [*going, *waiting, *following, f"next at {iso(soonest.replace(microsecond=0))}"]
         self.run.progress(stage="serving", message="; ".join(parts))

@@ -142,6 +142,15 @@ def test_the_worst_are_shown_first_and_all_are_counted(engine: Engine, stub: Stu
     assert count == 4
 
 
+def test_what_nobody_was_told_of_can_still_be_delivered(engine: Engine, stub: Stub) -> None:
+    stub.keys = ["a", "b", "c"]
+    told, failed, left = alerts.look(engine, Run(), NOW)
+    alerts.note_delivery(engine, told.id, NOW, None)
+    alerts.note_delivery(engine, failed.id, NOW, "No route")
+    assert alerts.undelivered(engine, NOW) == [left]
+    assert alerts.undelivered(engine, NOW + MINUTE) == []
+
+
 def test_rules_begin_with_their_defaults_and_are_stored_by_the_first_look(engine: Engine) -> None:
     assert [rule.name for rule in alerts.rules(engine)] == list(CONDITIONS)
     with reading(engine) as connection:

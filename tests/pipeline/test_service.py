@@ -17,8 +17,8 @@ from musktracker.config import Settings
 from musktracker.db import settings as database_settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import Coverage, ModelMetadata, RunRow, TimeBucket
-from musktracker.errors import Cancelled, MuskTrackerError
-from musktracker.pipeline import service, stages
+from musktracker.errors import Cancelled, DataError, MuskTrackerError
+from musktracker.pipeline import alerts, service, stages
 from musktracker.pipeline.alert_delivery import Courier
 from musktracker.pipeline.service import Service, Surroundings
 from musktracker.runs import Run
@@ -175,7 +175,7 @@ def test_between_the_hours_it_counts_when_something_changed(world: World, engine
         )
     assert world.turn(6 * MINUTE) == []
     database_settings.set(engine, "counting", "without_replies")
-    assert world.turn() == ["refresh"]
+    assert world.turn(service.ASK_AGAIN) == ["refresh"]
     world.end("refresh")
     assert world.turn(6 * MINUTE) == []
 
@@ -345,8 +345,41 @@ def test_once_tries_the_rest_and_says_what_failed(engine: Engine, world: World, 
         once.end()
 
     once.service.around = replace(once.around, sleep=sleep)
-    with pytest.raises(MuskTrackerError, match="1 of 8 steps failed: refresh"):
+    with pytest.raises(MuskTrackerError, match="1 of 8 steps failed: refresh") as failed:
         once.service.once()
+    assert failed.value.exit_code == 1
+
+
+def test_once_says_that_data_are_missing_where_that_is_all_that_failed(
+    engine: Engine, world: World, tmp_path: Path
+) -> None:
+    once = World(engine, tmp_path, once=True, ingest=False)
+
+    def sleep(seconds: float) -> None:
+        once.moment += timedelta(seconds=seconds)
+        once.beat()
+        once.end("train", "forecast", status="failed", error="Too little history", result='{"exit_code": 3}')
+        once.end()
+
+    once.service.around = replace(once.around, sleep=sleep)
+    with pytest.raises(DataError, match="3 of 8 steps failed"):
+        once.service.once()
+
+
+def test_alerts_that_cannot_be_looked_at_stop_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError("odd rows")
+
+    monkeypatch.setattr(alerts, "look", broken)
+    assert "refresh" in world.turn()
+    assert "error: The alerts cannot be looked at: ValueError: odd rows" in world.said()
+
+
+def test_a_raised_alert_is_a_warning_in_its_log(world: World, engine: Engine) -> None:
+    runs.create(engine, "backtest", {})
+    world.set(1, status="failed", finished_at=world.moment, error="No memory")
+    world.turn()
+    assert "warning: Alert 1: Run 1 (backtest) failed: No memory" in world.said()
 
 
 def test_a_trained_version_is_considered_where_there_is_a_stage_for_it(
