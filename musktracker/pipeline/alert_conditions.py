@@ -53,7 +53,7 @@ class WindowTotal:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that succeeded or failed; or, with `error`, that was lost."""
+    """A run that succeeded, failed or was lost; or one without an end that began and goes on."""
 
     id: int
     label: str

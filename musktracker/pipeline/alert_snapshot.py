@@ -27,6 +27,7 @@ from musktracker.timeline import DAY, HOUR, Span, parse_time
 POSTS_FROM = 35 * DAY  # a month, and what it takes to learn before it
 FORECASTS_FROM = 2 * DAY
 SCORED = 2000  # totals looked through for those that do not overlap
+ENDLESS = ("service", "ingest")  # kinds that are as good as done once they go on again
 LOOKED_SETTING = "alerts_looked_at"
 
 
@@ -141,16 +142,20 @@ def _windows(connection: Connection, moment: datetime) -> tuple[WindowTotal, ...
 
 def _ended(connection: Connection, moment: datetime) -> tuple[Ended, ...]:
     columns = (RunRow.id, RunRow.kind, RunRow.status, RunRow.parameters, RunRow.finished_at, RunRow.error)
+    beating = RunRow.heartbeat_at >= moment - STALE
     over = RunRow.status.in_(("succeeded", "failed")) & (RunRow.finished_at >= moment - timedelta(days=7))
     lost = RunRow.status.in_(ACTIVE) & (RunRow.heartbeat_at < moment - STALE)
-    query = select(*columns, RunRow.heartbeat_at).where(over | lost)
+    lives = (RunRow.status == "running") & beating & RunRow.kind.in_(ENDLESS)
+    query = select(*columns, RunRow.started_at, RunRow.heartbeat_at).where(over | lost | lives)
     found = []
     for row in connection.execute(query):
-        is_lost = row.status in ACTIVE
-        error = "it gives no sign of life" if is_lost else row.error
-        at = row.heartbeat_at if is_lost else row.finished_at
         label = _label(row.kind, json.loads(row.parameters))
-        found.append(Ended(row.id, label, row.status != "succeeded", at, error))
+        if row.status not in ACTIVE:
+            found.append(Ended(row.id, label, row.status == "failed", row.finished_at, row.error))
+        elif row.heartbeat_at < moment - STALE:
+            found.append(Ended(row.id, label, True, row.heartbeat_at, "it gives no sign of life"))
+        else:
+            found.append(Ended(row.id, label, False, row.started_at or row.heartbeat_at))
     return tuple(sorted(found, key=lambda one: (one.at, one.id), reverse=True))
 
 

@@ -200,7 +200,8 @@ def test_the_snapshot_is_read_from_what_is_stored(engine: Engine) -> None:
     assert found.scored == found.totals
     [window] = found.windows
     assert (window.preset, window.brackets) == ("fri-noon", ((0, 19, 0.25), (20, None, 0.75)))
-    assert [(run.label, run.failed) for run in found.ended] == [("train hawkes", True), ("score", False)]
+    ended = {run.label: run.failed for run in found.ended}
+    assert ended == {"train hawkes": True, "score": False, "service": False}
 
 
 def test_a_lost_run_is_one_that_failed(engine: Engine) -> None:
@@ -208,6 +209,14 @@ def test_a_lost_run_is_one_that_failed(engine: Engine) -> None:
     [lost] = alert_snapshot.read(engine, NOW).ended
     assert (lost.failed, lost.error) == (True, "it gives no sign of life")
     assert look(engine) == ["forecast"]
+
+
+def test_a_service_that_was_lost_is_no_longer_told_once_another_goes_on(engine: Engine) -> None:
+    store_run(engine, "service", "failed", {}, finished_at=NOW - MINUTE, error="Lost")
+    assert look(engine) == ["service"]
+    store_run(engine, "service", "running", {}, started_at=NOW, heartbeat_at=NOW + MINUTE)
+    look(engine, MINUTE)
+    assert [alert.state for alert in queries.listed(engine)] == ["resolved"]
 
 
 def test_a_look_notes_when_it_was(engine: Engine) -> None:
