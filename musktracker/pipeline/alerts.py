@@ -104,10 +104,9 @@ def look(engine: Engine, run: Run, moment: datetime) -> list[Raised]:
             found[one.name] = CONDITIONS[one.name].look(snapshot, one.parameters) if one.enabled else []
         except Exception as error:
             run.error(f"The rule {one.name} cannot be looked at: {runs.describe(error)}")
-    with writing(engine) as connection:
-        raised = [alert for one in known if one.name in found for alert in _update(connection, one, found, moment)]
     settings.set(engine, alert_snapshot.LOOKED_SETTING, iso(moment))
-    return raised
+    with writing(engine) as connection:  # the last that can fail: what is raised here must reach who asked
+        return [alert for one in known if one.name in found for alert in _update(connection, one, found, moment)]
 
 
 def findings(engine: Engine, name: str, moment: datetime) -> list[Finding]:
