@@ -114,20 +114,22 @@ def change(engine: Engine, texts: Mapping[str, str]) -> Plan:
     return plan
 
 
-def steps(plan: Plan, moment: datetime, *, artifact_dir: str, timezone: str, trained: bool) -> list[Step]:
-    """The steps of a plan with their latest slots before a moment; `trained` tells whether there is any model yet."""
+def steps(
+    plan: Plan, moment: datetime, *, artifact_dir: str, timezone: str, counted: bool = True, trained: bool = True
+) -> list[Step]:
+    """The steps of a plan with their latest slots before a moment.
+
+    Nothing is trained before an hour is `counted`, and nothing forecast before any model is `trained`.
+    """
     past_hour = timedelta(minutes=plan.minute)
     hour = floor_hour(moment - past_hour) + past_hour
     train_slot = daily_slot(plan.train_at, moment)
-    trainings = [_training(plan, model, train_slot, artifact_dir) for model in plan.train_models]
-    first = () if trained else tuple(step.name for step in trainings)
-    ahead = ("refresh", "score", *first)
     return [
         Step("refresh", "refresh", {}, hour, HOUR),
         Step("score", "score", {}, hour, HOUR, {"since": None}, ("refresh",), "refresh"),
-        *trainings,
-        *(_forecast(plan, hours, hour, timezone, ahead) for hours in plan.horizons),
-        *(_window(plan, preset, hour, ahead) for preset in plan.windows),
+        *(_training(plan, model, train_slot, artifact_dir) for model in plan.train_models if counted),
+        *(_forecast(plan, hours, hour, timezone) for hours in plan.horizons if counted and trained),
+        *(_window(plan, preset, hour) for preset in plan.windows if counted and trained),
         Step("retention", "retention", {}, daily_slot(plan.clean_at, moment), DAY),
     ]
 
@@ -212,19 +214,23 @@ def _first_success(step: Step, found: Sequence[Attempt]) -> datetime | None:
     return min(ended, default=None)
 
 
-def _forecast(plan: Plan, hours: int, slot: datetime, timezone: str, after: tuple[str, ...]) -> Step:
+def _forecast(plan: Plan, hours: int, slot: datetime, timezone: str) -> Step:
     parameters = {"horizon": hours, "model": plan.model, "timezone": timezone}
     alike = {"horizon": hours, "model": plan.model, "version": None, "as_of": None}
     # one after the other: of the hours that both forecast, those of the longer one stay
     earlier = tuple(f"forecast {other} h" for other in plan.horizons if other < hours)
-    return Step(f"forecast {hours} h", "forecast", parameters, slot, HOUR, alike, (*after, *earlier), "refresh")
+    return Step(
+        f"forecast {hours} h", "forecast", parameters, slot, HOUR, alike, ("refresh", "score", *earlier), "refresh"
+    )
 
 
-def _window(plan: Plan, preset: str, slot: datetime, after: tuple[str, ...]) -> Step:
+def _window(plan: Plan, preset: str, slot: datetime) -> Step:
     parameters = {"preset": preset, "model": plan.model}
     alike = {**parameters, "version": None, "as_of": None, "following": None, "brackets": None}
     forecasts = tuple(f"forecast {hours} h" for hours in plan.horizons)
-    return Step(f"window {preset}", "window", parameters, slot, HOUR, alike, (*after, *forecasts), "refresh")
+    return Step(
+        f"window {preset}", "window", parameters, slot, HOUR, alike, ("refresh", "score", *forecasts), "refresh"
+    )
 
 
 def _training(plan: Plan, model: str, slot: datetime, artifact_dir: str) -> Step:

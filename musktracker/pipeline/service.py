@@ -148,6 +148,7 @@ class Service:
             moment,
             artifact_dir=self.around.artifact_dir,
             timezone=self.around.timezone,
+            counted=changes.any_hour(self.engine),
             trained=changes.any_model(self.engine),
         )
         if self.is_once and self.ingest and not self._others_ingest(past, moment):
@@ -291,7 +292,10 @@ class Service:
             before_sleep=self._tell_outage,
             reraise=True,
         )
-        return trying(turn)
+        began = bool(trying(turn))
+        if trying.statistics.get("attempt_number", 1) > 1:
+            self.run.info("The database answers again")
+        return began
 
     def _tell_outage(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

@@ -37,6 +37,7 @@ class World:
         self.plan = plan
         self.fails = fails
         self.moment = self.begun = BEGIN
+        self.trained = False
         self.past: list[Attempt] = []
         self.names: dict[int, Step] = {}
         self.started: list[tuple[str, datetime]] = []
@@ -50,8 +51,8 @@ class World:
             self.moment = min([end, *self.coming(standings)])
 
     def standings(self) -> dict[str, Standing]:
-        trained = any(one.kind == "train" and one.status == "succeeded" for one in self.past)
-        steps = schedule.steps(self.plan, self.moment, artifact_dir="/a", timezone="UTC", trained=trained)
+        self.trained |= any(one.kind == "train" and one.status == "succeeded" for one in self.past)
+        steps = schedule.steps(self.plan, self.moment, artifact_dir="/a", timezone="UTC", trained=self.trained)
         return schedule.judge(steps, self.past, self.moment, self.begun)
 
     def start(self, step: Step) -> None:
@@ -175,10 +176,15 @@ def test_without_any_model_the_forecast_waits_for_the_first_training() -> None:
     assert world.times("forecast 24 h")[0] >= world.times("train har_bootstrap")[0] + LENGTHS["train"]
 
 
-def test_where_the_training_fails_the_forecast_does_not_wait_for_ever() -> None:
+def test_without_any_model_nothing_is_forecast() -> None:
     world = World(fails=lambda step, moment: step.kind == "train")
-    world.run_until(BEGIN + 20 * MINUTE)
-    assert world.counts()["forecast 24 h"] == 1
+    world.run_until(BEGIN + 3 * HOUR)
+    assert set(world.counts()) == {"refresh", "score", "train har_bootstrap", "retention"}
+
+
+def test_before_an_hour_is_counted_nothing_is_trained() -> None:
+    steps = schedule.steps(Plan(), BEGIN, artifact_dir="/a", timezone="UTC", counted=False)
+    assert [step.name for step in steps] == ["refresh", "score", "retention"]
 
 
 def test_what_others_started_counts() -> None:
@@ -195,7 +201,7 @@ def test_what_others_started_counts() -> None:
     [{"horizon": 48}, {"horizon": 168, "model": "hawkes"}, {"horizon": 168, "as_of": "2026-01-01T00:00Z"}],
 )
 def test_what_others_started_with_other_parameters_does_not(other: dict[str, Any]) -> None:
-    steps = schedule.steps(Plan(), BEGIN, artifact_dir="/a", timezone="UTC", trained=True)
+    steps = schedule.steps(Plan(), BEGIN, artifact_dir="/a", timezone="UTC")
     step = next(step for step in steps if step.name == "forecast 168 h")
     attempt = Attempt(1, "forecast", "succeeded", other, BEGIN, BEGIN, BEGIN, BEGIN, None)
     assert not step.is_of(attempt)
@@ -233,7 +239,7 @@ def test_a_lost_run_is_tried_again() -> None:
 
 
 def test_once_takes_no_account_of_failures_before_it_and_tries_a_step_one_time() -> None:
-    [step, *_] = schedule.steps(Plan(), BEGIN, artifact_dir="/a", timezone="UTC", trained=True)
+    [step, *_] = schedule.steps(Plan(), BEGIN, artifact_dir="/a", timezone="UTC")
     failed = Attempt(1, "refresh", "failed", {}, BEGIN, BEGIN, BEGIN, BEGIN, None)
     moment = BEGIN + timedelta(seconds=10)
     assert not schedule.judge([step], [failed], moment, BEGIN)["refresh"].open(moment)

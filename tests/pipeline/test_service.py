@@ -100,6 +100,8 @@ def world(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wo
     with writing(engine) as connection:
         span = {"source": "x", "span_start": BEGIN - DAY, "span_end": BEGIN, "created_at": BEGIN - HOUR}
         connection.execute(insert(Coverage).values(span))
+        hour = {"bucket_start": BEGIN - 90 * MINUTE, "bucket_end": BEGIN - 30 * MINUTE, "granularity": "hourly"}
+        connection.execute(insert(TimeBucket).values(tweet_count=0, computed_at=BEGIN, **hour))
         connection.execute(
             insert(ModelMetadata).values(
                 model_name="seasonal_naive",
@@ -164,15 +166,6 @@ def test_between_the_hours_it_counts_when_something_changed(world: World, engine
     world.until_quiet()
     with writing(engine) as connection:
         connection.execute(update(Coverage).values(created_at=BEGIN - DAY))
-        connection.execute(
-            insert(TimeBucket).values(
-                bucket_start=BEGIN - 90 * MINUTE,
-                bucket_end=BEGIN - 30 * MINUTE,
-                granularity="hourly",
-                tweet_count=0,
-                computed_at=BEGIN,
-            )
-        )
     assert world.turn(6 * MINUTE) == []
     database_settings.set(engine, "counting", "without_replies")
     assert world.turn(service.ASK_AGAIN) == ["refresh"]
@@ -295,6 +288,7 @@ def test_a_database_that_is_away_is_waited_for(world: World, monkeypatch: pytest
 
     assert world.service._through_outages(away)
     assert world.said().count("warning: The database does not answer") == 1
+    assert "info: The database answers again" in world.said()
 
 
 def test_one_that_was_taken_for_lost_ends_without_a_word_to_the_others(world: World, engine: Engine) -> None:

@@ -37,6 +37,12 @@ def observed_until(engine: Engine) -> datetime | None:
         return connection.scalar(select(func.max(Coverage.span_end)))
 
 
+def any_hour(engine: Engine) -> bool:
+    """Whether any hour was counted."""
+    with reading(engine) as connection:
+        return connection.scalar(select(TimeBucket.id).limit(1)) is not None
+
+
 def any_model(engine: Engine) -> bool:
     """Whether any version of a model has been trained."""
     with reading(engine) as connection:
