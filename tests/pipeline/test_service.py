@@ -329,6 +329,13 @@ def test_once_does_each_due_step_and_ends(engine: Engine, world: World, tmp_path
     assert again.service.once() == {"steps": 0}
 
 
+def test_once_leaves_the_fetching_to_a_follower_that_is_there(engine: Engine, world: World, tmp_path: Path) -> None:
+    runs.create(engine, "ingest", {"follow": True}, lease="ingest")
+    once = World(engine, tmp_path, once=True)
+    assert "ingest" not in once.turn()
+    assert [kind for kind, _ in once.launched] == ["refresh", "retention"]
+
+
 def test_once_tries_the_rest_and_says_what_failed(engine: Engine, world: World, tmp_path: Path) -> None:
     once = World(engine, tmp_path, once=True, ingest=False)
 
