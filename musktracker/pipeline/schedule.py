@@ -194,7 +194,7 @@ def _standing(
             break
         if attempt.failed(moment) and (not once or attempt.ended >= begun):
             failed.append(attempt)
-    due_at = ready
+    due_at = ready  # which another machine's clock may have said: then it is waited for, lest the step be repeated
     if failed:
         again = failed[0].ended + backoff(len(failed), step.period / LONGEST, failed[0].id)
         due_at = step.slot + step.period if once else again

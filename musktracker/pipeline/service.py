@@ -123,9 +123,9 @@ class Service:
     def turn(self) -> bool:
         """Note what has ended, start what is due, look at the alerts; whether any step was started or goes on."""
         self._hold_lease()
-        moment = self.around.clock()
         plan = schedule.read(self.engine)
         past = attempts.newest(self.engine, KINDS)
+        moment = self.around.clock()  # not before the runs are read, one of which may have ended meanwhile
         ended = self._note_ended(past, moment)
         standings = self._standings(plan, past, moment)
         begun = [

@@ -150,6 +150,14 @@ def test_what_was_forecast_of_old_counts_is_forecast_again_once_they_are_counted
     assert forecasts[0] < counted < forecasts[1] <= counted + MINUTE
 
 
+def test_what_a_machine_whose_clock_is_ahead_counted_is_scored_once() -> None:
+    world = World()
+    world.run_until(BEGIN + HOUR + timedelta(seconds=1))
+    world.past[0] = replace(world.past[0], status="succeeded", finished_at=world.moment + MINUTE)
+    world.run_until(BEGIN + HOUR + 10 * MINUTE)
+    assert len([at for at in world.times("score") if at >= BEGIN + HOUR]) == 1
+
+
 def test_after_a_long_sleep_only_the_latest_hour_is_made_up() -> None:
     world = World()
     world.run_until(BEGIN + 2 * HOUR)
