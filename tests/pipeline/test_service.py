@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from musktracker.db import settings as database_settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import Coverage, ModelMetadata, RunRow, TimeBucket
 from musktracker.errors import Cancelled, DataError, MuskTrackerError
-from musktracker.pipeline import alerts, service, stages
+from musktracker.pipeline import alerts, attempts, service, stages
 from musktracker.pipeline.alert_delivery import Courier
 from musktracker.pipeline.service import Service, Surroundings
 from musktracker.runs import Run
@@ -180,6 +180,21 @@ def test_a_failed_step_is_told_and_tried_again_and_stops_no_other(world: World) 
     assert {"score", "train"} <= set(started)
     assert "refresh: run 1 failed: Disk full" in world.said()
     assert world.turn(MINUTE) == ["refresh"]
+
+
+def test_a_run_that_ends_while_the_runs_are_read_is_followed_up_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.turn()
+    read = attempts.newest
+
+    def newest(engine: Engine, kinds: Iterable[str]) -> list[attempts.Attempt]:
+        world.moment += timedelta(seconds=1)
+        world.end("refresh")
+        return read(engine, kinds)
+
+    monkeypatch.setattr(attempts, "newest", newest)
+    assert "score" in world.turn()
 
 
 def test_a_run_that_dies_silently_is_closed_and_started_again(world: World, engine: Engine) -> None:
