@@ -174,6 +174,9 @@ class Run:
     def check(self) -> None:
         """Raise Cancelled where someone asked this run to stop. Call it at least once a second."""
 
+    def take_time(self, seconds: float) -> None:
+        """Say that it has heard, and needs up to this long to stop in order: until then nobody ends it by force."""
+
 
 class RecordedRun(Run):
     """A run whose reports become rows, through a thread of its own."""
@@ -194,6 +197,7 @@ class RecordedRun(Run):
         self._beaten = now()
         self._written: tuple[Any, ...] = ()
         self._told: str | None = None
+        self._allowance = 0.0
         self._thread = threading.Thread(target=self._record, name=f"run-{run_id}", daemon=True)
 
     def log(self, level: str, message: str, **fields: Any) -> None:
@@ -226,6 +230,10 @@ class RecordedRun(Run):
         """As in Run."""
         if self._cancelled.is_set():
             raise Cancelled("Cancelled on request")
+
+    def take_time(self, seconds: float) -> None:
+        """As in Run."""
+        self._allowance = seconds
 
     def start(self) -> None:
         """Begin to record."""
@@ -286,7 +294,7 @@ class RecordedRun(Run):
             threading.Thread(target=self._insist, daemon=True).start()
 
     def _insist(self) -> None:
-        if not self._ended.wait(GRACE_SECONDS):
+        if not self._ended.wait(GRACE_SECONDS) and not self._ended.wait(self._allowance):
             os.kill(os.getpid(), signal.SIGTERM)
             if not self._ended.wait(ABANDON_SECONDS):
                 _finish(self._engine, self.id, "cancelled", error="Ended by force: it did not stop when asked")
@@ -366,7 +374,8 @@ def recording(
             text = scrub(describe(failure))
             run.end_with("error", text)
             run.stop()
-            _finish(engine, run_id, "failed", error=text)
+            code = {"exit_code": failure.exit_code} if isinstance(failure, MuskTrackerError) else None
+            _finish(engine, run_id, "failed", error=text, result=code)
             raise
         run.conclude()
         run.stop()
@@ -403,20 +412,11 @@ def launch(
 ) -> int:
     """Queue a run and start a detached process for it, which outlives this one and its terminal; returns its id."""
     run_id = create(engine, kind, parameters, lease=lease)
-    settings.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = os.open(settings.log_dir / "workers.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     try:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "musktracker.cli.main", "work", str(run_id)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd=settings.data_dir,
-            env={**os.environ, **settings.environment()},
-        )
-    finally:
-        os.close(log)
+        worker = _start_worker(settings, run_id)
+    except OSError as error:
+        _finish(engine, run_id, "failed", error=f"No process could be started for it: {error}")
+        raise
     threading.Thread(target=worker.wait, name=f"reap-{run_id}", daemon=True).start()
     return run_id
 
@@ -529,6 +529,23 @@ def describe(failure: BaseException) -> str:
     return " ".join(f"{type(failure).__name__}: {reason}".split())
 
 
+def _start_worker(settings: Settings, run_id: int) -> subprocess.Popen[bytes]:
+    settings.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = os.open(settings.log_dir / "workers.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "musktracker.cli.main", "work", str(run_id)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=settings.data_dir,
+            env={**os.environ, **settings.environment()},
+        )
+    finally:
+        os.close(log)
+
+
 def _mark_started(engine: Engine, run_id: int) -> None:
     moment = now()
     with writing(engine) as connection:
@@ -604,7 +621,7 @@ class _Signals:
         self._kept = number
         if self._raises:
             self._raises = False  # one is enough: a second must not cut off the ending
-            raise Cancelled(f"Ended by {signal.Signals(number).name}")
+            raise Cancelled(f"Ended by {signal.Signals(number).name}", signal=number)
 
 
 def _line_values(run_id: int | None, line: LogLine) -> dict[str, Any]:

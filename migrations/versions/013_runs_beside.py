@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "013"
-down_revision = "011"
+down_revision = "012"
 branch_labels = None
 depends_on = None
 

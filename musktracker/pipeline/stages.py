@@ -24,6 +24,8 @@ STAGES = {
     "backtest": "musktracker.pipeline.backtest:backtest",
     "compare": "musktracker.pipeline.backtest:compare_stored",
     "score": "musktracker.pipeline.monitor:score",
+    "retention": "musktracker.pipeline.retention:retain",
+    "service": "musktracker.pipeline.service:serve",
     "demo": "musktracker.pipeline.demo:prepare",
 }
 
@@ -56,7 +58,7 @@ def lease(kind: str, parameters: Mapping[str, Any]) -> str | None:
         return kind
     if kind == "demo":
         return " ".join(POST_STORING)
-    if kind in ("refresh", "promote"):
+    if kind in ("refresh", "promote", "service"):
         return kind
     if kind == "train":
         return f"train:{parameters.get('model', '')}"

@@ -121,6 +121,15 @@ def test_coverage_out_of_range_is_refused_with_the_figures(
     assert (champion(two), aliases.history(two)) == (None, [])
 
 
+def test_a_scheduled_promotion_that_is_refused_is_a_warning_and_changes_nothing(two: Engine, judged: Recipes) -> None:
+    judged(hawkes=scored(held_95=100))
+    run = Run()
+    result = promote(two, run, model="hawkes", or_fail=False)
+    assert (result["changed"], result["gate"]["passed"]) == (False, False)
+    assert any(line.level == "warning" and "does not pass the gate" in line.message for line in run.lines)
+    assert (champion(two), aliases.history(two)) == (None, [])
+
+
 def test_a_better_model_takes_over(two: Engine, judged: Recipes) -> None:
     judged(seasonal_naive=scored(crps=10.0), hawkes=scored(crps=9.0))
     promote(two, Run(), model="seasonal_naive")
