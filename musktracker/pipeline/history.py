@@ -118,19 +118,23 @@ def _events(connection: Connection, as_of: datetime | None) -> Events:
     states = list(_current(connection) if as_of is None else _at(connection, as_of))
     if not states:
         return Events.none()
-    start, end, known, intensity = zip(*states, strict=True)
-    return Events(
-        _microseconds(start), _microseconds(end), np.array(intensity, dtype=np.float64), _microseconds(known)
+    start, end, known, intensity, category = zip(*states, strict=True)
+    return Events.named(
+        _microseconds(start),
+        _microseconds(end),
+        np.array(intensity, dtype=np.float64),
+        _microseconds(known),
+        [name or "" for name in category],
     )
 
 
-_State = tuple[datetime, datetime, datetime, float]  # start, end, known since, intensity
+_State = tuple[datetime, datetime, datetime, float, str | None]  # start, end, known since, intensity, category
 
 
 def _current(connection: Connection) -> Iterator[_State]:
     query = select(ExogenousEvent.__table__).where(ExogenousEvent.removed_at.is_(None)).order_by(ExogenousEvent.id)
     for row in connection.execute(query):
-        yield row.event_start, row.event_end, row.updated_at or row.created_at, row.intensity
+        yield row.event_start, row.event_end, row.updated_at or row.created_at, row.intensity, row.category
 
 
 def _at(connection: Connection, as_of: datetime) -> Iterator[_State]:
@@ -142,10 +146,10 @@ def _at(connection: Connection, as_of: datetime) -> Iterator[_State]:
         known = known_since.get(row.id, row.created_at)
         if row.id not in later:
             if row.removed_at is None:
-                yield row.event_start, row.event_end, known, row.intensity
+                yield row.event_start, row.event_end, known, row.intensity, row.category
         elif (before := json.loads(later[row.id] or "null")) and not before["removed_at"]:
             start, end = (datetime.fromisoformat(before[name]) for name in ("event_start", "event_end"))
-            yield start, end, known, before["intensity"]
+            yield start, end, known, before["intensity"], before["category"]
 
 
 def _later_changes(connection: Connection, as_of: datetime) -> dict[int, str | None]:
