@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -42,6 +42,10 @@ class Events:
         index = {name: code for code, name in enumerate(sorted(set(names)))}
         category = np.array([index[name] for name in names], dtype=np.int64)
         return cls(start, end, intensity, known, category, tuple(index))
+
+    def known_always(self) -> Events:
+        """The same, as if each had been entered before all history."""
+        return replace(self, known=np.zeros_like(self.known))
 
     def where(self, chosen: NDArray[np.bool_]) -> Events:
         """Those that a mask (n,) chooses."""

@@ -28,7 +28,6 @@ LARGEST = 2.0  # in logs: no category's effect goes beyond
 DAYS = 400  # before the origin and the event in which days without events are looked for
 FEWEST_DAYS = 20
 ROUNDS = 50
-QUANTILE_95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
