@@ -7,8 +7,8 @@ musktracker backtest show NAME                        scores, coverage, skill, C
 musktracker backtest compare NAME OTHER               the skill of each model of NAME over the same of OTHER
 
 An origin every 73 hours, all history before it, 2,000 paths of a week. An event counts from when it was entered, or
-from the beginning with --retrospective-events, which every list and table of that backtest says. The same call again goes on where it was cut
-off; --name keeps it under a name of your own.
+from the beginning with --retrospective-events, which every list and table of that backtest says. The same call again
+goes on where it was cut off; --name keeps it under a name of your own.
 """
 
 from __future__ import annotations

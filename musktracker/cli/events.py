@@ -202,6 +202,7 @@ def _history(engine: Engine, settings: Settings, arguments: argparse.Namespace) 
 
 def _effects(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
     from musktracker.db.queries import models
+    from musktracker.models.event_effects import AFTER
 
     found = models.newest_with_effects(engine, arguments.model, arguments.version)
     if found is None:
@@ -215,7 +216,9 @@ def _effects(engine: Engine, settings: Settings, arguments: argparse.Namespace) 
         return 0
     trained = f"{found.training_end.astimezone(settings.zone):%Y-%m-%d %H:%M} ({settings.timezone})"
     print(f"{printable(found.model)} {printable(found.version)}, trained on data until {trained}")
-    print("By how much an event of intensity 1 raises the hourly rate, from its start until 2 h after its end\n")
+    print(
+        f"By how much an event of intensity 1 raises the hourly rate, from its start until {AFTER} h after its end\n"
+    )
     print(effects_table(effects))
     return 0
 

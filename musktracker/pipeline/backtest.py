@@ -84,8 +84,8 @@ def backtest(
 
     `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), on
     whatever backend joblib is configured for. An event counts from when it was entered, with `retrospective_events`
-    from the beginning, which the backtest's protocol then says. Raises UsageError for what cannot be asked, or a `name` that another
-    question or other data have; DataError where there are no counts.
+    from the beginning, which the backtest's protocol then says. Raises UsageError for what cannot be asked, or a
+    `name` that another question or other data have; DataError where there are no counts.
     """
     run.progress(0.0, stage="load", message="reading the counts")
     known = histories.load(engine)
@@ -198,7 +198,8 @@ def refusals(engine: Engine, name: str) -> dict[str, dict[datetime, str]]:
 def describe(engine: Engine, name: str, *, reference: str = "seasonal_naive") -> dict[str, Any]:
     """A stored backtest as figures: for each model its mean scores, skill over a reference, CRPS by lead, and PIT.
 
-    `retrospective_events` says whether every event counted as known from the beginning. `pit` has the shares of ten bins, of hours and of each total.
+    `retrospective_events` says whether every event counted as known from the beginning. `pit` has the shares of ten
+    bins, of hours and of each total.
     """
     found = load(engine, name)
     refused = refusals(engine, name)

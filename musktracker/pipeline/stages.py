@@ -19,6 +19,7 @@ STAGES = {
     "refresh": "musktracker.pipeline.aggregate:refresh",
     "train": "musktracker.pipeline.train:train",
     "forecast": "musktracker.pipeline.forecast:forecast",
+    "what_if": "musktracker.pipeline.what_if:what_if",
     "window": "musktracker.pipeline.window:window",
     "backtest": "musktracker.pipeline.backtest:backtest",
     "score": "musktracker.pipeline.monitor:score",
