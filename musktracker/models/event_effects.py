@@ -2,8 +2,8 @@
 
 Each event is held against what the level just before it and the profile of the day had expected of its hours, and
 judged by how much the same hours vary on days without events: an event study (Brown & Warner 1985, "Using Daily
-Stock Returns"). Its posts enter by a quasi-likelihood whose variance goes with the square of the mean (Wedderburn
-1974), linearised as by Breslow & Clayton (1993), so that hours without posts need no logarithm. The effects of the
+Stock Returns"). Its posts enter by the quasi-likelihood (Wedderburn 1974) of a negative binomial variance,
+linearised as by Breslow & Clayton (1993), so that hours without posts need no logarithm. The effects of the
 categories are drawn towards a common one, and that towards none: the normal hierarchy of Efron & Morris (1975), its
 two deviations averaged over half-normal priors (Gelman 2006) instead of being set to their likeliest value.
 """
@@ -23,6 +23,7 @@ from musktracker.models.level import PRIOR, WINDOW, WINDOWS, LogHar, Rates, prof
 MICROSECONDS = 3_600_000_000  # in an hour
 AFTER = 2  # hours after its end in which an event still works
 COMMON_DEVIATION, OWN_DEVIATION = 0.5, 0.25  # half-normal scales: of the common effect, and of a category's from it
+EVENT_DEVIATION = 0.3  # of one event's effect from its category's
 GRID = np.linspace(0.05, 2.95, 30)  # in these scales, where the deviations are averaged
 LARGEST = 2.0  # in logs: no category's effect goes beyond
 DAYS = 400  # before the origin and the event in which days without events are looked for
@@ -133,8 +134,8 @@ def estimate(history: History, rates: Rates, level: LogHar, *, profile_half_life
         return None
     used, found = zip(*compared, strict=True)
     codes, category = np.unique(events.category[list(used)], return_inverse=True)
-    ratio, variance, exposure = np.array(found).T
-    effects, errors = _shrunk(ratio, variance, exposure, category)
+    ratio, expected, variance, exposure = np.array(found).T
+    effects, errors = _shrunk(ratio, expected, variance, exposure, category)
     numbers = np.append(np.bincount(category), len(used))
     return EventEffects(tuple(events.categories[code] for code in codes), effects, errors, numbers)
 
@@ -154,15 +155,19 @@ class _Study:
         steps = np.bincount(begin, minlength=size) - np.bincount(end, minlength=size)
         self._touched = np.append(0, np.cumsum(np.cumsum(steps)[:-1] > 0))  # hours of events before each hour
 
-    def compare(self, event: int) -> tuple[float, float, float] | None:
-        """Posts relative to those of other days, the variance of that, and the exposure; None where unknown."""
+    def compare(self, event: int) -> tuple[float, float, float, float] | None:
+        """What other days bring is the measure: posts as a multiple of it, it, its relative variance beyond chance.
+
+        Last comes the exposure; all is None where one is not known.
+        """
         start, hours = int(self._first[event]), int(self._hours[event])
         history, origin = self._history, self._history.origin
         if start + hours > origin or start < history.start:
             return None
         first = max(start - 24 * DAYS, history.start + (start - history.start) % 24)
         days = np.arange(first, min(start + 24 * DAYS, origin - hours) + 1, 24)
-        relative = self._relative(days, hours)
+        posts, mean = self._posts_and_mean(days, hours)
+        relative = posts / mean
         own = relative[days == start][0]
         touched = self._touched[days + hours - history.start] - self._touched[days - history.start]
         others = relative[(touched == 0) & ~np.isnan(relative)]
@@ -170,10 +175,12 @@ class _Study:
         exposure = float(self._events.intensity[event] * _overlap(start + np.arange(hours), begin, end).mean())
         if np.isnan(own) or exposure == 0 or len(others) < FEWEST_DAYS or others.mean() <= 0:
             return None
-        return float(own / others.mean()), float(others.var() / others.mean() ** 2), exposure
+        expected = float(mean[days == start][0] * others.mean())
+        variance = float(others.var() / others.mean() ** 2)
+        return float(own / others.mean()), expected, max(variance - 1 / expected, 0.0), exposure
 
-    def _relative(self, starts: IntArray, hours: int) -> FloatArray:
-        """Posts of the observed hours after each start, over those expected of them there; NaN where unknown."""
+    def _posts_and_mean(self, starts: IntArray, hours: int) -> tuple[FloatArray, FloatArray]:
+        """Posts of the observed hours after each start, and those expected of them there; NaN where unknown."""
         expected = self._level.predict(self._rates.features(starts))[:, 0]
         ahead = starts[:, None] + np.arange(hours)
         counts = self._history.counts[ahead - self._history.start]
@@ -181,22 +188,20 @@ class _Study:
         shape = np.where(np.isnan(counts), 0.0, self._shapes[weeks_ago[:, None], ahead % 24])
         mean = np.expm1(np.maximum(expected, 0.1)) / 24 * shape.sum(axis=1)
         enough = 2 * (~np.isnan(counts)).sum(axis=1) >= hours
-        known = enough & (mean > 0)
-        found = np.divide(np.nansum(counts, axis=1), mean, out=np.full(len(starts), np.nan), where=known)
-        return np.asarray(found)
+        return np.nansum(counts, axis=1), np.where(enough & (mean > 0), mean, np.nan)
 
 
 def _shrunk(
-    ratio: FloatArray, variance: FloatArray, exposure: FloatArray, category: IntArray
+    ratio: FloatArray, expected: FloatArray, variance: FloatArray, exposure: FloatArray, category: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Effects and standard errors of each category and of the common one, (k + 1,), from one row for each event."""
     size = int(category.max()) + 1
     effects = np.zeros(size + 1)
     errors = effects
-    spread = np.maximum(variance, 1e-6)
     for _ in range(ROUNDS):
         fitted = exposure * np.clip(effects[:-1], -LARGEST, LARGEST)[category]
         residual = ratio * np.exp(-fitted) - 1
+        spread = variance + np.exp(-fitted) / expected + (exposure * EVENT_DEVIATION) ** 2
         robust = max(1.0, float((residual**2 / spread).sum()) / max(len(ratio) - 1, 1))
         weight = exposure / (spread * robust)
         precision, score = np.zeros(size), np.zeros(size)
