@@ -6,6 +6,10 @@ Stock Returns"). Its posts enter by the quasi-likelihood (Wedderburn 1974) of a 
 linearised as by Breslow & Clayton (1993), so that hours without posts need no logarithm. The effects of the
 categories are drawn towards a common one, and that towards none: the normal hierarchy of Efron & Morris (1975), its
 two deviations averaged over half-normal priors (Gelman 2006) instead of being set to their likeliest value.
+
+Measured by the protocol, har_bootstrap with effects over without, 41 events known from the beginning: CRPS of 24 h,
+in play, 7 days and hourly better by 0.55, -0.02, -0.08 and 0.02% in 2025, by -0.11, 0.36, 0.67 and 0.02% in 2024.
+Freeing the past weeks that are drawn of the events in them made no difference, so they are left as they were.
 """
 
 from __future__ import annotations
