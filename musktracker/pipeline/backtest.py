@@ -108,7 +108,10 @@ def backtest(
         done = _stored_origins(connection, backtest_id)
     tasks = [(model, origin) for model, chosen in plan.origins.items() for origin in chosen]
     left = [task for task in tasks if task not in done]
-    run.info(f"Backtest {name}: {len(left):,} of {len(tasks):,} origins to compute", models=list(plan.origins))
+    events = ", every event known from the beginning" if retrospective_events else ""
+    run.info(
+        f"Backtest {name}: {len(left):,} of {len(tasks):,} origins to compute{events}", models=list(plan.origins)
+    )
     begun = time.perf_counter()
     warned: set[tuple[str, str]] = set()
     for count, outcome in enumerate(_outcomes(known.history, plan, left, jobs), 1):
