@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from musktracker.text import printable
 from tui.widgets.plot_axes import format_count
 
 if TYPE_CHECKING:
     from musktracker.db.queries.forecasts import Accuracy
-    from musktracker.db.queries.models import ModelVersion, Parameter
+    from musktracker.db.queries.models import EventEffect, ModelVersion, Parameter
 
 Line = tuple[str, str]  # a text, and its tone
 LEVELS = (50, 80, 95)
@@ -40,6 +41,9 @@ def detail(
         lines += [("", ""), (_backtest_title(found.backtest, format_time), "dim"), *_scores(found)]
     lines += [("", ""), ("Forecasts since", "dim"), *_since(found, accuracy)]
     lines += [("", ""), ("Fit", "dim"), *_fit(found, format_time)]
+    if found.event_effects:
+        lines += [("", ""), (f"{'Event, intensity 1':<19}{'effect':>7}{'95%':>14}{'n':>4}", "dim")]
+        lines += [(_effect(one), "") for one in found.event_effects]
     if found.parameters:
         lines += [("", ""), (f"{'Parameter':<19}{'estimate':>9}{'± error':>9}{'z':>6}", "dim")]
         lines += [(_parameter(one), "") for one in found.parameters]
@@ -137,9 +141,17 @@ def _short(value: Any) -> str:
     )
 
 
+def _effect(one: EventEffect) -> str:
+    names = {None: "(any other)", "": "(none)"}
+    name = names[one.category] if one.category in names else printable(one.category or "")
+    interval = f"{one.lower:+.0f}..{one.upper:+.0f}%"
+    return f"{name:<19.19}{f'{one.percent:+.0f}%':>7}{interval:>14}{one.events:>4}"
+
+
 def _parameter(one: Parameter) -> str:
+    name = printable(one.name)
     if one.estimate is None:
-        return f"{one.name:<19.19}{DASH:>9}"
+        return f"{name:<19.19}{DASH:>9}"
     error = DASH if one.standard_error is None else f"{one.standard_error:.3f}"
     z = f"{one.estimate / one.standard_error:.1f}" if one.standard_error else DASH
-    return f"{one.name:<19.19}{one.estimate:>9.3f}{error:>9}{z:>6}"
+    return f"{name:<19.19}{one.estimate:>9.3f}{error:>9}{z:>6}"
