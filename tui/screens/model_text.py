@@ -42,11 +42,11 @@ def detail(
     lines += [("", ""), ("Forecasts since", "dim"), *_since(found, accuracy)]
     lines += [("", ""), ("Fit", "dim"), *_fit(found, format_time)]
     if found.event_effects:
-        lines += [("", ""), (f"{'Event, intensity 1':<19}{'effect':>7}{'95%':>14}{'n':>4}", "dim")]
+        lines += [("", ""), (f"{'Event, intensity 1':<19}{'effect':>7}{'95%':>16}{'n':>4}", "dim")]
         lines += [(_effect(one), "") for one in found.event_effects]
     if found.parameters:
         lines += [("", ""), (f"{'Parameter':<19}{'estimate':>9}{'± error':>9}{'z':>6}", "dim")]
-        lines += [(_parameter(one), "") for one in found.parameters]
+        lines += [(_parameter(one), "") for one in found.parameters if one.name.partition(":")[0] != "event"]
     lines += [(f"· {note}", "dim") for note in found.notes]
     if found.artifact_path:
         lines += [("", ""), (found.artifact_path, "dim")]
@@ -101,7 +101,7 @@ def _fit(found: ModelVersion, format_time: Callable[..., str]) -> list[Line]:
         _row("", f"{span / timedelta(days=1):,.0f} days, counting {found.counting or 'as the database did'}"),
         _row("Likelihood", number(found.log_likelihood)),
         *(_row(name, _short(value)) for name, value in found.hyperparameters.items()),
-        *(_row(name.replace("_", " "), _short(value)) for name, value in found.values.items() if name != "seconds"),
+        *(_row(name.replace("_", " "), _short(value)) for name, value in _values(found).items()),
     ]
 
 
@@ -141,11 +141,17 @@ def _short(value: Any) -> str:
     )
 
 
+def _values(found: ModelVersion) -> dict[str, Any]:
+    """What is told nowhere else."""
+    elsewhere = ("seconds", "events")
+    return {name: value for name, value in found.values.items() if name.partition(":")[0] not in elsewhere}
+
+
 def _effect(one: EventEffect) -> str:
     names = {None: "(any other)", "": "(none)"}
     name = names[one.category] if one.category in names else printable(one.category or "")
     interval = f"{one.lower:+.0f}..{one.upper:+.0f}%"
-    return f"{name:<19.19}{f'{one.percent:+.0f}%':>7}{interval:>14}{one.events:>4}"
+    return f"{name:<19.19}{f'{one.percent:+.0f}%':>7}{interval:>16}{one.events:>4}"
 
 
 def _parameter(one: Parameter) -> str:
