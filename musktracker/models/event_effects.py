@@ -25,7 +25,7 @@ from musktracker.models.base import Events, FloatArray, History, IntArray
 from musktracker.models.features import MICROSECONDS
 from musktracker.models.level import PRIOR, WINDOW, WINDOWS, LogHar, Rates, profiles
 
-AFTER = 2  # hours after its end in which an event still works
+AFTER = 2  # hours after its end in which an event still works: with 1 or 2 the events measured stand out most
 COMMON_DEVIATION, OWN_DEVIATION = 0.5, 0.25  # half-normal scales: of the common effect, and of a category's from it
 EVENT_DEVIATION = 0.3  # of one event's effect from its category's
 GRID = np.linspace(0.05, 2.95, 30)  # in these scales, where the deviations are averaged

@@ -35,6 +35,7 @@ def test_effects_of_events_are_told_with_interval_and_number(engine: Engine) -> 
         connection.execute(insert(ModelMetadata).values(values))
     [version] = models.versions(engine)
     lines = [text for text, _ in model_text.detail(version, None, lambda moment, *_: str(moment))]
+    assert not any(line.startswith("Parameter") for line in lines)  # there is none beside the effects
     first = next(k for k, line in enumerate(lines) if line.startswith("Event, intensity 1"))
     launch, other = lines[first + 1 : first + 3]
     assert launch.startswith("[b]la")

@@ -44,9 +44,10 @@ def detail(
     if found.event_effects:
         lines += [("", ""), (f"{'Event, intensity 1':<19}{'effect':>7}{'95%':>16}{'n':>4}", "dim")]
         lines += [(_effect(one), "") for one in found.event_effects]
-    if found.parameters:
+    parameters = [one for one in found.parameters if one.name.partition(":")[0] != "event"]
+    if parameters:
         lines += [("", ""), (f"{'Parameter':<19}{'estimate':>9}{'± error':>9}{'z':>6}", "dim")]
-        lines += [(_parameter(one), "") for one in found.parameters if one.name.partition(":")[0] != "event"]
+        lines += [(_parameter(one), "") for one in parameters]
     lines += [(f"· {note}", "dim") for note in found.notes]
     if found.artifact_path:
         lines += [("", ""), (found.artifact_path, "dim")]
