@@ -12,7 +12,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,25 +82,40 @@ def backtest(
     seed: int = 1,
     jobs: int | None = None,
     name: str | None = None,
+    retrospective_events: bool = False,
 ) -> dict[str, Any]:
     """Score `models` (all, by default) at the origins from `begin` to `end`, by default the last 365 days.
 
     `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), on
-    whatever backend joblib is configured for. Raises UsageError for what cannot be asked, or a `name` that another
-    question or other data have; DataError where there are no counts.
+    whatever backend joblib is configured for. An event counts from when it was entered, with `retrospective_events`
+    from the beginning, which the backtest's protocol then says. Raises UsageError for what cannot be asked, or a
+    `name` that another question or other data have; DataError where there are no counts.
     """
     run.progress(0.0, stage="load", message="reading the counts")
     known = histories.load(engine)
     if known.empty:
         raise DataError("There are no counted hours to test on", "Bring posts in, then: musktracker refresh")
-    plan = _plan(known, models, hyperparameters or {}, (begin, end), every or {}, (spacing, n_paths, seed))
+    if retrospective_events:
+        known = replace(known, history=replace(known.history, events=known.history.events.known_always()))
+    plan = _plan(
+        known,
+        models,
+        hyperparameters or {},
+        (begin, end),
+        every or {},
+        (spacing, n_paths, seed),
+        retrospective_events=retrospective_events,
+    )
     name = name or plan.usual_name
     backtest_id = _open(engine, name, plan)
     with reading(engine) as connection:
         done = _stored_origins(connection, backtest_id)
     tasks = [(model, origin) for model, chosen in plan.origins.items() for origin in chosen]
     left = [task for task in tasks if task not in done]
-    run.info(f"Backtest {name}: {len(left):,} of {len(tasks):,} origins to compute", models=list(plan.origins))
+    events = ", every event known from the beginning" if retrospective_events else ""
+    run.info(
+        f"Backtest {name}: {len(left):,} of {len(tasks):,} origins to compute{events}", models=list(plan.origins)
+    )
     begun = time.perf_counter()
     warned: set[tuple[str, str]] = set()
     curve = Curve(run, CURVE, Counter(model for model, _ in left))
@@ -155,6 +170,12 @@ def load(engine: Engine, name: str) -> dict[str, list[Scored]]:
     return found
 
 
+def is_retrospective(engine: Engine, name: str) -> bool:
+    """Whether every event counted as known from the beginning of a stored backtest, whenever it was entered."""
+    with reading(engine) as connection:
+        return _sees_all_events(connection.scalar(select(Backtest.protocol).where(Backtest.name == name)))
+
+
 def refusals(engine: Engine, name: str) -> dict[str, dict[datetime, str]]:
     """The origins from which a model would not forecast, and why, by model."""
     query = (
@@ -173,7 +194,8 @@ def refusals(engine: Engine, name: str) -> dict[str, dict[datetime, str]]:
 def describe(engine: Engine, name: str, *, reference: str = "seasonal_naive") -> dict[str, Any]:
     """A stored backtest as figures: for each model its mean scores, skill over a reference, CRPS by lead, and PIT.
 
-    `pit` has the shares of ten bins, of hours and of each total.
+    `retrospective_events` says whether every event counted as known from the beginning. `pit` has the shares of ten
+    bins, of hours and of each total.
     """
     found = load(engine, name)
     refused = refusals(engine, name)
@@ -189,6 +211,7 @@ def describe(engine: Engine, name: str, *, reference: str = "seasonal_naive") ->
             for model, scored in found.items()
         },
         "reference": reference,
+        "retrospective_events": is_retrospective(engine, name),
     }
 
 
@@ -233,6 +256,8 @@ def _plan(
     bounds: tuple[str | None, str | None],
     every: Mapping[str, int],
     sizes: tuple[int, int, int],
+    *,
+    retrospective_events: bool = False,
 ) -> Plan:
     spacing, n_paths, seed = sizes
     if spacing < 1 or n_paths < 1 or any(step < 1 for step in every.values()):
@@ -249,7 +274,14 @@ def _plan(
             f"The counts go from {iso(from_hour_index(known.history.start))} to {iso(known.data_until)}",
         )
     steps = {name: every.get(name, EVERY.get(name, 1)) for name in names}
-    asked = {"models": chosen, "every": steps, "spacing": spacing, "n_paths": n_paths, "seed": seed}
+    asked = {
+        "models": chosen,
+        "every": steps,
+        "spacing": spacing,
+        "n_paths": n_paths,
+        "seed": seed,
+        "retrospective_events": retrospective_events,
+    }
     by_model = {name: origins[:: steps[name]] for name in names}
     return Plan(span, by_model, asked, known.counting, _digest(known.history.until(span[1])))
 
@@ -259,6 +291,7 @@ def _digest(history: History) -> str:
     events = history.events
     parts = (history.counts, history.posts, events.start, events.end, events.intensity, events.known)
     found = hashlib.sha256(str(history.start).encode())
+    found.update("\n".join(events.categories[code] for code in events.category.tolist()).encode())
     for part in parts:
         found.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
     return found.hexdigest()
@@ -287,6 +320,10 @@ def _open(engine: Engine, name: str, plan: Plan) -> int:
             "Choose another name with --name, or none",
         )
     return int(row.id)
+
+
+def _sees_all_events(protocol: str | None) -> bool:
+    return bool(json.loads(protocol or "{}").get("retrospective_events"))
 
 
 def _stored_origins(connection: Connection, backtest_id: int) -> set[tuple[str, int]]:

@@ -179,6 +179,8 @@ async def test_where_the_gate_failed_a_reason_is_asked_for(
             await pilot.pause()
         await settled(pilot)
         preview = app.screen.query_one("#form-preview", Static)
+        while not str(preview.content):
+            await pilot.pause(0.01)
         assert str(preview.content) == "negative_binomial 1 does not pass the gate: too wide."
         await pilot.press("enter")
         await settled(pilot)

@@ -232,6 +232,9 @@ class BacktestPairScreen(ConsoleScreen):
 def differences(one: StoredBacktest, other: StoredBacktest) -> list[str]:
     """What two backtests asked otherwise, each as `name this → that`; of models that both have."""
     found: list[str] = []
+    if one.retrospective_events != other.retrospective_events:
+        said = ("as entered", "known from the beginning")
+        found.append(f"events {said[one.retrospective_events]} → {said[other.retrospective_events]}")
     if one.counting != other.counting:
         found.append(f"counting {one.counting} → {other.counting}")
     for name in ("spacing", "n_paths", "seed"):

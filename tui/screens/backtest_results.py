@@ -273,7 +273,8 @@ class BacktestScreen(ConsoleScreen):
         done = "" if stored.whole else f" · only {stored.done:,} of {stored.planned:,} origins are done"
         which = "the origins that all models have" if self.same_origins else "all origins"
         title.append(printable(stored.name), "bold")
-        return title.append(f" · {span} · {which}{done}")
+        events = " · events known from the beginning" if stored.retrospective_events else ""
+        return title.append(f" · {span} · {which}{done}{events}")
 
     def _nothing(self, data: BacktestData) -> str:
         if data.stored is None:

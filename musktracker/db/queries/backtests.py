@@ -43,6 +43,11 @@ class StoredBacktest:
         return tuple(sorted(self.protocol["models"]))
 
     @property
+    def retrospective_events(self) -> bool:
+        """Whether every event counted as known from the beginning."""
+        return bool(self.protocol.get("retrospective_events"))
+
+    @property
     def whole(self) -> bool:
         """Whether every origin is done."""
         return self.done >= self.planned
