@@ -15,6 +15,7 @@ from musktracker.models.analogs import Analogs, Likeness, Spread, features_after
 from musktracker.models.base import Diagnostics, FloatArray, History, IntArray, SimulationWarning
 from musktracker.models.first_hour import FirstHour, States, fit_first_hour, splice
 from musktracker.models.level import WINDOW, LogHar, Rates, fit_level, profile
+from musktracker.models.level_checks import check
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +120,24 @@ def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics, Prepa
     level = fit_level(rates, ridge=settings.level_ridge, half_life=settings.level_half_life)
     prepared = prepare(settings, history, history.origin, exact=history.posts is not None)
     first = None if prepared.states is None else fit_first_hour(prepared.states)
+    checked = check(level, rates, ridge=settings.level_ridge, half_life=settings.level_half_life)
+    settled = first is None or first.settled
     counted = first is not None and not first.exact
     diagnostics = Diagnostics(
-        converged=True,
+        converged=checked.sound and settled,
         trained_on=(history.start, history.origin),
+        warnings=(
+            *checked.warnings,
+            *(() if settled else ("the search for the first hour's regression did not end",)),
+        ),
         notes=("the first hour is fitted to hourly counts, as no times of posts were given",) if counted else (),
         estimates=level.estimates(),
         values={
             **level.values(),
             "windows": len(prepared.analogs.starts),
             "effective_windows": round(prepared.analogs.effective(), 1),
+            "level_condition": round(checked.condition, 1),
+            "level_autocorrelation": round(checked.autocorrelation, 3),
             "first_hour_rows": first.rows if first else 0,
             "seconds": round(time.perf_counter() - begin, 3),
         },
