@@ -41,12 +41,11 @@ class Spread:
     """How an error of then is stretched to the present.
 
     The spread of the log falls as the level rises, by its power -`level_exponent` (Taylor's law), and grows with the
-    deviation of the last 14 days, by its power `volatility_exponent`. `jitter` is the deviation of what is added.
+    deviation of the last 14 days, by its power `volatility_exponent`.
     """
 
     level_exponent: float
     volatility_exponent: float
-    jitter: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +136,18 @@ def systematic(weights: FloatArray, n: int, rng: np.random.Generator) -> IntArra
     cumulative = np.cumsum(weights)
     chosen = np.searchsorted(cumulative, (np.arange(n) + rng.random(n)) / n * cumulative[-1])
     return np.asarray(np.minimum(chosen, len(weights) - 1))
+
+
+def smoothed(errors: FloatArray, deviation: float, rng: np.random.Generator) -> FloatArray:
+    """Drawn errors (n, k), each row moved by a normal deviate of its own, and first drawn together by as much.
+
+    The smoothed bootstrap that keeps the variance (Silverman & Young 1987): few windows are alike, and between their
+    errors lie others. No error is drawn nearer to the mean than to half.
+    """
+    variance = np.maximum(errors.var(axis=0), 1e-12)
+    kept = np.sqrt(np.maximum(1 - deviation**2 / variance, 0.25))
+    mean = errors.mean(axis=0)
+    return np.asarray(mean + kept * (errors - mean) + deviation * rng.standard_normal((len(errors), 1)))
 
 
 def features_after(history: History, origin: int, paths: FloatArray) -> FloatArray:

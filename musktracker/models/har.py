@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from musktracker.models.analogs import Analogs, Likeness, Spread, features_after, find
+from musktracker.models.analogs import Analogs, Likeness, Spread, features_after, find, smoothed
 from musktracker.models.base import Diagnostics, FloatArray, History, IntArray, SimulationWarning
 from musktracker.models.first_hour import FirstHour, States, fit_first_hour, splice
 from musktracker.models.level import WINDOW, LogHar, Rates, fit_level, profile
@@ -26,21 +26,21 @@ class Har:
     many hours of the day they may differ. `level_ridge` draws the level's weights to a smooth memory,
     `level_half_life` (days) is the regression's. `spread_exponent` and `volatility_exponent` say how the relative
     spread falls as the level rises and grows with the last days' own spread; `jitter` is the deviation of the log by
-    which each path is moved. `profile_half_life` is in days. `splice_first` is 1 to take the first hour from its own
-    regression, 0 to leave it like the others.
+    which each path is moved, its error first drawn in by as much. `profile_half_life` is in days. `splice_first` is 1
+    to take the first hour from its own regressions, 0 to leave it like the others.
     """
 
     analog_days: int = 900
-    analog_half_life: float = 300.0
-    activity_bandwidth: float = 0.35
-    level_bandwidth: float = 0.7
+    analog_half_life: float = 450.0
+    activity_bandwidth: float = 0.6
+    level_bandwidth: float = 0.8
     reach: int = 2
     level_ridge: float = 2000.0
     level_half_life: float = 400.0
     profile_half_life: float = 90.0
     spread_exponent: float = 0.2
-    volatility_exponent: float = 0.2
-    jitter: float = 0.06
+    volatility_exponent: float = 0.25
+    jitter: float = 0.1
     splice_first: int = 1
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class Har:
     @property
     def spread(self) -> Spread:
         """How the errors of then are stretched to the present."""
-        return Spread(self.spread_exponent, self.volatility_exponent, self.jitter)
+        return Spread(self.spread_exponent, self.volatility_exponent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +230,7 @@ def draw_levels(
     drawn = analogs.draw(weights, n_paths, rng)
     expected = foundation.level.predict(now)
     errors = analogs.errors(foundation.level, expected, drawn, foundation.settings.spread)
-    jitter = foundation.settings.jitter * rng.standard_normal((n_paths, 1))
-    return drawn, expected + error_share * errors + jitter
+    return drawn, expected + error_share * smoothed(errors, foundation.settings.jitter, rng)
 
 
 def _splice_first(first: FirstHour, states: States, paths: FloatArray, rng: np.random.Generator) -> None:
