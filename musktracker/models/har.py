@@ -227,7 +227,7 @@ def draw_levels(
 
     `now` (1 or n, 6) are the features at the week's start.
     """
-    drawn = analogs.draw(weights, n_paths, rng)
+    drawn = analogs.draw(foundation.level, weights, n_paths, rng)
     expected = foundation.level.predict(now)
     errors = analogs.errors(foundation.level, expected, drawn, foundation.settings.spread)
     return drawn, expected + error_share * smoothed(errors, foundation.settings.jitter, rng)

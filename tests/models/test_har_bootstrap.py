@@ -209,7 +209,37 @@ def test_smoothed_errors_vary_as_before_and_fill_the_gaps() -> None:
 
 
 def test_errors_narrower_than_the_jitter_are_not_turned_over() -> None:
-    few = np.repeat([[-0.01], [0.01]], 500, axis=0)
+    few = np.repeat([[-0.01] * 3, [0.01] * 3], 500, axis=0)
     found = analogs.smoothed(few, 0.0999, np.random.default_rng(1))
     assert found[:500].mean() < found[500:].mean() + 0.02
     assert found.std() == pytest.approx(0.1, rel=0.1)
+
+
+def test_a_quantile_of_the_errors_hardly_varies_by_seed() -> None:
+    history = made(deviation=0.1)
+    level = fit_level(Rates(history, history.origin), ridge=1000, half_life=400)
+    found = analogs.find(history, history.origin, WIDE)
+    residuals = found.residuals(level)
+
+    def upper(seed: int) -> float:
+        rng = np.random.default_rng(seed)
+        drawn = residuals[found.draw(level, found.weights, 500, rng)]
+        return float(np.quantile(analogs.smoothed(drawn, 0.1, rng) @ analogs.SHARES, 0.95))
+
+    def independent(seed: int) -> float:
+        rng = np.random.default_rng(seed)
+        drawn = residuals[rng.choice(len(residuals), 500, p=found.weights / found.weights.sum())]
+        return float(np.quantile((drawn + 0.1 * rng.standard_normal((500, 1))) @ analogs.SHARES, 0.95))
+
+    assert np.std([upper(seed) for seed in range(40)]) < 0.6 * np.std([independent(seed) for seed in range(40)])
+
+
+def test_the_order_of_draws_says_nothing_of_their_errors() -> None:
+    history = made(deviation=0.1)
+    level = fit_level(Rates(history, history.origin), ridge=1000, half_life=400)
+    found = analogs.find(history, history.origin, WIDE)
+    rng = np.random.default_rng(1)
+    drawn = found.residuals(level)[found.draw(level, found.weights, 4000, rng)]
+    week = analogs.smoothed(drawn, 0.1, rng) @ analogs.SHARES
+    assert abs(np.corrcoef(week[:-1], week[1:])[0, 1]) < 0.06
+    assert abs(np.corrcoef(week, np.arange(len(week)))[0, 1]) < 0.06
