@@ -19,6 +19,8 @@ SIZE_RIDGE = 1e-3  # of the size's coefficients about the working size, per unit
 LARGEST_LOG = 6.0  # of a mean, either side of 0
 SIZE_LOGS = (-4.0, 5.0)
 STEPS = 25
+MANY = 2000  # rows from which on every PART-th of them comes first
+PART = 5  # shares no factor with 24, so that hours in a row are thinned evenly over the day
 TOLERANCE = 1e-3  # of the logs of the means, and ten times as much of the sizes: root mean squares
 
 
@@ -61,6 +63,15 @@ def _fit_means(
 ) -> tuple[FloatArray, bool]:
     slopes = np.zeros(scaled.shape[1])
     slopes[0] = np.log(max(float(weights @ counts), 1e-9) / float(weights @ np.exp(offset)))
+    if len(counts) >= MANY:  # a part of the rows leads close to where all lead
+        part = slice(None, None, PART)
+        slopes, _ = _ascend(slopes, scaled[part], offset[part], counts[part], weights[part])
+    return _ascend(slopes, scaled, offset, counts, weights)
+
+
+def _ascend(
+    slopes: FloatArray, scaled: FloatArray, offset: FloatArray, counts: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, bool]:
     ridge = RIDGE * float(weights.sum())
     for _ in range(STEPS):
         means = np.exp(np.clip(offset + scaled @ slopes, -LARGEST_LOG, LARGEST_LOG))
@@ -74,15 +85,17 @@ def _fit_means(
 
 
 def _fit_size(log_means: FloatArray, counts: FloatArray, weights: FloatArray) -> tuple[FloatArray, bool]:
-    from scipy.special import digamma, polygamma
+    from scipy.special import digamma, zeta
 
+    if len(counts) >= MANY:  # three coefficients need no more
+        log_means, counts, weights = (column[::PART] for column in (log_means, counts, weights))
     means, powers = np.exp(log_means), _powers(log_means)
     middle = size = np.array([np.log(WORKING_SIZE), 0.0, 0.0])
     ridge = SIZE_RIDGE * float(weights.sum())
     for _ in range(STEPS):
         r = _sizes(powers, size)
         slope = digamma(counts + r) - digamma(r) + np.log(r / (r + means)) + (means - counts) / (r + means)
-        bend = polygamma(1, counts + r) - polygamma(1, r) + 1 / r - 1 / (r + means)
+        bend = zeta(2, counts + r) - zeta(2, r) + 1 / r - 1 / (r + means)
         bend = bend - (means - counts) / (r + means) ** 2
         information = np.maximum(-(bend * r**2 + slope * r), 0)
         curvature = (powers * (weights * information)[:, None]).T @ powers + ridge * np.eye(len(size))
