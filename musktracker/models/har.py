@@ -26,8 +26,8 @@ class Har:
     many hours of the day they may differ. `level_ridge` draws the level's weights to a smooth memory,
     `level_half_life` (days) is the regression's. `spread_exponent` and `volatility_exponent` say how the relative
     spread falls as the level rises and grows with the last days' own spread; `jitter` is the deviation of the log by
-    which each path is moved, its error first drawn in by as much. `profile_half_life` is in days. `splice_first` is 1
-    to take the first hour from its own regressions, 0 to leave it like the others.
+    which each path is moved. `profile_half_life` is in days. `splice_first` is 1 to take the first hour from its own
+    regression, 0 to leave it like the others.
     """
 
     analog_days: int = 900
@@ -118,18 +118,14 @@ def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics, Prepa
     begin = time.perf_counter()
     rates = Rates(history, history.origin)
     level = fit_level(rates, ridge=settings.level_ridge, half_life=settings.level_half_life)
+    checked = check(level, rates, ridge=settings.level_ridge, half_life=settings.level_half_life)
     prepared = prepare(settings, history, history.origin, exact=history.posts is not None)
     first = None if prepared.states is None else fit_first_hour(prepared.states)
-    checked = check(level, rates, ridge=settings.level_ridge, half_life=settings.level_half_life)
-    settled = first is None or first.settled
     counted = first is not None and not first.exact
     diagnostics = Diagnostics(
-        converged=checked.sound and settled,
+        converged=checked.sound and (first is None or first.settled),
         trained_on=(history.start, history.origin),
-        warnings=(
-            *checked.warnings,
-            *(() if settled else ("the search for the first hour's regression did not end",)),
-        ),
+        warnings=(*checked.warnings, *_doubts(first)),
         notes=("the first hour is fitted to hourly counts, as no times of posts were given",) if counted else (),
         estimates=level.estimates(),
         values={
@@ -231,6 +227,10 @@ def draw_levels(
     expected = foundation.level.predict(now)
     errors = analogs.errors(foundation.level, expected, drawn, foundation.settings.spread)
     return drawn, expected + error_share * smoothed(errors, foundation.settings.jitter, rng)
+
+
+def _doubts(first: FirstHour | None) -> tuple[str, ...]:
+    return () if first is None or first.settled else ("the search for the first hour's regression did not settle",)
 
 
 def _splice_first(first: FirstHour, states: States, paths: FloatArray, rng: np.random.Generator) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from musktracker.models import analogs
+from musktracker.models import analogs, count_regression
 from musktracker.models.analogs import Likeness, Spread
 from musktracker.models.base import Diagnostics, History, SimulationWarning
 from musktracker.models.har_bootstrap import HarBootstrap
@@ -243,3 +243,11 @@ def test_the_order_of_draws_says_nothing_of_their_errors() -> None:
     week = analogs.smoothed(drawn, 0.1, rng) @ analogs.SHARES
     assert abs(np.corrcoef(week[:-1], week[1:])[0, 1]) < 0.06
     assert abs(np.corrcoef(week, np.arange(len(week)))[0, 1]) < 0.06
+
+
+def test_a_regression_that_did_not_settle_is_no_convergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(count_regression, "STEPS", 1)
+    diagnostics = diagnosed(HarBootstrap(), made())
+    assert not diagnostics.converged
+    assert "the search for the first hour's regression did not settle" in diagnostics.warnings
+    assert diagnosed(PLAIN, made()).converged
