@@ -3,8 +3,8 @@
 python tests/benchmarks/bench_hawkes.py POSTS.csv[.gz] [--repeat 7]
 
 One exponential kernel on a constant baseline, all posts of the file, one thread, the least time of some rounds; what
-compiles does so before. A value is the log-likelihood with its gradient by the three parameters, where a library has
-one. A fit is maximum likelihood from the same start (intensify chooses its own); each way's log-likelihood is printed.
+compiles does so before. A value is the log-likelihood with its gradient by the three parameters. A fit is maximum
+likelihood from the same start (intensify chooses its own); the log-likelihood that each way reaches is printed.
 Needs the extras `fast` and `bench`.
 """
 
