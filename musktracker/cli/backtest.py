@@ -44,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--paths", type=int, default=2000, metavar="N", help="sample paths at each origin (2000)")
     parser.add_argument("--seed", type=int, default=1, help="of the paths (1)")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes at work (one a core)")
+    parser.add_argument("--backend", choices=("dask", "ray"), help="let a cluster work, as dask or ray is configured")
     parser.add_argument(
         "--retrospective-events", action="store_true", help="every event counts as known from the beginning"
     )
@@ -113,6 +114,7 @@ def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, 
         "n_paths": arguments.paths,
         "seed": arguments.seed,
         "jobs": arguments.jobs,
+        "backend": arguments.backend,
         "name": arguments.name,
         "retrospective_events": arguments.retrospective_events,
         **bounds,

@@ -30,6 +30,7 @@ from musktracker.models import registry
 from musktracker.models.base import FloatArray, History
 from musktracker.pipeline import history as histories
 from musktracker.pipeline.curve import Curve
+from musktracker.pipeline.workers import shared_out
 from musktracker.runs import Run
 from musktracker.timeline import ceil_hour, floor_hour, from_hour_index, hour_index, iso, now, parse_time
 
@@ -82,14 +83,15 @@ def backtest(
     seed: int = 1,
     jobs: int | None = None,
     name: str | None = None,
+    backend: str | None = None,
     retrospective_events: bool = False,
 ) -> dict[str, Any]:
     """Score `models` (all, by default) at the origins from `begin` to `end`, by default the last 365 days.
 
-    `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), on
-    whatever backend joblib is configured for. An event counts from when it was entered, with `retrospective_events`
-    from the beginning, which the backtest's protocol then says. Raises UsageError for what cannot be asked, or a
-    `name` that another question or other data have; DataError where there are no counts.
+    `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), or a
+    cluster that is reached by `backend` (see workers). An event counts from when it was entered, with
+    `retrospective_events` from the beginning, which the backtest's protocol then says. Raises UsageError for what
+    cannot be asked, or a `name` that another question or other data have; DataError where there are no counts.
     """
     run.progress(0.0, stage="load", message="reading the counts")
     known = histories.load(engine)
@@ -119,7 +121,7 @@ def backtest(
     begun = time.perf_counter()
     warned: set[tuple[str, str]] = set()
     curve = Curve(run, CURVE, Counter(model for model, _ in left))
-    for count, outcome in enumerate(_outcomes(known.history, plan, left, jobs), 1):
+    for count, outcome in enumerate(_outcomes(known.history, plan, left, jobs, backend), 1):
         _store(engine, backtest_id, outcome)
         _tell(run, outcome, warned)
         curve.add(outcome.model, outcome.origin, outcome.scored.values[CURVE] if outcome.scored else None)
@@ -331,17 +333,13 @@ def _stored_origins(connection: Connection, backtest_id: int) -> set[tuple[str, 
     return {(model, hour_index(origin)) for model, origin in connection.execute(query)}
 
 
-def _outcomes(history: History, plan: Plan, left: Sequence[tuple[str, int]], jobs: int | None) -> Iterator[Outcome]:
-    """What comes of each origin, in whatever order they are done; leaving off ends the others."""
-    from joblib import Parallel, cpu_count, delayed
-
-    n_jobs = jobs or cpu_count()
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered" if n_jobs != 1 else "generator")
-    chosen = plan.protocol["models"]
-    yield from parallel(
-        delayed(_outcome)(model, chosen[model], history, origin, plan.protocol["n_paths"], plan.protocol["seed"])
-        for model, origin in left
-    )
+def _outcomes(
+    history: History, plan: Plan, left: Sequence[tuple[str, int]], jobs: int | None, backend: str | None
+) -> Iterator[Outcome]:
+    """What comes of each origin, in whatever order they are done."""
+    chosen, n_paths, seed = (plan.protocol[name] for name in ("models", "n_paths", "seed"))
+    tasks = ((model, chosen[model], history, origin, n_paths, seed) for model, origin in left)
+    return shared_out(_outcome, tasks, jobs=jobs, backend=backend)
 
 
 def _outcome(
