@@ -86,6 +86,7 @@ class BacktestScreen(ConsoleScreen):
     UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_results.tcss"
     AUTO_FOCUS = "ModelTable"
+    CHANGES = frozenset({"intervals"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "v",
@@ -206,17 +207,13 @@ class BacktestScreen(ConsoleScreen):
         if self._data is not None and self._data.stored is not None:
             self.launch("compare", {"name": self._data.stored.name})
 
-    def action_back(self) -> None:
-        """Leave."""
-        self.dismiss()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """Intervals are to be computed only where they are not there."""
         data = self._data
         if action == "intervals":
             wanted = data is not None and len(data.models) > 1 and not data.skills and not self.same_origins
-            return True if wanted and not self.app.read_only else None
-        return super().check_action(action, parameters)
+            return True if wanted else None
+        return True
 
     @on(RecordTable.Opened, "ModelTable")
     def _open(self) -> None:

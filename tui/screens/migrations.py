@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -57,15 +58,20 @@ class RevisionTable(RecordTable["Revision"]):
 
     def __init__(self) -> None:
         columns = (Column("", 1), Column("Step", 4), Column("Title", 16, grow=1), Column("State", 7, rank=1))
-        super().__init__(columns, _revision_cells, lambda revision: revision.revision, empty="No migrations")
+        key = attrgetter("revision")
+        super().__init__(columns, _revision_cells, key, empty="No migrations", memory="migrations")
 
 
 class SizeTable(RecordTable["TableSize"]):
     """The tables with their rows and bytes."""
 
     def __init__(self) -> None:
-        columns = (Column("Table", 16, grow=1), Column("Rows", 9, right=True), Column("Size", 9, right=True, rank=1))
-        super().__init__(columns, _size_cells, lambda table: table.name, empty="No tables")
+        columns = (
+            Column("Table", 16, grow=1, order=attrgetter("name")),
+            Column("Rows", 9, right=True, order=attrgetter("rows"), falling=True),
+            Column("Size", 9, right=True, rank=1, order=attrgetter("bytes"), falling=True),
+        )
+        super().__init__(columns, _size_cells, attrgetter("name"), empty="No tables", memory="tables")
 
 
 class MigrationsScreen(ConsoleScreen):
@@ -74,6 +80,7 @@ class MigrationsScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Migrations"
     CSS_PATH = "migrations.tcss"
     AUTO_FOCUS = "RevisionTable"
+    CHANGES = frozenset({"apply", "dry_run", "revert", "backup"})
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
     REFRESH_SECONDS: ClassVar[float] = 5.0
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -130,9 +137,9 @@ class MigrationsScreen(ConsoleScreen):
         self._show_state()
         self.refresh_bindings()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """What cannot be done to the step under the cursor is dimmed."""
-        if action in ("apply", "revert", "backup") and (self.app.read_only or self._busy):
+        if action in ("apply", "revert", "backup") and self._busy:
             return None
         if action == "dry_run":
             revision = self._selected()
@@ -142,7 +149,7 @@ class MigrationsScreen(ConsoleScreen):
             return True if revision is not None and revision.applied == (action == "revert") else None
         if action == "backup":
             return self._data is not None and self._data.info.server.startswith("SQLite")
-        return super().check_action(action, parameters)
+        return True
 
     def action_apply(self) -> None:
         """Go up to the step under the cursor, after a yes."""
