@@ -63,7 +63,7 @@ def test_a_file_that_exists_is_kept_unless_it_is_to_be_replaced(tmp_path: Path) 
     assert [found.name for found in path.parent.iterdir()] == ["things.csv"]
 
 
-@pytest.mark.parametrize(("presses", "suffix"), [(0, "csv"), (1, "json"), (2, "md"), (3, "svg")])
+@pytest.mark.parametrize(("presses", "suffix"), [(0, "csv"), (1, "json"), (2, "md"), (3, "svg"), (4, "svg")])
 @pytest.mark.parametrize("screen", ["1", "2", "3", "4", "5", "6"])
 async def test_every_screen_can_be_written_to_a_file(
     screen: str,

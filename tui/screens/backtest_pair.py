@@ -166,12 +166,12 @@ class BacktestPairScreen(ConsoleScreen):
             found = self._skill(pair, name) if pair is not None else None
             if found is not None:
                 label = f"{plots.verdict(found)} {words.SCORES[name][0]:<7} {found.skill:+.1%}"
-                bars.append(plots.SkillBar(label, found))
+                bars.append(plots.SkillBar(label, found, name))
         known = any(bar.skill.lower is not None for bar in bars)
         note = "95% intervals" if known else "no intervals yet: i computes them"
         plot.border_title = Text(printable(f"Skill of {pair.model}, first over second · {note}" if pair else "Skill"))
         draw = partial(plots.draw_skills, bars=bars) if bars else None
-        plot.set_plot(draw, of=tuple(bars), empty=APART)
+        plot.set_plot(draw, of=tuple(bars), empty=APART, points=partial(plots.skill_points, bars))
 
     @property
     def _table(self) -> RecordTable[Pair]:

@@ -291,7 +291,7 @@ class IngestionScreen(ConsoleScreen):
         self._set_text("#coverage-text", observed_text(data.covered, within, self.app.format_time))
         last = "none yet" if data.last_post is None else age(data.minute - data.last_post)
         self._set_text("#posts-text", f"{'Posts':<10}{data.posts:,} stored · newest {last}")
-        self.query_one(MinuteBars).set_counts(data.minutes.counts)
+        self.query_one(MinuteBars).set_counts(data.minutes.start, data.minutes.counts)
         self._set_text("#minutes-text", f"{sum(count or 0 for count in data.minutes.counts):,} in 60 min")
         self._set_text("#open-text", _labelled("To fetch", open_text(data, self.app.format_time)))
 
