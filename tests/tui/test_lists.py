@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,3 +199,29 @@ async def test_escape_gives_the_keys_back_to_the_list(
         place.query_one(away).focus()
         await press(pilot, settled, "escape")
         assert app.focused is home
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_a_filtered_and_sorted_list_as_a_picture(
+    size: tuple[int, int], populated: Settings, console: Opened, settled: Any, snapshot: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        await press(pilot, settled, "4", "o", "slash", *"launch")
+        snapshot(app, f"events-filtered-{size[0]}x{size[1]}")
+
+
+async def test_the_forms_of_following_and_of_export_as_pictures(
+    populated: Settings, console: Opened, settled: Any, snapshot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.app.Path.cwd", lambda: Path("/srv"))
+    app = console(replace(populated, x_bearer_token="token"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await press(pilot, settled, "3", "a")
+        snapshot(app, "follow-form-80x24")
+        await press(pilot, settled, "escape", "X", "right")
+        await pilot.pause(0.3)
+        await settled(pilot)
+        snapshot(app, "export-form-80x24")
