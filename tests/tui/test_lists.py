@@ -196,6 +196,7 @@ async def test_escape_gives_the_keys_back_to_the_list(
         await settled(pilot)
         place = await press(pilot, settled, screen)
         home = app.focused
+        assert home is not None
         place.query_one(away).focus()
         await press(pilot, settled, "escape")
         assert app.focused is home
@@ -225,3 +226,16 @@ async def test_the_forms_of_following_and_of_export_as_pictures(
         await pilot.pause(0.3)
         await settled(pilot)
         snapshot(app, "export-form-80x24")
+
+
+async def test_escape_takes_the_hours_away_that_stand_in_place_of_the_forecasts(
+    populated: Settings, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        screen = await press(pilot, settled, "6", "t")
+        assert app.focused is screen.query_one("HourTable")
+        await press(pilot, settled, "escape")
+        assert app.focused is screen.query_one("ForecastTable")
+        assert screen.query_one("ForecastTable").region

@@ -283,6 +283,13 @@ class ForecastsScreen(ConsoleScreen):
         """Give the chart the keys."""
         self.query_one(FanChart).focus()
 
+    def action_back(self) -> None:
+        """Back to the table of forecasts, also where the hours stand in its place."""
+        if self._with_hours:
+            self.action_hours()
+        else:
+            super().action_back()
+
     def action_view(self) -> None:
         """Show the next view."""
         self._view = VIEWS[(VIEWS.index(self._view) + 1) % len(VIEWS)]

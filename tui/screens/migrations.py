@@ -152,17 +152,11 @@ class MigrationsScreen(ConsoleScreen):
         return True
 
     def action_apply(self) -> None:
-        """Go up to the step under the cursor, after a yes."""
-        revision, data = self._selected(), self._data
-        if revision is None or data is None:
-            return
-        steps = data.status.pending[: data.status.pending.index(revision.revision) + 1]
-        titles = {step.revision: step.title for step in data.status.revisions}
-        lines = [f"{step}  {titles[step]}" for step in steps]
-        if data.info.server.startswith("SQLite"):
-            lines += ["", "A database that holds rows is copied first; the copy is named afterwards."]
-        question = Confirm(f"Apply {_count(len(steps), 'step')}?", lines, yes="Apply")
-        self.app.push_screen(question, lambda yes: self._upgrade(revision.revision) if yes else None)
+        """Go up to the step under the cursor; a SQLite database that holds rows is copied first, and x goes back."""
+        revision = self._selected()
+        if revision is not None:
+            move = partial(_move, direction="upgrade", revision=revision.revision, on_step=self._stepped)
+            self._do(f"Applying up to {revision.revision}…", move, self._moved)
 
     def action_dry_run(self) -> None:
         """Run the steps up to the one under the cursor where nothing is kept, and show what took how long."""
@@ -240,10 +234,6 @@ class MigrationsScreen(ConsoleScreen):
         lines += ["", "The console shows errors on a schema below its own; its next start brings that up again."]
         question = Confirm(f"Revert step {revision.revision}?", lines, yes="Revert", typed=target)
         self.app.push_screen(question, lambda yes: self._downgrade(target) if yes else None)
-
-    def _upgrade(self, revision: str) -> None:
-        move = partial(_move, direction="upgrade", revision=revision, on_step=self._stepped)
-        self._do(f"Applying up to {revision}…", move, self._moved)
 
     def _downgrade(self, target: str) -> None:
         move = partial(_move, direction="downgrade", revision=target, on_step=self._stepped)
