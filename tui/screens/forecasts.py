@@ -98,7 +98,9 @@ class ForecastTable(RecordTable["ForecastHead"]):
     app: Console
 
     def __init__(self) -> None:
-        super().__init__(HEADS, self._row, lambda head: head.id, empty="No forecast yet: n makes one")
+        super().__init__(
+            HEADS, self._row, lambda head: head.id, empty="No forecast yet: n makes one", memory="forecasts"
+        )
 
     def _row(self, head: ForecastHead) -> Sequence[Cell]:
         interval = head.interval(95)
@@ -144,6 +146,7 @@ class ForecastsScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Forecasts"
     CSS_PATH = "forecasts.tcss"
     AUTO_FOCUS = "ForecastTable"
+    CHANGES = frozenset({"new", "score", "cancel"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", tooltip="Forecast the hours to come", id="forecasts.new"),
@@ -155,13 +158,13 @@ class ForecastsScreen(ConsoleScreen):
         Binding("c", "chart", "Chart", tooltip="Go to the chart, to read it off and to zoom", id="forecasts.chart"),
         Binding("y", "copy", "Copy CSV", show=False, tooltip="Copy the hours as CSV", id="forecasts.copy"),
         Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="forecasts.cancel"),
-        Binding("escape", "table", "Table", show=False, tooltip="Back to the table", id="forecasts.table"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._data: ForecastsData | None = None
-        self._view = VIEWS[0]
+        remembered = self.app.memory.get("forecasts_view")
+        self._view = remembered if remembered in VIEWS else VIEWS[0]
         self._wanted: int | None = None
         self._shown_fan: tuple[int, str] | None = None
         self._with_hours = False
@@ -280,13 +283,17 @@ class ForecastsScreen(ConsoleScreen):
         """Give the chart the keys."""
         self.query_one(FanChart).focus()
 
-    def action_table(self) -> None:
-        """Give the table the keys."""
-        self.query_one(ForecastTable).focus()
+    def action_back(self) -> None:
+        """Back to the table of forecasts, also where the hours stand in its place."""
+        if self._with_hours:
+            self.action_hours()
+        else:
+            super().action_back()
 
     def action_view(self) -> None:
         """Show the next view."""
         self._view = VIEWS[(VIEWS.index(self._view) + 1) % len(VIEWS)]
+        self.app.remember(forecasts_view=self._view)
         if self._data is not None:
             self._show_chosen(self._data)
 
@@ -317,27 +324,17 @@ class ForecastsScreen(ConsoleScreen):
 
     def action_cancel(self) -> None:
         """Ask the run that goes on to stop."""
-        run = self._run
-        if run is None or not run.active:
-            return
+        if self._run is not None:
+            self.cancel_run(self._run)
 
-        def cancel(engine: Engine) -> bool:
-            from musktracker import runs
-
-            return runs.request_cancel(engine, run.id)
-
-        self.act(cancel, done=f"Run {run.id} was asked to stop")
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """What cannot be done now is dimmed or absent."""
         if action == "cancel":
             run = self._run
             return run is not None and run.active
-        if action in ("new", "score") and self.app.read_only:
-            return None
         if action in ("copy", "view", "hours", "chart") and self._chosen is None:
             return None
-        return super().check_action(action, parameters)
+        return True
 
     def _start(self, values: dict[str, str] | None) -> None:
         if values is not None:
