@@ -16,7 +16,8 @@ from musktracker.text import printable
 from musktracker.timeline import now
 
 if TYPE_CHECKING:
-    from musktracker.db.queries.overview import NewestForecast, Overview
+    from musktracker.db.queries.newest_forecast import NewestForecast
+    from musktracker.db.queries.overview import Overview
     from musktracker.runs import RunInfo
 
 NEXT = {
