@@ -209,14 +209,14 @@ class OverviewScreen(ConsoleScreen):
 
     def _show_dashboard(self, data: OverviewData) -> None:
         overview, moment, told = data.overview, data.minute, self.app.format_time
-        tall, widest = self.size.height >= TALL, self.size.width >= WIDEST
+        tall, width = self.size.height >= TALL, self.size.width
         self._show_next(overview)
         self._show_alerts(data)
         panels = {
-            "#freshness": overview_text.stages_text(overview, moment, told, policy=widest),
+            "#freshness": overview_text.stages_text(overview, moment, told, roomy=tall, policy=width >= WIDEST),
             "#newest-forecast": overview_text.forecast_text(overview, moment, told),
             "#coming": overview_text.events_text(overview, moment, told),
-            "#markets": overview_text.markets_text(overview, moment, likely=widest),
+            "#markets": overview_text.markets_text(overview, moment, likely=width >= WIDE),
         }
         for name, lines in panels.items():
             self.query_one(name, Panel).set_lines(lines)

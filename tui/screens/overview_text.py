@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from musktracker.text import printable
+from musktracker.timeline import DAY
 from tui.widgets.header import age
 
 if TYPE_CHECKING:
@@ -22,13 +23,19 @@ MARKS = {"good": ("✓", "$success"), "late": ("!", "$warning"), "missing": ("�
 ALERT_MARKS = {"error": ("✗", "$error"), "warning": ("!", "$warning"), "info": ("i", "$accent")}
 QUIET = "$text-muted"
 WINDOW_NAMES = {"today": "Today", "24 hours": "Last 24 h", "7 days": "Last 7 days", "week": "This week"}
-MARKETS_TITLE = "Window   so far     left    /day  at pace  forecast      95%      likeliest    made"
-LIKELY = 3
+# A frame's title begins one cell to the right of its lines, so the first column of it is one cell narrower.
+MARKETS_TITLE = "Window  so far    left /day at pace forecast          95%     likeliest age"
 
 
-def stages_text(overview: Overview, moment: datetime, format_time: FormatTime, *, policy: bool) -> Content:
+def stages_text(
+    overview: Overview, moment: datetime, format_time: FormatTime, *, roomy: bool, policy: bool
+) -> Content:
     """How fresh each stage is; with `policy`, how old it may become before it is late."""
-    return Content("\n").join(_stage_line(stage, overview, moment, format_time, policy) for stage in overview.stages)
+    lines = [_stage_line(stage, overview, moment, format_time, policy) for stage in overview.stages]
+    if roomy:
+        newest = "none" if overview.last_post is None else age(moment - overview.last_post)
+        lines.insert(0, Content.assemble((f"  {'Last post':<{16 if policy else 10}}", QUIET), newest))
+    return Content("\n").join(lines)
 
 
 def counts_text(overview: Overview, format_time: FormatTime, *, roomy: bool) -> Content:
@@ -55,12 +62,13 @@ def forecast_text(overview: Overview, moment: datetime, format_time: FormatTime)
         Content.styled(f"from {format_time(forecast.origin, '%m-%d %H:%M')}, {age(moment - forecast.origin)}", QUIET),
         _figure(f"Next {_horizon(forecast.horizon_hours)}", f"{forecast.total:,.0f}", "posts expected", "$accent"),
     ]
+    if forecast.so_far is not None:
+        earlier = forecast.so_far.origin != forecast.origin
+        lines.append(_so_far_line(forecast.so_far, format_time, earlier=earlier))
     for share in (0.5, 0.8, 0.95):
         interval = forecast.interval(share)
         if interval is not None:
             lines.append(_figure(f"{share:.0%}", f"{interval[0]:,.0f}", f"to {interval[1]:,.0f}"))
-    if forecast.so_far is not None:
-        lines.append(_so_far_line(forecast.so_far))
     if not is_champion and overview.champion is not None:
         lines.append(Content.styled(printable(f"champion is {' '.join(overview.champion)}"), QUIET))
     lines += [Content.styled(f"! {printable(warning)}", "$warning") for warning in forecast.warnings]
@@ -116,12 +124,12 @@ def week_title(overview: Overview, zone: str) -> tuple[str, str]:
 
 def _stage_line(stage: Stage, overview: Overview, moment: datetime, format_time: FormatTime, policy: bool) -> Content:
     mark, colour = MARKS[stage.state]
-    limit = f"  late after {_span(stage.limit_hours)}" if policy and stage.limit_hours is not None else ""
+    limit = "" if stage.limit_hours is None else f"≤{_span(stage.limit_hours)}"
     return Content.assemble(
         (f"{mark} ", f"bold {colour}"),
         (f"{stage.name.capitalize():<8}  ", QUIET),
+        (f"{limit:<6}" if policy else "", QUIET),
         (_stage_text(stage, overview, moment, format_time), "" if stage.state == "good" else colour),
-        (limit, QUIET),
     )
 
 
@@ -165,10 +173,11 @@ def _next_line(forecast: NewestForecast) -> Content:
     return _figure(f"Next {_horizon(forecast.horizon_hours)}", f"{forecast.total:,.0f}", within, "$accent")
 
 
-def _so_far_line(so_far: SoFar) -> Content:
-    """The count of the hours so far, how many were expected, and the narrowest interval that holds it."""
+def _so_far_line(so_far: SoFar, format_time: FormatTime, *, earlier: bool) -> Content:
+    """The count since a forecast's origin, how many were expected, and the narrowest interval that holds it."""
     expected = f"  of {so_far.expected:,.0f}" if so_far.expected >= 10 else f"  of {so_far.expected:.1f}"
-    parts: list[tuple[str, str]] = [(f"{f'In {so_far.hours} h':<11}", QUIET), (f"{so_far.count:>8,}", "bold")]
+    name = f"From {format_time(so_far.origin, '%m-%d')}" if earlier else f"In {so_far.hours} h"
+    parts: list[tuple[str, str]] = [(f"{name:<11}", QUIET), (f"{so_far.count:>8,}", "bold")]
     parts.append((expected, QUIET))
     if so_far.intervals:
         inside = so_far.inside
@@ -183,39 +192,50 @@ def _market_line(market: MarketWindow, moment: datetime, likely: bool) -> Conten
     count = f"{'≥' if market.missed_hours else ''}{market.count:,}" if market.observed_hours else "–"
     pace, at_pace = market.per_day, market.at_pace
     parts: list[tuple[str, str]] = [
-        (f"{market.name:<9}", QUIET),
-        (f"{count:>6}", "bold"),
-        (f"{_left(market.hours_left):>9}", QUIET),
-        (f"{'–' if pace is None else f'{pace:,.0f}':>8}", ""),
-        (f"{'–' if at_pace is None else f'{at_pace:,.0f}':>9}", ""),
+        (f"{market.name:<8}", QUIET),
+        (f"{count:>7}", "bold"),
+        (f"{_left(market.hours_left):>8}", QUIET),
+        (f"{'–' if pace is None else f'{pace:,.0f}':>5}", ""),
+        (f"{'–' if at_pace is None else f'{at_pace:,.0f}':>8}", ""),
     ]
-    parts += _odds(market.forecast, market.count, moment, likely)
+    parts += _odds(market.forecast, market.count, moment)
     if likely and market.missed_hours:
         parts.append((f"   {market.missed_hours:,.0f} h not observed", "$warning"))
+    if likely and market.forecast is not None:
+        parts.append((_rest(market.forecast), QUIET))
     return Content.assemble(*parts)
 
 
-def _odds(found: WindowOdds | None, count: int, moment: datetime, likely: bool) -> list[tuple[str, str]]:
+def _odds(found: WindowOdds | None, count: int, moment: datetime) -> list[tuple[str, str]]:
     """The forecast's total, its widest stored interval, the likeliest bracket, how old its origin is."""
     if found is None:
         return [("   no forecast is stored", QUIET)]
-    ends = found.intervals.get(0.95) or found.intervals.get(0.8)
+    ends = found.intervals.get(0.95)
     within = "–" if ends is None else f"{ends[0]:,.0f}–{ends[1]:,.0f}"
-    since = age(moment - found.origin).removesuffix(" ago").replace("just now", "0 min")
-    parts = [(f"{found.total:>8,.0f}", "$accent"), (f"{within:>13}", "")]
     text, probability, last = found.brackets[0]
-    dead = last is not None and count > last
-    parts.append((f"{text:>11} {probability:>3.0%}", "$warning" if dead else ""))
-    parts.append((f"{since.replace(' min', ' m'):>5}", QUIET))
-    if likely:
-        others = "".join(f"   {other} {p:.0%}" for other, p, _ in found.brackets[1:LIKELY])
-        parts.append((f"   then{others}   by {printable(found.model)} {printable(found.version)}", QUIET))
-    return parts
+    passed = last is not None and count > last
+    old = moment - found.origin
+    return [
+        (f"{found.total:>9,.0f}", "$accent"),
+        (f"{within:>13}", ""),
+        (f"{text:>10}{probability:>4.0%}", "$warning" if passed else ""),
+        (f"{_short(old):>4}", "$warning" if old > DAY else QUIET),
+    ]
+
+
+def _rest(found: WindowOdds) -> str:
+    others = "".join(f"  {other} {p:.0%}" for other, p, _ in found.brackets[1:])
+    return f"   then{others}   {printable(found.model)} {printable(found.version)}"
+
+
+def _short(since: timedelta) -> str:
+    minutes = int(since.total_seconds() // 60)
+    return f"{minutes}m" if minutes < 60 else f"{minutes // 60}h" if minutes < 48 * 60 else f"{minutes // 1440}d"
 
 
 def _left(hours: float) -> str:
     days, rest = divmod(int(hours), 24)
-    return f"{days} d {rest} h" if days else f"{rest} h" if rest else "< 1 h"
+    return f"{days}d {rest}h" if days else f"{rest}h" if rest else "<1h"
 
 
 def _figure(name: str, figure: str, note: str, colour: str = "bold") -> Content:

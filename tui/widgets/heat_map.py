@@ -155,7 +155,7 @@ class _Look:
     def scale(self, top: float) -> Strip:
         parts = [Segment(" " * LABEL), Segment("0 ", self.quiet)]
         parts += [self.level(level, 2) for level in range(self.levels)]
-        parts.append(Segment(f" {top:.1f} an hour   ", self.quiet))
+        parts.append(Segment(f" {top:.1f} an hour  ", self.quiet))
         parts += [Segment(self.unknown, self.faint), Segment(" not observed", self.quiet)]
         return Strip(parts)
 

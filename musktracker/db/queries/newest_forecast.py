@@ -13,18 +13,21 @@ from sqlalchemy import Connection, and_, case, func, select
 from musktracker.db import quantiles
 from musktracker.db.queries import windows
 from musktracker.db.tables import Forecast, ForecastQuantiles, ForecastTotal, ModelAlias, ModelMetadata, TimeBucket
-from musktracker.timeline import HOUR
+from musktracker.timeline import DAY, HOUR
 
 CHAMPION = "champion"
+TRACKED = 6 * HOUR  # of fewer hours the count says little about a forecast
+LONGEST = 8 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class SoFar:
-    """A forecast's hours that were counted since: how many, their posts, and how many had been expected in them.
+    """The counted hours of the forecast from `origin`: how many, their posts, and how many were expected of them.
 
     `intervals` are those of the count by their share, none where it is not known or an hour was not observed.
     """
 
+    origin: datetime
     hours: int
     count: int
     expected: float
@@ -40,7 +43,7 @@ class SoFar:
 class NewestForecast:
     """The total of the newest forecast, the champion's of several; `quantiles` maps probabilities to counts.
 
-    `so_far` is None until an hour of it was counted.
+    `so_far` is of the newest that is TRACKED old, of this one where there is none; None until an hour was counted.
     """
 
     model: str
@@ -64,7 +67,9 @@ def champion(connection: Connection) -> Any:
     return connection.execute(query.where(ModelAlias.alias == CHAMPION)).first()
 
 
-def read(connection: Connection, counting: str, champion_id: int | None) -> NewestForecast | None:
+def read(
+    connection: Connection, counting: str, champion_id: int | None, counted_until: datetime | None
+) -> NewestForecast | None:
     """The newest forecast of the posts that a counting counts; one that counted others says nothing about them."""
     query = (
         select(ForecastTotal.__table__, ModelMetadata.model_name, ModelMetadata.model_version)
@@ -80,6 +85,10 @@ def read(connection: Connection, counting: str, champion_id: int | None) -> Newe
     row = connection.execute(query).first()
     if row is None:
         return None
+    tracked = None
+    if counted_until is not None:
+        old_enough = ForecastTotal.forecast_time.between(counted_until - LONGEST, counted_until - TRACKED)
+        tracked = connection.execute(query.where(old_enough)).first()
     return NewestForecast(
         model=row.model_name,
         version=row.model_version,
@@ -88,7 +97,7 @@ def read(connection: Connection, counting: str, champion_id: int | None) -> Newe
         total=row.predicted_total,
         quantiles={float(p): float(value) for p, value in json.loads(row.quantiles).items()},
         warnings=tuple(json.loads(row.warnings)),
-        so_far=_so_far(connection, row),
+        so_far=_so_far(connection, tracked or row),
     )
 
 
@@ -116,7 +125,7 @@ def _so_far(connection: Connection, total: Any) -> SoFar | None:
         return None
     whole = last - total.forecast_time == (hours - 1) * HOUR
     intervals = _running(connection, total.id, hours) if whole else {}
-    return SoFar(int(hours), int(count), float(expected), intervals)
+    return SoFar(total.forecast_time, int(hours), int(count), float(expected), intervals)
 
 
 def _running(connection: Connection, total_id: int, hours: int) -> dict[float, tuple[float, float]]:

@@ -170,7 +170,8 @@ def read(engine: Engine, zone: ZoneInfo, moment: datetime | None = None) -> Over
         chart_start = chart_end - CHART_HOURS * HOUR
         model = _newest_model(connection)
         champion = newest_forecast.champion(connection)
-        forecast = newest_forecast.read(connection, counting.name, None if champion is None else champion.id)
+        champion_id = None if champion is None else champion.id
+        forecast = newest_forecast.read(connection, counting.name, champion_id, counted_until)
         last_post = _end_post(connection, newest=True)
         return Overview(
             counting=counting.name,
