@@ -154,9 +154,9 @@ def _name_champion(engine: Engine, model: str) -> None:
     """The newest version of a model becomes the champion, unless somebody has named another model's."""
     with writing(engine) as connection:
         before = aliases.champion(connection)
-        newest = aliases.find(connection, model)
-        if before is None or (before.name == model and before.id != newest.id):
-            aliases.point(connection, aliases.CHAMPION, newest, before=before, reason=WHY_CHAMPION)
+        for newest in aliases.trained(connection, model)[:1]:
+            if before is None or (before.name == model and before.id != newest.id):
+                aliases.point(connection, aliases.CHAMPION, newest, before=before, reason=WHY_CHAMPION)
 
 
 @dataclass

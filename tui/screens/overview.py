@@ -216,11 +216,11 @@ class OverviewScreen(ConsoleScreen):
             "#freshness": overview_text.stages_text(overview, moment, told, roomy=tall, policy=width >= WIDEST),
             "#newest-forecast": overview_text.forecast_text(overview, moment, told),
             "#coming": overview_text.events_text(overview, moment, told),
-            "#markets": overview_text.markets_text(overview, moment, likely=width >= WIDE),
+            "#markets": overview_text.markets_text(overview, moment, likely=width >= WIDE, whose=width >= WIDEST),
         }
         for name, lines in panels.items():
             self.query_one(name, Panel).set_lines(lines)
-        counts = overview_text.counts_text(overview, told, roomy=tall)
+        counts = overview_text.counts_text(overview, moment, told, roomy=tall)
         self.query_one("#counts", Panel).set_lines(counts, f"Counts ({overview.counting})")
         self.query_one(Sparkline).set_counts(overview.hours_start, overview.hours)
         self.query_one(HeatMap).set_pattern(overview.week)

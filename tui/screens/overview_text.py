@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from musktracker.text import printable
-from musktracker.timeline import DAY
+from musktracker.timeline import DAY, HOUR
 from tui.widgets.header import age
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ MARKS = {"good": ("✓", "$success"), "late": ("!", "$warning"), "missing": ("�
 ALERT_MARKS = {"error": ("✗", "$error"), "warning": ("!", "$warning"), "info": ("i", "$accent")}
 QUIET = "$text-muted"
 WINDOW_NAMES = {"today": "Today", "24 hours": "Last 24 h", "7 days": "Last 7 days", "week": "This week"}
+LAG_HOURS = 0.1  # what is observed is as new as the last look; it makes no count a lower bound
 # A frame's title begins one cell to the right of its lines, so the first column of it is one cell narrower.
-MARKETS_TITLE = "Window  so far    left /day at pace forecast          95%     likeliest age"
+MARKETS_TITLE = "Window  so far   left /day at pace forecast         95%     likeliest age"
 
 
 def stages_text(
@@ -38,10 +39,10 @@ def stages_text(
     return Content("\n").join(lines)
 
 
-def counts_text(overview: Overview, format_time: FormatTime, *, roomy: bool) -> Content:
+def counts_text(overview: Overview, moment: datetime, format_time: FormatTime, *, roomy: bool) -> Content:
     """Counts so far against what is usual, and what is expected; which posts count, where there is room to say."""
     lines = [Content.styled(printable(overview.counting_meaning), QUIET)] if roomy else []
-    lines += [_window_line(window) for window in overview.windows]
+    lines += [_window_line(window, moment) for window in overview.windows]
     since = format_time(overview.first_post, "%Y-%m-%d")
     lines.append(_figure("Stored", f"{overview.posts:,}", f"from {since}"))
     if overview.forecast is not None:
@@ -75,9 +76,9 @@ def forecast_text(overview: Overview, moment: datetime, format_time: FormatTime)
     return Content("\n").join(lines)
 
 
-def markets_text(overview: Overview, moment: datetime, *, likely: bool) -> Content:
-    """A line for each market window below MARKETS_TITLE; with `likely`, all the brackets that are stored of it."""
-    return Content("\n").join(_market_line(market, moment, likely) for market in overview.markets)
+def markets_text(overview: Overview, moment: datetime, *, likely: bool, whose: bool) -> Content:
+    """A line for each market window below MARKETS_TITLE; with more likely brackets, and whose forecast it is."""
+    return Content("\n").join(_market_line(market, moment, likely, whose) for market in overview.markets)
 
 
 def events_text(overview: Overview, moment: datetime, format_time: FormatTime) -> Content:
@@ -149,13 +150,14 @@ def _stage_text(stage: Stage, overview: Overview, moment: datetime, format_time:
     return f"observed to {until}" if stage.name == "posts" else f"from {until}"
 
 
-def _window_line(window: Window) -> Content:
+def _window_line(window: Window, moment: datetime) -> Content:
     name = WINDOW_NAMES[window.name]
     if window.observed <= 0 and not window.count:
         return _figure(name, "–", "not observed")
     count = f"{window.count:,}"
-    if window.observed < 0.999:
-        return _figure(name, f"≥{count}", f"{window.observed:.0%} observed")
+    unseen = (1 - window.observed) * ((moment - window.start) / HOUR)
+    if window.observed < 0.999 and unseen > LAG_HOURS:
+        return _figure(name, f"≥{count}", f"{int(100 * window.observed)}% observed")
     return _figure(name, count, _pace(window))
 
 
@@ -188,13 +190,13 @@ def _so_far_line(so_far: SoFar, format_time: FormatTime, *, earlier: bool) -> Co
     return Content.assemble(*parts)
 
 
-def _market_line(market: MarketWindow, moment: datetime, likely: bool) -> Content:
+def _market_line(market: MarketWindow, moment: datetime, likely: bool, whose: bool) -> Content:
     count = f"{'≥' if market.missed_hours else ''}{market.count:,}" if market.observed_hours else "–"
     pace, at_pace = market.per_day, market.at_pace
     parts: list[tuple[str, str]] = [
         (f"{market.name:<8}", QUIET),
         (f"{count:>7}", "bold"),
-        (f"{_left(market.hours_left):>8}", QUIET),
+        (f"{_left(market.hours_left):>7}", QUIET),
         (f"{'–' if pace is None else f'{pace:,.0f}':>5}", ""),
         (f"{'–' if at_pace is None else f'{at_pace:,.0f}':>8}", ""),
     ]
@@ -202,7 +204,10 @@ def _market_line(market: MarketWindow, moment: datetime, likely: bool) -> Conten
     if likely and market.missed_hours:
         parts.append((f"   {market.missed_hours:,.0f} h not observed", "$warning"))
     if likely and market.forecast is not None:
-        parts.append((_rest(market.forecast), QUIET))
+        others = "".join(f"  {text} {p:.0%}" for text, p, _ in market.forecast.brackets[1:])
+        parts.append((f"   then{others}", QUIET))
+    if whose and market.forecast is not None:
+        parts.append((printable(f"   {market.forecast.model} {market.forecast.version}"), QUIET))
     return Content.assemble(*parts)
 
 
@@ -217,15 +222,10 @@ def _odds(found: WindowOdds | None, count: int, moment: datetime) -> list[tuple[
     old = moment - found.origin
     return [
         (f"{found.total:>9,.0f}", "$accent"),
-        (f"{within:>13}", ""),
+        (f"{within:>12}", ""),
         (f"{text:>10}{probability:>4.0%}", "$warning" if passed else ""),
         (f"{_short(old):>4}", "$warning" if old > DAY else QUIET),
     ]
-
-
-def _rest(found: WindowOdds) -> str:
-    others = "".join(f"  {other} {p:.0%}" for other, p, _ in found.brackets[1:])
-    return f"   then{others}   {printable(found.model)} {printable(found.version)}"
 
 
 def _short(since: timedelta) -> str:
@@ -234,8 +234,7 @@ def _short(since: timedelta) -> str:
 
 
 def _left(hours: float) -> str:
-    days, rest = divmod(int(hours), 24)
-    return f"{days}d {rest}h" if days else f"{rest}h" if rest else "<1h"
+    return f"{hours / 24:.1f}d" if hours >= 100 else f"{hours:.0f}h" if hours >= 1 else "<1h"
 
 
 def _figure(name: str, figure: str, note: str, colour: str = "bold") -> Content:
