@@ -77,7 +77,7 @@ def test_the_overview_is_filled_the_champions_forecast_and_windows_too(engine: E
     assert found.champion == (found.forecast.model, found.forecast.version)
     assert found.forecast.so_far is not None
     assert set(found.forecast.so_far.intervals) == {0.5, 0.8, 0.95}
-    assert all(market.forecast is not None and market.count and market.per_day for market in found.markets)
+    assert all(market.forecast is not None and not market.missed_hours for market in found.markets)
     assert found.week.observed == found.week.possible
     [change] = aliases.history(engine)
     assert change.reason == demo.WHY_CHAMPION
