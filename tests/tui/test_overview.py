@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, delete, insert, select, update
+from textual.widget import Widget
 from textual.widgets import Static
 
 from musktracker import market_windows, runs
@@ -19,9 +20,12 @@ from musktracker.db import engines, quantiles, tables
 from musktracker.db.queries import overview
 from musktracker.timeline import DAY, HOUR
 from tui.app import Console
+from tui.screens.overview import OverviewScreen
+from tui.widgets.heat_map import HeatMap
 from tui.widgets.keys import Keys
+from tui.widgets.panel import Panel
 from tui.widgets.run_table import RunTable
-from tui.widgets.sparkline import axis_line, bars
+from tui.widgets.sparkline import Sparkline, axis_line, bars
 
 MakeConsole = Callable[..., Console]
 NEW_YORK = ZoneInfo("America/New_York")
@@ -54,7 +58,7 @@ def execute(engine: Engine, *statements: Any) -> None:
 
 @pytest.fixture
 def forecast(populated_engine: Engine, frozen: datetime) -> Engine:
-    """The populated database with a champion, its forecast of five hours ago, and forecasts of two windows."""
+    """The populated database with a champion, its forecast of six hours ago, and forecasts of two windows."""
     common = {"model_metadata_id": 2, "made_at": frozen - 2 * HOUR, "forecast_time": frozen - 2 * HOUR, "seed": 1}
     common |= {"timezone": "America/New_York", "counting": "all", "n_paths": 2000, "warnings": "[]"}
     common |= {"counted_until": frozen - 2 * HOUR, "lower_bound": False, "created_at": frozen}
@@ -84,7 +88,7 @@ def forecast(populated_engine: Engine, frozen: datetime) -> Engine:
 
 
 def _forecast_of_today(engine: Engine, moment: datetime) -> None:
-    origin = moment.replace(minute=0) - 5 * HOUR
+    origin = moment.replace(minute=0) - 6 * HOUR
     execute(engine, delete(tables.ForecastTotal).where(tables.ForecastTotal.forecast_time > origin))
     common = {"model_metadata_id": 2, "forecast_time": origin, "created_at": origin}
     hours = [common | {"target_time": origin + k * HOUR, "predicted_count": 4.0} for k in range(48)]
@@ -196,6 +200,83 @@ async def test_a_console_that_only_reads_acknowledges_nothing(
         await pilot.press("a")
         await settled(pilot)
         assert str(app.screen.query_one("#alerts", Static).content).count("\n") == 2
+
+
+async def test_a_console_that_only_reads_dims_what_would_change_something(
+    populated: Settings, alarmed: Engine, console: MakeConsole, settled: Any, launched: list[Any]
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("u", "s", "n", "i", "a")
+        await settled(pilot)
+        assert {name: app.screen.check_action(name, ()) for name in OverviewScreen.CHANGES} == dict.fromkeys(
+            OverviewScreen.CHANGES
+        )
+        assert app.screen.check_action("week", ()) is True
+    assert launched == []
+
+
+async def test_panels_tell_windows_and_whether_the_forecast_is_on_track(
+    populated: Settings, forecast: Engine, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        week, _, month = str(app.screen.query_one("#markets", Static).content).splitlines()
+        assert week.split()[:8] == ["fri-noon", "420", "23h", "69", "486", "560", "500–630", "540-559"]
+        assert week.split()[8:] == ["41%", "2h", "then", "560-579", "30%", "0-539", "20%", "negative_binomial", "1"]
+        assert month.endswith("no forecast is stored")
+        told = str(app.screen.query_one("#newest-forecast", Static).content)
+        assert "negative_binomial 1 champion" in told
+        assert "In 6 h" in told
+        assert "26  of 20 · in 80%" in told
+        assert "Product launch" in str(app.screen.query_one("#coming", Static).content)
+
+
+async def test_a_window_with_a_hole_is_a_lower_bound_and_an_old_forecast_shows_its_age(
+    populated: Settings, forecast: Engine, console: MakeConsole, settled: Any, frozen: datetime
+) -> None:
+    hole = frozen - 20 * HOUR
+    execute(forecast, update(tables.Coverage).values(span_end=hole))
+    later = {"source": "file", "span_start": hole + 4 * HOUR, "span_end": frozen, "created_at": frozen}
+    execute(forecast, insert(tables.Coverage).values(later))
+    execute(forecast, update(tables.WindowForecast).values(forecast_time=frozen - 3 * DAY))
+    app = console(populated)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        week = str(app.screen.query_one("#markets", Static).content).splitlines()[0]
+        assert week.split()[1].startswith("≥")
+        assert "4 h not observed" in week
+        assert " 3d " in week
+
+
+@pytest.mark.parametrize(("size", "shown"), [((80, 24), False), ((120, 24), False), ((120, 36), True)])
+async def test_both_charts_are_shown_where_they_have_room(
+    size: tuple[int, int], shown: bool, populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        assert app.screen.query_one("#week").display is shown
+        assert app.screen.check_action("week", ()) is not shown
+
+
+async def test_what_stays_the_same_is_not_painted_again(
+    populated: Settings, forecast: Engine, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        painted: list[Widget] = []
+        monkeypatch.setattr(Widget, "refresh", lambda widget, *_, **__: painted.append(widget) or widget)
+        screen = app.screen
+        assert isinstance(screen, OverviewScreen)
+        screen._shown = None
+        screen.refresh_data()
+        await settled(pilot)
+        assert screen._shown is not None
+        assert [w for w in painted if isinstance(w, Panel | HeatMap | Sparkline | RunTable)] == []
 
 
 def test_windows_count_what_was_posted_and_what_is_usual(populated_engine: Engine, frozen: datetime) -> None:

@@ -139,11 +139,10 @@ class OverviewScreen(ConsoleScreen):
             return empty
         if action == "week":
             return self._data is not None and not empty and not self._side_by_side
-        if action in ("next_step", "update", "score"):
-            return self._data is not None and not empty
-        if action == "acknowledge":
-            shown = bool(self._data and self._data.alerts) and not empty
-            return shown and super().check_action(action, parameters)
+        if action in ("next_step", "update", "score") and (self._data is None or empty):
+            return False
+        if action == "acknowledge" and (empty or not (self._data and self._data.alerts)):
+            return False
         return super().check_action(action, parameters)
 
     def action_next_step(self) -> None:

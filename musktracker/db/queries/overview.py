@@ -214,7 +214,7 @@ def _hourly(connection: Connection, since: datetime) -> dict[datetime, int]:
     query = select(TimeBucket.bucket_start, TimeBucket.tweet_count).where(
         TimeBucket.granularity == "hourly", TimeBucket.bucket_start >= since
     )
-    return {row.bucket_start: row.tweet_count for row in connection.execute(query)}
+    return {start: count for start, count in connection.execute(query)}  # noqa: C416
 
 
 def _newest_model(connection: Connection) -> Any:
@@ -350,6 +350,8 @@ def _between(buckets: Mapping[datetime, int], start: datetime, end: datetime) ->
         count = buckets.get(hour)
         if count is None:
             return None
-        total += count * ((min(hour + HOUR, end) - max(hour, start)) / HOUR)
-        hour += HOUR
+        after = hour + HOUR
+        whole = hour >= start and after <= end
+        total += count if whole else count * ((min(after, end) - max(hour, start)) / HOUR)
+        hour = after
     return total
