@@ -230,7 +230,7 @@ async def test_panels_tell_windows_and_whether_the_forecast_is_on_track(
         told = str(app.screen.query_one("#newest-forecast", Static).content)
         assert "negative_binomial 1 champion" in told
         assert "In 6 h" in told
-        assert "26  of 20 · in 80%" in told
+        assert "28  of 24 · in 80%" in told
         assert "Product launch" in str(app.screen.query_one("#coming", Static).content)
 
 
