@@ -16,7 +16,10 @@ from musktracker.text import printable
 from musktracker.timeline import now
 
 if TYPE_CHECKING:
-    from musktracker.db.queries.overview import NewestForecast, Overview
+    from musktracker.db.queries.alerts import StoredAlert
+    from musktracker.db.queries.newest_forecast import NewestForecast
+    from musktracker.db.queries.overview import Overview
+    from musktracker.db.queries.windows import MarketWindow
     from musktracker.runs import RunInfo
 
 NEXT = {
@@ -27,6 +30,10 @@ NEXT = {
     "score": "musktracker score",
 }
 INTERVALS = (0.5, 0.8, 0.95)
+ALERTS = 20  # open ones that are told of
+ALERT = ("id", "rule", "severity", "raised_at", "acknowledged_at", "acknowledged_by", "message")
+DRAWN = ("hours", "hours_start", "week")  # what only charts are made of
+MARKETS = ("window", "so far", "left", "a day", "at pace", "forecast", "95%", "likeliest", "origin")
 ACTIVE = ("id", "kind", "state", "progress", "message", "waits_until")  # what is said of a run that goes on
 
 
@@ -38,30 +45,45 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print how things stand."""
     from musktracker import runs
-    from musktracker.db.queries import overview
+    from musktracker.db.queries import alerts, overview
 
     moment = now()
     with open_database(settings) as engine:
         found = overview.read(engine, settings.zone, moment)
         active = runs.recent(engine, active=True)
+        open_alerts = alerts.listed(engine, limit=ALERTS, resolved=False)
     if arguments.json:
-        print_json(_as_data(found, active, settings))
+        print_json(_as_data(found, active, open_alerts, settings))
     else:
-        _print(found, active, settings, moment)
+        _print(found, active, open_alerts, settings, moment)
     return 0
 
 
-def _as_data(found: Overview, active: list[RunInfo], settings: Settings) -> dict[str, Any]:
+def _as_data(
+    found: Overview, active: list[RunInfo], open_alerts: list[StoredAlert], settings: Settings
+) -> dict[str, Any]:
     data = dataclasses.asdict(found) | {
         "account": settings.account,
         "database": settings.safe_database_url,
         "next": NEXT.get(found.next_step or ""),
         "active_runs": [{name: getattr(info, name) for name in ACTIVE} for info in active],
+        "alerts": [{name: getattr(alert, name) for name in ALERT} for alert in open_alerts],
+        "markets": [_market_data(market) for market in found.markets],
     }
-    return {name: value for name, value in data.items() if name not in ("hours", "hours_start")}
+    return {name: value for name, value in data.items() if name not in DRAWN}
 
 
-def _print(found: Overview, active: list[RunInfo], settings: Settings, moment: datetime) -> None:
+def _market_data(market: MarketWindow) -> dict[str, Any]:
+    data = dataclasses.asdict(market) | {"per_day": market.per_day, "at_pace": market.at_pace}
+    if market.forecast is not None:
+        brackets = [{"bracket": text, "probability": p} for text, p, _ in market.forecast.brackets]
+        data["forecast"] |= {"brackets": brackets}
+    return data
+
+
+def _print(
+    found: Overview, active: list[RunInfo], open_alerts: list[StoredAlert], settings: Settings, moment: datetime
+) -> None:
     print(f"@{settings.account} in {printable(settings.safe_database_url)}")
     print(f"{found.posts:,} posts; counted are {found.counting_meaning}; times in {settings.timezone}\n")
     rows = [
@@ -81,13 +103,36 @@ def _print(found: Overview, active: list[RunInfo], settings: Settings, moment: d
             for window in found.windows
         ]
         print(table(("since", "posts", "usual", "observed"), counts))
+        print()
+        print(table(MARKETS, [_market(market, moment) for market in found.markets]))
     if found.forecast is not None:
         print(f"\n{_forecast(found.forecast, settings)}")
+    for alert in open_alerts:
+        seen = "" if alert.acknowledged_at is None else f", acknowledged by {printable(str(alert.acknowledged_by))}"
+        raised = f"{_age(alert.raised_at, moment)} old{seen}"
+        print(f"\nAlert {alert.id} ({alert.severity}, {raised}): {printable(alert.message)}")
     for info in active:
         percent = "" if info.progress is None else f" ({info.progress:.0%})"
         print(f"\nRun {info.id} ({info.kind}) is {info.state}{percent}: {doing(info.message, info.waits_until)}")
     if found.next_step:
         print(f"\nNext: {NEXT[found.next_step]}")
+
+
+def _market(market: MarketWindow, moment: datetime) -> tuple[str, ...]:
+    """A window as a row below MARKETS."""
+    pace, at_pace, found = market.per_day, market.at_pace, market.forecast
+    ends = None if found is None else found.intervals.get(0.95)
+    return (
+        market.name,
+        f"{'at least ' if market.missed_hours else ''}{market.count:,}" if market.observed_hours else "",
+        f"{market.hours_left:.0f} h",
+        "" if pace is None else f"{pace:,.1f}",
+        "" if at_pace is None else f"{at_pace:,.0f}",
+        "" if found is None else f"{found.total:,.0f}",
+        "" if ends is None else f"{ends[0]:,.0f}–{ends[1]:,.0f}",
+        "" if found is None else "{} {:.0%}".format(*found.brackets[0]),
+        "" if found is None else f"{_age(found.origin, moment)}",
+    )
 
 
 def _forecast(forecast: NewestForecast, settings: Settings) -> str:
@@ -96,7 +141,20 @@ def _forecast(forecast: NewestForecast, settings: Settings) -> str:
     return (
         f"Newest forecast: {forecast.total:,.0f} posts in the {forecast.horizon_hours} h from "
         f"{_time(forecast.origin, settings)} ({bounds}) by {forecast.model} {forecast.version}"
+        f"{_so_far(forecast, settings)}"
     )
+
+
+def _so_far(forecast: NewestForecast, settings: Settings) -> str:
+    so_far = forecast.so_far
+    if so_far is None:
+        return ""
+    where = ""
+    if so_far.intervals:
+        where = f", outside {max(so_far.intervals):.0%}" if so_far.inside is None else f", inside {so_far.inside:.0%}"
+    origin = "its origin" if so_far.origin == forecast.origin else f"the origin {_time(so_far.origin, settings)}"
+    came = f"{so_far.count:,} of {so_far.expected:,.1f} posts expected"
+    return f"\n{came} came in the {so_far.hours} h from {origin}{where}"
 
 
 def _time(value: datetime | None, settings: Settings) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 
 from musktracker.cli import command
 from musktracker.config import Settings
 from musktracker.db.engines import writing
-from musktracker.db.tables import Base
+from musktracker.db.tables import Alert, Base, Coverage, RawTweet
 from musktracker.db.upsert import upsert
-from musktracker.timeline import now
+from musktracker.timeline import DAY, HOUR, now, parse_time
 
 
 @pytest.fixture
@@ -53,3 +53,55 @@ def test_json_names_what_counts_and_what_is_next(engine: Engine, capsys: pytest.
     told = json.loads(capsys.readouterr().out)
     assert (told["posts"], told["counting"], told["next"]) == (3, "all", "musktracker refresh")
     assert {stage["name"]: stage["state"] for stage in told["stages"]}["posts"] == "good"
+
+
+@pytest.fixture
+def watched(engine: Engine) -> datetime:
+    """Two days of observed posts every two hours until now, an open alert, one that was seen and one that is over."""
+    moment = now()
+    posts = [
+        {"tweet_id": str(k), "created_at": moment - k * HOUR, "source": "test", "ingest_time": moment}
+        for k in range(2, 48, 2)
+    ]
+    span = {"source": "test", "span_start": moment - 2 * DAY, "span_end": moment, "created_at": moment}
+    common = {"rule": "silence", "key": "x", "severity": "warning", "details": "{}", "last_seen_at": moment}
+    common |= {"raised_at": moment - 3 * HOUR, "acknowledged_at": None, "acknowledged_by": None, "resolved_at": None}
+    alerts = [
+        common | {"message": "Silent for 5.2 h \x1b[31m"},
+        common | {"message": "Seen", "acknowledged_at": moment, "acknowledged_by": "ada@tower"},
+        common | {"message": "Over", "resolved_at": moment},
+    ]
+    with writing(engine) as connection:
+        connection.execute(insert(RawTweet), posts)
+        connection.execute(insert(Coverage), span)
+        connection.execute(insert(Alert), alerts)
+    return moment
+
+
+@pytest.mark.usefixtures("environment", "watched")
+def test_open_alerts_and_current_windows_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.invoke("status", []) == 0
+    told = capsys.readouterr().out
+    assert "Alert 1 (warning, 3 h old): Silent for 5.2 h" in told
+    assert "Alert 2 (warning, 3 h old, acknowledged by ada@tower): Seen" in told
+    assert "Over" not in told
+    assert "\x1b" not in told
+    assert [line.split()[0] for line in told.splitlines() if line.startswith(("fri-", "tue-", "month"))] == [
+        "fri-noon",
+        "tue-noon",
+        "month",
+    ]
+
+
+@pytest.mark.usefixtures("environment")
+def test_json_has_alerts_and_windows_with_their_pace(watched: datetime, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.invoke("status", ["--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(one["message"][:6], one["acknowledged_by"]) for one in told["alerts"]] == [
+        ("Seen", "ada@tower"),
+        ("Silent", None),
+    ]
+    week = told["markets"][0]
+    assert (week["name"], week["forecast"]) == ("fri-noon", None)
+    assert week["count"] == sum(parse_time(week["start"]) <= watched - k * HOUR for k in range(2, 48, 2))
+    assert "week" not in told

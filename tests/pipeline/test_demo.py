@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, func, insert, select
@@ -20,11 +21,11 @@ from musktracker.cli.command import open_database
 from musktracker.cli.main import main
 from musktracker.config import Settings, for_demo
 from musktracker.db.engines import reading, writing
-from musktracker.db.queries import coverage
+from musktracker.db.queries import coverage, overview
 from musktracker.db.tables import ForecastTotal, ModelMetadata, RawTweet, TimeBucket
 from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from musktracker.models.simulation import simulate_account
-from musktracker.pipeline import demo, events
+from musktracker.pipeline import aliases, demo, events
 from musktracker.runs import Run
 from musktracker.timeline import EPOCH, HOUR, floor_hour, iso, now
 
@@ -48,7 +49,7 @@ def test_every_stage_has_its_run_and_every_screen_its_data(engine: Engine, tmp_p
     result = demo.prepare(engine, Run(), artifact_dir=str(tmp_path), years=YEARS)
     found = runs.recent(engine, limit=100)
     assert {info.status for info in found} == {"succeeded"}
-    assert set(Counter(info.kind for info in found)) == {"refresh", "train", "forecast", "score"}
+    assert set(Counter(info.kind for info in found)) == {"refresh", "train", "forecast", "window", "score"}
     assert all(runs.log_lines(engine, info.id) for info in found if info.kind == "train")
     last = coverage.last_post(engine)
     assert last is not None
@@ -66,6 +67,30 @@ def test_every_stage_has_its_run_and_every_screen_its_data(engine: Engine, tmp_p
     known = events.listed(engine)
     assert len(known) == result["events"] >= 2
     assert all(event.created_at <= now() for event in known)
+
+
+def test_the_overview_is_filled_the_champions_forecast_and_windows_too(engine: Engine, tmp_path: Path) -> None:
+    demo.prepare(engine, Run(), artifact_dir=str(tmp_path), years=YEARS)
+    found = overview.read(engine, ZoneInfo("UTC"))
+    assert found.next_step is None
+    assert found.forecast is not None
+    assert found.champion == (found.forecast.model, found.forecast.version)
+    assert found.forecast.so_far is not None
+    assert set(found.forecast.so_far.intervals) == {0.5, 0.8, 0.95}
+    assert all(market.forecast is not None and not market.missed_hours for market in found.markets)
+    assert found.week.observed == found.week.possible
+    [change] = aliases.history(engine)
+    assert change.reason == demo.WHY_CHAMPION
+
+
+def test_a_champion_that_people_chose_stays(engine: Engine, tmp_path: Path) -> None:
+    demo.prepare(engine, Run(), artifact_dir=str(tmp_path), years=YEARS)
+    with writing(engine) as connection:
+        naive = aliases.find(connection, "seasonal_naive")
+        aliases.point(connection, "champion", naive, before=aliases.champion(connection))
+    demo._name_champion(engine, demo.CHAMPION_MODEL)
+    with reading(engine) as connection:
+        assert aliases.champion(connection) == naive
 
 
 def test_opened_again_the_same_account_has_gone_on(engine: Engine, tmp_path: Path, posts_alone: None) -> None:

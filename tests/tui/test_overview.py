@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, delete, insert, select, update
+from textual.widget import Widget
 from textual.widgets import Static
 
-from musktracker import runs
+from musktracker import market_windows, runs
 from musktracker.config import Settings
-from musktracker.db import engines, tables
+from musktracker.db import engines, quantiles, tables
 from musktracker.db.queries import overview
 from musktracker.timeline import DAY, HOUR
 from tui.app import Console
+from tui.screens.overview import OverviewScreen
+from tui.widgets.heat_map import HeatMap
 from tui.widgets.keys import Keys
+from tui.widgets.panel import Panel
 from tui.widgets.run_table import RunTable
-from tui.widgets.sparkline import axis_line, bars
+from tui.widgets.sparkline import Sparkline, axis_line, bars
 
 MakeConsole = Callable[..., Console]
 NEW_YORK = ZoneInfo("America/New_York")
-SIZES = [(80, 24), (120, 36)]
+SIZES = [(80, 24), (120, 36), (200, 50)]
 ALERTS = [
     ("run_failed", "error", 12, "Run 3 (train negative_binomial) failed: The fit did not converge [b]as text[/b]"),
     ("silence", "warning", 95, "Silent for 5.2 h, since 01-15 12:50 UTC: longer than 99% of the silences that began"),
@@ -51,6 +57,56 @@ def execute(engine: Engine, *statements: Any) -> None:
 
 
 @pytest.fixture
+def forecast(populated_engine: Engine, frozen: datetime) -> Engine:
+    """The populated database with a champion, its forecast of six hours ago, and forecasts of two windows."""
+    common = {"model_metadata_id": 2, "made_at": frozen - 2 * HOUR, "forecast_time": frozen - 2 * HOUR, "seed": 1}
+    common |= {"timezone": "America/New_York", "counting": "all", "n_paths": 2000, "warnings": "[]"}
+    common |= {"counted_until": frozen - 2 * HOUR, "lower_bound": False, "created_at": frozen}
+    champion = {"alias": "champion", "model_metadata_id": 2, "since": frozen, "who": "ada@tower"}
+    artifact = {"model_metadata_id": 2, "sha256": "", "content": b""}
+    execute(
+        populated_engine, insert(tables.ModelArtifact).values(artifact), insert(tables.ModelAlias).values(champion)
+    )
+    _forecast_of_today(populated_engine, frozen)
+    for name, total, likely in (("fri-noon", 560, (540, 559)), ("tue-noon", 498, (480, 499))):
+        span = market_windows.current(name, frozen)
+        edges = [[0, likely[0] - 1], list(likely), [likely[1] + 1, likely[1] + 20], [likely[1] + 21, None]]
+        row = {
+            "preset": name,
+            "window_start": span.start,
+            "window_end": span.end,
+            "brackets": json.dumps(edges),
+            "brackets_sha256": name,
+            "bracket_probabilities": json.dumps([0.2, 0.41, 0.3, 0.09]),
+            "quantiles": json.dumps({"0.025": total - 60, "0.1": total - 40, "0.9": total + 45, "0.975": total + 70}),
+            "predicted_total": total,
+            "count_so_far": 120,
+            "hours_to_come": 30.0,
+        }
+        execute(populated_engine, insert(tables.WindowForecast).values(common | row))
+    return populated_engine
+
+
+def _forecast_of_today(engine: Engine, moment: datetime) -> None:
+    origin = moment.replace(minute=0) - 6 * HOUR
+    execute(engine, delete(tables.ForecastTotal).where(tables.ForecastTotal.forecast_time > origin))
+    common = {"model_metadata_id": 2, "forecast_time": origin, "created_at": origin}
+    hours = [common | {"target_time": origin + k * HOUR, "predicted_count": 4.0} for k in range(48)]
+    ends = {"0.025": 140, "0.1": 155, "0.25": 174, "0.75": 209, "0.9": 230, "0.975": 251}
+    total = {"id": 90, "horizon_hours": 48, "n_paths": 2000, "seed": 1, "counting": "all", "predicted_total": 192.0}
+    total |= {"quantiles": json.dumps(ends), "warnings": "[]"}
+    levels = [float(p) for p in ends]
+    table = [[(k + 1) * 4 + step for k in range(48)] for step in (-9, -6, -2, 2, 7, 11)]
+    content = quantiles.pack(quantiles.Quantiles(levels, table, table))
+    execute(
+        engine,
+        insert(tables.Forecast).values(hours),
+        insert(tables.ForecastTotal).values(common | total),
+        insert(tables.ForecastQuantiles).values(forecast_total_id=90, content=content),
+    )
+
+
+@pytest.fixture
 def alarmed(populated_engine: Engine, frozen: datetime) -> Engine:
     """The populated database with three open alerts, one that was acknowledged and one that is over."""
     common = {"key": "x", "details": "{}", "last_seen_at": frozen}
@@ -70,12 +126,33 @@ def stages(engine: Engine, moment: datetime) -> dict[str, tuple[str, int]]:
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_overview_looks(
-    size: tuple[int, int], populated: Settings, console: MakeConsole, settled: Any, snapshot: Any
+    size: tuple[int, int],
+    populated: Settings,
+    forecast: Engine,
+    console: MakeConsole,
+    settled: Any,
+    snapshot: Any,
 ) -> None:
     app = console(populated)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
         snapshot(app, f"overview-{size[0]}x{size[1]}")
+
+
+async def test_a_key_shows_the_hours_of_the_week_where_there_is_no_room_for_both(
+    populated: Settings, console: MakeConsole, settled: Any, snapshot: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert not app.screen.query_one("#week").display
+        await pilot.press("v")
+        await settled(pilot)
+        snapshot(app, "overview-week-80x24")
+        await pilot.press("v")
+        await settled(pilot)
+        assert app.screen.query_one("#chart").display
+        assert isinstance(app.focused, RunTable)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
@@ -125,6 +202,83 @@ async def test_a_console_that_only_reads_acknowledges_nothing(
         assert str(app.screen.query_one("#alerts", Static).content).count("\n") == 2
 
 
+async def test_a_console_that_only_reads_dims_what_would_change_something(
+    populated: Settings, alarmed: Engine, console: MakeConsole, settled: Any, launched: list[Any]
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("u", "s", "n", "i", "a")
+        await settled(pilot)
+        assert {name: app.screen.check_action(name, ()) for name in OverviewScreen.CHANGES} == dict.fromkeys(
+            OverviewScreen.CHANGES
+        )
+        assert app.screen.check_action("week", ()) is True
+    assert launched == []
+
+
+async def test_panels_tell_windows_and_whether_the_forecast_is_on_track(
+    populated: Settings, forecast: Engine, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        week, _, month = str(app.screen.query_one("#markets", Static).content).splitlines()
+        assert week.split()[:8] == ["fri-noon", "420", "23h", "69", "486", "560", "500–630", "540-559"]
+        assert week.split()[8:] == ["41%", "2h", "then", "560-579", "30%", "0-539", "20%", "negative_binomial", "1"]
+        assert month.endswith("no forecast is stored")
+        told = str(app.screen.query_one("#newest-forecast", Static).content)
+        assert "negative_binomial 1 champion" in told
+        assert "In 6 h" in told
+        assert "28  of 24 · in 80%" in told
+        assert "Product launch" in str(app.screen.query_one("#coming", Static).content)
+
+
+async def test_a_window_with_a_hole_is_a_lower_bound_and_an_old_forecast_shows_its_age(
+    populated: Settings, forecast: Engine, console: MakeConsole, settled: Any, frozen: datetime
+) -> None:
+    hole = frozen - 20 * HOUR
+    execute(forecast, update(tables.Coverage).values(span_end=hole))
+    later = {"source": "file", "span_start": hole + 4 * HOUR, "span_end": frozen, "created_at": frozen}
+    execute(forecast, insert(tables.Coverage).values(later))
+    execute(forecast, update(tables.WindowForecast).values(forecast_time=frozen - 3 * DAY))
+    app = console(populated)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        week = str(app.screen.query_one("#markets", Static).content).splitlines()[0]
+        assert week.split()[1].startswith("≥")
+        assert "4 h not observed" in week
+        assert " 3d " in week
+
+
+@pytest.mark.parametrize(("size", "shown"), [((80, 24), False), ((120, 24), False), ((120, 36), True)])
+async def test_both_charts_are_shown_where_they_have_room(
+    size: tuple[int, int], shown: bool, populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        assert app.screen.query_one("#week").display is shown
+        assert app.screen.check_action("week", ()) is not shown
+
+
+async def test_what_stays_the_same_is_not_painted_again(
+    populated: Settings, forecast: Engine, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        painted: list[Widget] = []
+        monkeypatch.setattr(Widget, "refresh", lambda widget, *_, **__: painted.append(widget) or widget)
+        screen = app.screen
+        assert isinstance(screen, OverviewScreen)
+        screen._shown = None
+        screen.refresh_data()
+        await settled(pilot)
+        assert screen._shown is not None
+        assert [w for w in painted if isinstance(w, Panel | HeatMap | Sparkline | RunTable)] == []
+
+
 def test_windows_count_what_was_posted_and_what_is_usual(populated_engine: Engine, frozen: datetime) -> None:
     found = overview.read(populated_engine, ZoneInfo("UTC"), frozen)
     with engines.reading(populated_engine) as connection:
@@ -137,7 +291,7 @@ def test_windows_count_what_was_posted_and_what_is_usual(populated_engine: Engin
     assert today.start == frozen.replace(hour=0, minute=0)
     assert today.usual is not None
     days = [today.start - k * DAY for k in range(1, 29)]
-    exact = sum(sum(day <= moment < day + (frozen - today.start) for moment in since) for day in days) / 28
+    exact = median(sum(day <= moment < day + (frozen - today.start) for moment in since) for day in days)
     assert today.usual == pytest.approx(exact, abs=1)
 
 

@@ -13,10 +13,11 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from musktracker.text import printable
+from tui.screens import overview_text
 from tui.screens.base import ConsoleScreen
 from tui.screens.first_run import FirstRun
-from tui.widgets.header import age
+from tui.screens.overview_text import QUIET
+from tui.widgets.heat_map import HeatMap
 from tui.widgets.panel import Panel
 from tui.widgets.record_table import RecordTable
 from tui.widgets.run_table import RunTable
@@ -26,14 +27,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.alerts import OpenAlert
-    from musktracker.db.queries.overview import NewestForecast, Overview, Stage, Window
+    from musktracker.db.queries.overview import Overview, Stage
     from musktracker.runs import RunInfo
 
 RUNS = 20
 ALERTS = 4  # the most that are shown, on a tall screen
-MARKS = {"good": ("✓", "$success"), "late": ("!", "$warning"), "missing": ("–", "$text-muted")}
-ALERT_MARKS = {"error": ("✗", "$error"), "warning": ("!", "$warning"), "info": ("i", "$accent")}
-QUIET = "$text-muted"
+WIDE, WIDEST, TALL = 120, 160, 34  # columns and rows from which more is shown
 STEPS = {
     "import": ("i", "Import newer posts, or follow the X API (3, then a)"),
     "refresh": ("u", "Count the new hours"),
@@ -41,7 +40,6 @@ STEPS = {
     "forecast": ("6", "Forecast the hours to come"),
     "score": ("s", "Score the forecasts whose hours are over"),
 }
-WINDOW_NAMES = {"today": "Today", "24 hours": "Last 24 h", "7 days": "Last 7 days", "week": "This week"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +64,11 @@ class OverviewScreen(ConsoleScreen):
     CSS_PATH = "overview.tcss"
     AUTO_FOCUS = "RunTable"
     CHANGES = frozenset({"next_step", "acknowledge", "import", "demo", "update", "score"})
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (WIDEST, "-widest")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "next_step", "Next step", tooltip="Do what is to be done next", id="overview.next"),
+        Binding("v", "week", "Week", tooltip="Posts by hour of the week, or by the last hours", id="overview.week"),
         Binding("a", "acknowledge", "Acknowledge", tooltip="The first alert was seen", id="overview.acknowledge"),
         Binding("i", "import", "Import", tooltip="Bring in posts from a file", id="overview.import"),
         Binding("d", "demo", "Demo", tooltip="See everything at work on a simulated account", id="overview.demo"),
@@ -92,8 +91,13 @@ class OverviewScreen(ConsoleScreen):
                 yield Panel("Fresh", id="freshness")
                 yield Panel("Counts", id="counts")
                 yield Panel("Forecast", id="newest-forecast")
-            with Vertical(id="chart"):
-                yield Sparkline()
+                yield Panel("Coming up", id="coming")
+            yield Panel(overview_text.MARKETS_TITLE, id="markets")
+            with Horizontal(id="charts"):
+                with Vertical(id="chart"):
+                    yield Sparkline()
+                with Vertical(id="week"):
+                    yield HeatMap()
             with Vertical(id="last-runs"):
                 yield RunTable(follow=True, memory="overview")
 
@@ -134,6 +138,8 @@ class OverviewScreen(ConsoleScreen):
         empty = self._data is not None and not self._data.overview.posts
         if action == "demo":
             return empty
+        if action == "week":
+            return self._data is not None and not empty and not self._side_by_side
         if action in ("next_step", "update", "score"):
             return self._data is not None and not empty
         if action == "acknowledge":
@@ -151,6 +157,12 @@ class OverviewScreen(ConsoleScreen):
             self.app.action_go("models" if step == "train" else "forecasts")
         else:
             self.notify("Everything is fresh", timeout=3)
+
+    def action_week(self) -> None:
+        """Show the hours of the week in place of the last hours, or those again."""
+        self.toggle_class("-week")
+        shown = HeatMap if self.has_class("-week") and self.size.height < TALL else RunTable
+        self.call_after_refresh(self.query_one(shown).focus)
 
     def action_update(self) -> None:
         """Start a refresh."""
@@ -178,6 +190,12 @@ class OverviewScreen(ConsoleScreen):
         """Go to the demo."""
         self.app.open_demo()
 
+    def on_resize(self) -> None:
+        """Another size has room for other words and keys."""
+        if self._data is not None and self._data.overview.posts:
+            self._show_dashboard(self._data)
+        self.refresh_bindings()
+
     @on(RecordTable.Opened, "RunTable")
     def _open_run(self) -> None:
         info = self.query_one(RunTable).record
@@ -190,19 +208,36 @@ class OverviewScreen(ConsoleScreen):
         self._holding = event.table.filter_text
         self.refresh_data()
 
+    @property
+    def _side_by_side(self) -> bool:
+        """Whether there is room for both charts."""
+        return self.size.width >= WIDE and self.size.height >= TALL
+
     def _show_dashboard(self, data: OverviewData) -> None:
-        overview, moment = data.overview, data.minute
+        overview, moment, told = data.overview, data.minute, self.app.format_time
+        tall, width = self.size.height >= TALL, self.size.width
         self._show_next(overview)
         self._show_alerts(data)
-        self.query_one("#freshness", Panel).set_lines(self._freshness(overview, moment))
-        self.query_one("#counts", Panel).set_lines(self._counts(overview), f"Counts ({overview.counting})")
-        self.query_one("#newest-forecast", Panel).set_lines(self._forecast(overview.forecast))
+        panels = {
+            "#freshness": overview_text.stages_text(overview, moment, told, roomy=tall, policy=width >= WIDEST),
+            "#newest-forecast": overview_text.forecast_text(overview, moment, told),
+            "#coming": overview_text.events_text(overview, moment, told),
+            "#markets": overview_text.markets_text(overview, moment, likely=width >= WIDE, whose=width >= WIDEST),
+        }
+        for name, lines in panels.items():
+            self.query_one(name, Panel).set_lines(lines)
+        counts = overview_text.counts_text(overview, moment, told, roomy=tall)
+        self.query_one("#counts", Panel).set_lines(counts, f"Counts ({overview.counting})")
         self.query_one(Sparkline).set_counts(overview.hours_start, overview.hours)
-        chart = self.query_one("#chart")
-        title, subtitle = self._chart_titles(overview)
-        if (chart.border_title, chart.border_subtitle) != (title, subtitle):
-            chart.border_title, chart.border_subtitle = title, subtitle
+        self.query_one(HeatMap).set_pattern(overview.week)
+        self._title("#chart", self._chart_titles(overview))
+        self._title("#week", overview_text.week_title(overview, self.app.zone.key))
         self.query_one(RunTable).set_records(data.runs)
+
+    def _title(self, name: str, titles: tuple[str, str]) -> None:
+        frame = self.query_one(name)
+        if (frame.border_title, frame.border_subtitle) != titles:
+            frame.border_title, frame.border_subtitle = titles
 
     def _show_next(self, overview: Overview) -> None:
         step = overview.next_step
@@ -222,76 +257,15 @@ class OverviewScreen(ConsoleScreen):
 
     def _show_alerts(self, data: OverviewData) -> None:
         places = [f"{i}/{data.alert_count}  " if data.alert_count > 1 else "" for i in range(1, len(data.alerts) + 1)]
-        lines = [_alert_line(alert, place, data.minute) for alert, place in zip(data.alerts, places, strict=True)]
+        lines = [
+            overview_text.alert_line(alert, place, data.minute)
+            for alert, place in zip(data.alerts, places, strict=True)
+        ]
         text = Content("\n").join(lines)
         line = self.query_one("#alerts", Static)
         line.display = bool(lines)
         if not (isinstance(line.content, Content) and line.content.is_same(text)):
             line.update(text)
-
-    def _freshness(self, overview: Overview, moment: datetime) -> Content:
-        lines = [self._stage_line(stage, overview, moment) for stage in overview.stages]
-        newest = "none" if overview.last_post is None else age(moment - overview.last_post)
-        lines.insert(0, Content.assemble(("  Last post ", QUIET), newest))
-        return Content("\n").join(lines)
-
-    def _stage_line(self, stage: Stage, overview: Overview, moment: datetime) -> Content:
-        mark, colour = MARKS[stage.state]
-        return Content.assemble(
-            (f"{mark} ", f"bold {colour}"),
-            (f"{stage.name.capitalize():<8}  ", QUIET),
-            (self._stage_text(stage, overview, moment), "" if stage.state == "good" else colour),
-        )
-
-    def _stage_text(self, stage: Stage, overview: Overview, moment: datetime) -> str:
-        until = self.app.format_time(stage.until, "%m-%d %H:%M")
-        if stage.until is None:
-            return {"posts": "observed span unknown", "model": "none yet", "forecast": "none yet"}.get(
-                stage.name, "not yet"
-            )
-        since = age(moment - stage.until)
-        if stage.name in ("buckets", "features"):
-            behind = f", {stage.due:,} h behind" if stage.due else ""
-            return f"to {until}{behind}"
-        if stage.name == "score":
-            return f"{stage.due:,} hours wait" if stage.due else f"to {until}"
-        if stage.name == "model" and overview.model is not None:
-            return printable(f"{since}, {overview.model[0]} {overview.model[1]}")
-        return f"observed to {until}" if stage.name == "posts" else f"from {until}"
-
-    def _counts(self, overview: Overview) -> Content:
-        lines = [Content.styled(printable(overview.counting_meaning), QUIET)]
-        lines += [_window_line(window) for window in overview.windows]
-        since = self.app.format_time(overview.first_post, "%Y-%m-%d")
-        lines.append(_figure("Stored", f"{overview.posts:,}", f"from {since}"))
-        if overview.forecast is not None:
-            lines.append(self._forecast_line(overview.forecast))
-        return Content("\n").join(lines)
-
-    def _forecast_line(self, forecast: NewestForecast) -> Content:
-        interval = forecast.interval(0.95)
-        within = "" if interval is None else f"{interval[0]:,.0f}–{interval[1]:,.0f} at 95%"
-        return _figure(f"Next {_horizon(forecast.horizon_hours)}", f"{forecast.total:,.0f}", within, "$accent")
-
-    def _forecast(self, forecast: NewestForecast | None) -> Content:
-        if forecast is None:
-            return Content.styled("None yet: 5 fits a model, 6 forecasts", QUIET)
-        origin = self.app.format_time(forecast.origin, "%m-%d %H:%M")
-        name = printable(f"{forecast.model} {forecast.version}")
-        lines = [
-            Content.styled(f"{name}, from {origin}", QUIET),
-            _figure(
-                f"Next {_horizon(forecast.horizon_hours)}", f"{forecast.total:,.0f}", "posts expected", "$accent"
-            ),
-        ]
-        if 0.5 in forecast.quantiles:
-            lines.append(_figure("Median", f"{forecast.quantiles[0.5]:,.0f}", ""))
-        for share in (0.5, 0.8, 0.95):
-            interval = forecast.interval(share)
-            if interval is not None:
-                lines.append(_figure(f"{share:.0%}", f"{interval[0]:,.0f}", f"to {interval[1]:,.0f}"))
-        lines += [Content.styled(f"! {printable(warning)}", "$warning") for warning in forecast.warnings]
-        return Content("\n").join(lines)
 
     def _chart_titles(self, overview: Overview) -> tuple[str, str]:
         known = [count for count in overview.hours[-48:] if count is not None]
@@ -300,42 +274,8 @@ class OverviewScreen(ConsoleScreen):
         return title, f"last 48 h: max {max(known)} · mean {sum(known) / len(known):.1f}" if known else "not observed"
 
 
-def _alert_line(alert: OpenAlert, place: str, minute: datetime) -> Content:
-    mark, colour = ALERT_MARKS[alert.severity]
-    since = age(minute - alert.raised_at)
-    return Content.assemble(
-        (f" {mark} ", f"bold {colour}"), (f"{place}{since}  ", QUIET), (printable(alert.message), colour)
-    )
-
-
 def _why(overview: Overview) -> str:
     stages: dict[str, Stage] = {stage.name: stage for stage in overview.stages}
     step = overview.next_step
     due = {"refresh": stages["buckets"].due, "score": stages["score"].due}.get(step or "", 0)
     return f" ({due:,} h)" if due else ""
-
-
-def _window_line(window: Window) -> Content:
-    name = WINDOW_NAMES[window.name]
-    if window.observed <= 0 and not window.count:
-        return _figure(name, "–", "not observed")
-    count = f"{window.count:,}"
-    if window.observed < 0.999:
-        return _figure(name, f"≥{count}", f"{window.observed:.0%} observed")
-    return _figure(name, count, _pace(window))
-
-
-def _pace(window: Window) -> str:
-    if window.usual is None:
-        return ""
-    if window.usual < 1:
-        return f"usual {window.usual:.1f}"
-    return f"usual {window.usual:,.0f}, {window.count / window.usual:.1f}×"
-
-
-def _figure(name: str, figure: str, note: str, colour: str = "bold") -> Content:
-    return Content.assemble((f"{name:<11}", QUIET), (f"{figure:>8}", colour), (f"  {note}", QUIET))
-
-
-def _horizon(hours: int) -> str:
-    return f"{hours // 24} days" if hours > 48 and hours % 24 == 0 else f"{hours} h"

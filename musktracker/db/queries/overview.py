@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,11 +13,15 @@ from sqlalchemy import Connection, Engine, func, select
 from musktracker import timeline
 from musktracker.db import settings
 from musktracker.db.engines import reading
+from musktracker.db.queries import newest_forecast, week_pattern, windows
+from musktracker.db.queries.coverage import covered_of
+from musktracker.db.queries.newest_forecast import NewestForecast
+from musktracker.db.queries.week_pattern import WeekPattern
+from musktracker.db.queries.windows import MarketWindow
 from musktracker.db.tables import (
-    Coverage,
+    ExogenousEvent,
     Feature,
     Forecast,
-    ForecastTotal,
     ModelMetadata,
     RawTweet,
     RunRow,
@@ -27,7 +30,9 @@ from musktracker.db.tables import (
 from musktracker.timeline import DAY, HOUR, Span, floor_hour, now
 
 CHART_HOURS = 96
-USUAL_DAYS = 28  # what is usual is the mean of these days
+USUAL_DAYS = 28  # what is usual is the median of these days
+KNOWN_DAYS = 7 * week_pattern.WEEKS + 1  # of hours that are read
+EVENTS = 6
 SCORED_DAYS = 30  # older forecasts without an outcome are for hours that nobody observed
 LATE = {  # how old each stage may be before it is late
     "posts": 2 * HOUR,
@@ -59,17 +64,21 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """How fresh a stage of the flow is. `state` is good, late or missing; `due` is how much waits for it."""
+    """How fresh a stage of the flow is. `state` is good, late or missing; `due` is how much waits for it.
+
+    `limit_hours` is how old it may become before it is late; None for scores, which are late as soon as one is due.
+    """
 
     name: str
     state: str
     until: datetime | None
     due: int = 0
+    limit_hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How many posts since `start`; `usual` is the mean at this point, None where too little is known.
+    """How many posts since `start`; `usual` is the median at this point, None where too little is known.
 
     `observed` is the share (0..1) of the window that was observed: below 1 the count is a lower bound.
     """
@@ -82,22 +91,13 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class NewestForecast:
-    """The total of the newest forecast; `quantiles` maps probabilities to counts."""
+class ComingEvent:
+    """An event that is not over."""
 
-    model: str
-    version: str
-    origin: datetime
-    horizon_hours: int
-    total: float
-    quantiles: Mapping[float, float]
-    warnings: tuple[str, ...]
-
-    def interval(self, share: float) -> tuple[float, float] | None:
-        """The central interval that holds this share of the paths, where its ends were stored."""
-        low, high = (round(p, 6) for p in ((1 - share) / 2, (1 + share) / 2))
-        found = {round(p, 6): value for p, value in self.quantiles.items()}
-        return (found[low], found[high]) if low in found and high in found else None
+    name: str
+    start: datetime
+    end: datetime
+    intensity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Overview:
     """Everything that the first screen shows but the runs.
 
     `hours[i]` is the count of the hour `hours_start + i`, None where it was not observed. `model` is the newest
-    version as (name, version).
+    version and `champion` the one that forecasts, as (name, version). `week` is of the display zone's clocks.
     """
 
     counting: str
@@ -119,7 +119,11 @@ class Overview:
     hours_start: datetime
     hours: tuple[int | None, ...]
     model: tuple[str, str] | None
+    champion: tuple[str, str] | None
     forecast: NewestForecast | None
+    markets: tuple[MarketWindow, ...]
+    week: WeekPattern
+    events: tuple[ComingEvent, ...]
 
     @property
     def next_step(self) -> str | None:
@@ -157,15 +161,15 @@ def read(engine: Engine, zone: ZoneInfo, moment: datetime | None = None) -> Over
     moment = moment or now()
     with reading(engine) as connection:
         counting = settings.COUNTINGS[settings.counting(connection)]
-        spans = timeline.union(
-            Span(*row) for row in connection.execute(select(Coverage.span_start, Coverage.span_end))
-        )
+        spans = covered_of(connection, counting.name)
         counted_until = _last_bucket_end(connection)
-        buckets = _hourly(connection, min(moment, counted_until or moment) - (USUAL_DAYS + 8) * DAY)
+        buckets = _hourly(connection, min(moment, counted_until or moment) - KNOWN_DAYS * DAY)
         chart_end = min(floor_hour(moment), counted_until or floor_hour(moment))
         chart_start = chart_end - CHART_HOURS * HOUR
         model = _newest_model(connection)
-        forecast = _newest_forecast(connection)
+        champion = newest_forecast.champion(connection)
+        champion_id = None if champion is None else champion.id
+        forecast = newest_forecast.read(connection, counting.name, champion_id, counted_until)
         last_post = _end_post(connection, newest=True)
         return Overview(
             counting=counting.name,
@@ -179,13 +183,17 @@ def read(engine: Engine, zone: ZoneInfo, moment: datetime | None = None) -> Over
             observed_until=spans[-1].end if spans else None,
             stages=_stages(connection, moment, spans, counted_until, model, forecast),
             windows=tuple(
-                _window(connection, name, start, moment, spans, buckets, counting.name)
+                _window(connection, name, start, moment, spans, buckets, counting.name, zone)
                 for name, start in _window_starts(moment, zone)
             ),
             hours_start=chart_start,
             hours=tuple(buckets.get(chart_start + i * HOUR) for i in range(CHART_HOURS)),
             model=None if model is None else (model.model_name, model.model_version),
+            champion=None if champion is None else (champion.model_name, champion.model_version),
             forecast=forecast,
+            markets=windows.current(connection, moment, spans, counting.name),
+            week=week_pattern.of_week(buckets, zone, chart_end),
+            events=_coming(connection, moment),
         )
 
 
@@ -204,7 +212,7 @@ def _hourly(connection: Connection, since: datetime) -> dict[datetime, int]:
     query = select(TimeBucket.bucket_start, TimeBucket.tweet_count).where(
         TimeBucket.granularity == "hourly", TimeBucket.bucket_start >= since
     )
-    return {row.bucket_start: row.tweet_count for row in connection.execute(query)}
+    return {start: count for start, count in connection.execute(query)}  # noqa: C416
 
 
 def _newest_model(connection: Connection) -> Any:
@@ -214,26 +222,15 @@ def _newest_model(connection: Connection) -> Any:
     ).first()
 
 
-def _newest_forecast(connection: Connection) -> NewestForecast | None:
+def _coming(connection: Connection, moment: datetime) -> tuple[ComingEvent, ...]:
+    event = ExogenousEvent
     query = (
-        select(
-            ModelMetadata.model_name,
-            ModelMetadata.model_version,
-            ForecastTotal.forecast_time,
-            ForecastTotal.horizon_hours,
-            ForecastTotal.predicted_total,
-            ForecastTotal.quantiles,
-            ForecastTotal.warnings,
-        )
-        .join(ModelMetadata, ModelMetadata.id == ForecastTotal.model_metadata_id)
-        .order_by(ForecastTotal.forecast_time.desc(), ForecastTotal.id.desc())
-        .limit(1)
+        select(event.name, event.event_start, event.event_end, event.intensity)
+        .where(event.removed_at.is_(None), event.event_end > moment)
+        .order_by(event.event_start, event.id)
+        .limit(EVENTS)
     )
-    row = connection.execute(query).first()
-    if row is None:
-        return None
-    quantiles = {float(p): float(value) for p, value in json.loads(row.quantiles).items()}
-    return NewestForecast(*row[:5], quantiles, tuple(json.loads(row.warnings)))
+    return tuple(ComingEvent(*row) for row in connection.execute(query))
 
 
 def _stages(
@@ -259,10 +256,9 @@ def _stages(
 
 
 def _stage(name: str, moment: datetime, until: datetime | None, due: int = 0) -> Stage:
-    if until is None:
-        return Stage(name, "missing", None, due)
-    late = due > 0 or moment - until > LATE[name]
-    return Stage(name, "late" if late else "good", until, due)
+    late = until is not None and (due > 0 or moment - until > LATE[name])
+    state = "missing" if until is None else "late" if late else "good"
+    return Stage(name, state, until, due, LATE[name] / HOUR)
 
 
 def _uncounted(spans: Sequence[Span], moment: datetime, counted_until: datetime | None) -> int:
@@ -311,6 +307,7 @@ def _window(
     spans: Sequence[Span],
     buckets: Mapping[datetime, int],
     counting: str,
+    zone: ZoneInfo,
 ) -> Window:
     query = (
         select(func.count())
@@ -325,17 +322,23 @@ def _window(
     count = int(connection.scalar(query) or 0)
     missing = sum(hole.hours() for hole in timeline.holes(spans, Span(start, moment)))
     length = max((moment - start) / HOUR, 1e-9)
-    return Window(name, start, count, 1 - missing / length, _usual(buckets, start, moment))
+    return Window(name, start, count, 1 - missing / length, _usual(buckets, start, moment, zone))
 
 
-def _usual(buckets: Mapping[datetime, int], start: datetime, moment: datetime) -> float | None:
-    """The mean count of the same stretch of the day (or of the week, where it is longer) before."""
-    period = DAY if moment - start <= DAY else 7 * DAY
-    counts = [
-        _between(buckets, start - k * period, moment - k * period) for k in range(1, USUAL_DAYS * DAY // period + 1)
-    ]
-    known = [count for count in counts if count is not None]
-    return sum(known) / len(known) if 2 * len(known) > len(counts) else None
+def _usual(buckets: Mapping[datetime, int], start: datetime, moment: datetime, zone: ZoneInfo) -> float | None:
+    """The median count of the same stretch of the day (or of the week, where it is longer) before, by the clock."""
+    period = DAY if moment - start <= DAY + HOUR else 7 * DAY
+    back = [k * period for k in range(1, USUAL_DAYS * DAY // period + 1)]
+    counts = [_between(buckets, _earlier(start, by, zone), _earlier(moment, by, zone)) for by in back]
+    known = sorted(count for count in counts if count is not None)
+    if 2 * len(known) <= len(counts):
+        return None
+    return (known[len(known) // 2] + known[(len(known) - 1) // 2]) / 2
+
+
+def _earlier(moment: datetime, by: timedelta, zone: ZoneInfo) -> datetime:
+    """The moment at which the zone's clocks showed the same time some days before."""
+    return (moment.astimezone(zone) - by).astimezone(UTC)
 
 
 def _between(buckets: Mapping[datetime, int], start: datetime, end: datetime) -> float | None:
@@ -345,6 +348,8 @@ def _between(buckets: Mapping[datetime, int], start: datetime, end: datetime) ->
         count = buckets.get(hour)
         if count is None:
             return None
-        total += count * ((min(hour + HOUR, end) - max(hour, start)) / HOUR)
-        hour += HOUR
+        after = hour + HOUR
+        whole = hour >= start and after <= end
+        total += count if whole else count * ((min(after, end) - max(hour, start)) / HOUR)
+        hour = after
     return total
