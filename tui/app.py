@@ -204,7 +204,11 @@ class Console(App[None], inherit_bindings=False):
 
     def on_resize(self, event: Resize) -> None:
         """Show only a message where the terminal is too small for anything else."""
-        self.set_class(event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1], "-too-small")
+        too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        if too_small != self.has_class("-too-small"):
+            self.set_class(too_small, "-too-small")
+            for screen in self.screen_stack[:-1]:  # what is below says it where something is open over it
+                self.stylesheet.update(screen)
 
     def connect(self) -> None:
         """Open the database in a thread, and bring its schema up to date."""
