@@ -26,17 +26,30 @@ import signal, sys
 if {ignore_hangup}: signal.signal(signal.SIGHUP, signal.SIG_IGN)
 from musktracker.config import load
 from tui.app import run
-sys.exit(run(load()))
+sys.exit(run(load(), mouse={mouse}))
 """
 SWITCH = re.compile(rb"(?=\x1b\[\?1049[hl])")
-MODES = {"alternate screen": 1049, "mouse": 1000, "any mouse": 1003, "focus": 1004, "paste": 2004}
+MODES = {
+    "alternate screen": 1049,
+    "mouse": 1000,
+    "any mouse": 1003,
+    "mouse pixels": 1016,
+    "focus": 1004,
+    "paste": 2004,
+}
 
 
 class Terminal:
     """A pseudo-terminal, the process in it, and what its screen shows."""
 
     def __init__(
-        self, settings: Settings, *, ignore_hangup: bool = False, command: list[str] | None = None, **environ: str
+        self,
+        settings: Settings,
+        *,
+        ignore_hangup: bool = False,
+        mouse: bool = False,
+        command: list[str] | None = None,
+        **environ: str,
     ) -> None:
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
@@ -45,7 +58,7 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.written = b""
         self.process = subprocess.Popen(
-            command or console_command(ignore_hangup=ignore_hangup),
+            command or [sys.executable, "-c", START.format(ignore_hangup=ignore_hangup, mouse=mouse)],
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,
@@ -140,8 +153,3 @@ class Terminal:
 
     def _is_on(self, mode: int) -> bool:
         return self.written.rfind(b"\x1b[?%dh" % mode) > self.written.rfind(b"\x1b[?%dl" % mode)
-
-
-def console_command(*, ignore_hangup: bool = False) -> list[str]:
-    """What starts the console."""
-    return [sys.executable, "-c", START.format(ignore_hangup=ignore_hangup)]
