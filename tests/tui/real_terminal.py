@@ -80,13 +80,6 @@ class Terminal:
             assert time.monotonic() < deadline, f"{text!r} never came:\n" + "\n".join(self.screen.display)
             self.read(0.1)
 
-    def wait_for_end_of(self, text: str) -> None:
-        """Read until a text has left the screen."""
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while text in "\n".join(self.screen.display):
-            assert time.monotonic() < deadline, f"{text!r} never went:\n" + "\n".join(self.screen.display)
-            self.read(0.1)
-
     def read(self, patience: float) -> bool:
         """Take in what was written; whether there was anything."""
         if not select.select([self.master], [], [], patience)[0]:

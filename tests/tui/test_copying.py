@@ -58,7 +58,7 @@ class Told:
 
 
 def test_what_no_terminal_takes_at_once_is_in_the_file_alone(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path)
+    settings = Settings(data_dir=tmp_path, database_url="sqlite://")
     told: Any = Told()
     copy(told, settings, "é" * (CAP // 2 + 1), "1 line")
     assert told.copied == []

@@ -39,7 +39,7 @@ def children(shell: Terminal) -> list[int]:
 def open_console(shell: Terminal) -> int:
     """Start the console from the shell; returns its process."""
     shell.press(f"{CONSOLE}\r")
-    shell.wait_for("Last runs")
+    shell.wait_for("ada@tower")
     return children(shell)[0]
 
 
@@ -86,9 +86,11 @@ def test_after_a_stop_that_nothing_can_catch_it_has_the_terminal_again_and_leave
     console = open_console(shell)
     os.kill(console, signal.SIGSTOP)
     shell.wait_for("Stopped")
+    entered = shell.written.count(b"\x1b[?1049h")
     shell.press("fg\r")
-    shell.wait_for_end_of("Stopped")
-    shell.wait_for("Last runs")
+    while shell.written.count(b"\x1b[?1049h") == entered:
+        shell.read(0.1)
+    shell.wait_for("ada@tower")
     shell.press("2")
     shell.wait_for("Schema at")
     shell.press("q")
