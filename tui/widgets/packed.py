@@ -56,7 +56,7 @@ class PackedRows:
         self.first = start
 
     def drop_before(self, number: int) -> None:
-        """Let go of the rows before this one."""
+        """Let go of the rows before this one; none can be put before the rest then."""
         self.first = number
         gone = bisect_right(self._starts, number) - 1
         if gone > 0:
