@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 import time
 import traceback
@@ -25,6 +26,7 @@ from musktracker import timeline
 from musktracker.config import Settings, for_demo
 from musktracker.errors import MuskTrackerError
 from tui import state
+from tui.copying import clipboard
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
 
@@ -50,14 +52,14 @@ ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings
 SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 
-def run(settings: Settings, *, read_only: bool = False) -> int:
-    """Open the console in this terminal; returns the exit code."""
+def run(settings: Settings, *, read_only: bool = False, mouse: bool = False) -> int:
+    """Open the console in this terminal; returns the exit code. With `mouse` it takes clicks and the wheel."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     console = Console(settings, read_only=read_only)
-    console.run(mouse=False)
+    console.run(mouse=mouse)
     while console.next_settings is not None:  # the demo was asked for
         console = Console(console.next_settings)
-        console.run(mouse=False)
+        console.run(mouse=mouse)
     return console.return_code or 0
 
 
@@ -88,6 +90,7 @@ class Console(App[None], inherit_bindings=False):
         Binding("z", "zone", "Time zone", show=False, tooltip="Show times in another zone", id="app.zone"),
         Binding("X", "export", "Export", show=False, tooltip="Write what is shown to a file", id="app.export"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Back to the shell", id="app.suspend"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
         Binding("q", "quit", "Quit", id="app.quit"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit.always"),
@@ -141,6 +144,12 @@ class Console(App[None], inherit_bindings=False):
     def complain(self, text: str) -> None:
         """Say what went wrong, over the current screen."""
         self.notify(text, title="That did not work", severity="error", markup=False, timeout=10)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Put a text in the clipboard, through whatever is between the console and the terminal."""
+        self._clipboard = text
+        if self._driver is not None:
+            self._driver.write(clipboard(text, os.environ))
 
     def pulse(self, engine: Engine) -> object:
         """What differs after any change of the database; None where that cannot be told. Called in threads."""
@@ -197,7 +206,11 @@ class Console(App[None], inherit_bindings=False):
 
     def on_resize(self, event: Resize) -> None:
         """Show only a message where the terminal is too small for anything else."""
-        self.set_class(event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1], "-too-small")
+        too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        if too_small != self.has_class("-too-small"):
+            self.set_class(too_small, "-too-small")
+            for screen in self.screen_stack[:-1]:  # what is below says it where something is open over it
+                self.stylesheet.update(screen)
 
     def connect(self) -> None:
         """Open the database in a thread, and bring its schema up to date."""

@@ -10,6 +10,7 @@ import sys
 import termios
 import threading
 from codecs import getincrementaldecoder
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import Any, cast
@@ -23,7 +24,8 @@ from tui.ascii import is_utf8, plain
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 FORCE_SECONDS = 0.8  # an ending that takes longer (a line that stalls, a loop that is stuck) is forced
-HAND_BACK = "\x1b[?2026l\x1b[?2004l\x1b[?2048l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
+MOUSE_OFF = "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
+HAND_BACK = f"\x1b[?2026l\x1b[?2004l\x1b[?2048l{MOUSE_OFF}\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
 
 
 class Line:
@@ -69,15 +71,24 @@ class Terminal(LinuxDriver):
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._watchdog: threading.Timer | None = None
         self._wake: tuple[int, int] | None = None
+        self._suspended = False
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the terminal is the console's now; a process in the background cannot take it."""
+        return self._key_thread is not None and self._key_thread.is_alive()
 
     def start_application_mode(self) -> None:
         """Take the terminal over, and listen to the signals that end the console."""
         self._running_loop = asyncio.get_running_loop()
-        self._wake = os.pipe()
+        if self._wake is None:
+            self._wake = os.pipe()
         for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:
+            if number not in self._handlers and signal.getsignal(number) != signal.SIG_IGN:
                 self._handlers[number] = signal.signal(number, self._signalled)
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        if not self.is_taken and self._is_cut():
+            self.end(128 + signal.SIGHUP)
 
     def stop_application_mode(self) -> None:
         """Give the terminal back."""
@@ -130,6 +141,43 @@ class Terminal(LinuxDriver):
         if self._running_loop is not None:
             with suppress(RuntimeError):  # the loop has ended already
                 self._running_loop.call_soon_threadsafe(self._app.exit, None, code)
+
+    def _sigtstp_application(self, *_: object) -> None:
+        self._soon(self._suspend)
+
+    def _sigcont_application(self, *_: object) -> None:
+        if not self._suspended:  # it was stopped by what cannot be caught, and the shell has had the terminal
+            self._soon(self._take_again)
+
+    def _suspend(self) -> None:
+        self._suspended = True
+        self.suspend_application_mode()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._take_again()
+        self._suspended = False
+
+    def _take_again(self) -> None:
+        if self.is_taken:
+            self.suspend_application_mode()
+        while not self.is_taken and self._watchdog is None:  # in the background it stops again as it tries
+            self.resume_application_mode()
+        self._app.refresh(layout=True)
+
+    def _soon(self, action: Callable[[], None]) -> None:
+        """Act in the loop's turn: a handler might interrupt whoever holds the lock that it needs."""
+        if self._running_loop is not None:
+            self._running_loop.call_soon_threadsafe(action)
+
+    def _is_cut(self) -> bool:
+        try:
+            termios.tcgetattr(self.fileno)
+        except termios.error:
+            return True
+        return False
+
+    def _disable_mouse_support(self) -> None:
+        if self._mouse:
+            self.write(MOUSE_OFF)
 
     def _read(self) -> bytes:
         try:

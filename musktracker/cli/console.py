@@ -12,12 +12,17 @@ from musktracker.errors import UsageError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     parser.add_argument("--read-only", action="store_true", help="look only: the database itself refuses any change")
+    parser.add_argument(
+        "--mouse",
+        action="store_true",
+        help="take clicks and the wheel; without it the mouse is the terminal's, to select and copy text with",
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Open it in this terminal."""
     require_terminal("For scripts there is musktracker status; musktracker --help lists every command")
-    return open_console(settings, read_only=arguments.read_only)
+    return open_console(settings, read_only=arguments.read_only, mouse=arguments.mouse)
 
 
 def require_terminal(instead: str) -> None:
@@ -26,9 +31,9 @@ def require_terminal(instead: str) -> None:
         raise UsageError("The console needs a terminal", instead)
 
 
-def open_console(settings: Settings, *, read_only: bool = False) -> int:
+def open_console(settings: Settings, *, read_only: bool = False, mouse: bool = False) -> int:
     """Open the console with these settings; returns its exit code."""
     from tui.app import run as run_console
 
     settings.with_data_dir_made()
-    return run_console(settings, read_only=read_only)
+    return run_console(settings, read_only=read_only, mouse=mouse)

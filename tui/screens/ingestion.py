@@ -44,7 +44,7 @@ MONTH = "posts of the month"  # the budget that is no endpoint's
 BESIDE = ("usage/", "users/by/")  # endpoints without which posts come all the same
 NO_RUNS = "No runs yet: i imports a file of posts, a follows the X API"
 DAYS = 30
-SETTLE_SECONDS = 0.1  # the cursor rests on a run for this long before its log is read
+SETTLE_SECONDS = 0.3  # the cursor rests on a run for this long before its log is read
 KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("all runs", ()),
     ("imports", ("import", "demo")),

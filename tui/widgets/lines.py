@@ -17,6 +17,7 @@ from textual.widget import Widget
 from musktracker.text import printable
 
 TRACK, THUMB = "│", "┃"
+AHEAD = 3  # a step over the edge scrolls on by this part of what is in view
 
 
 class LineList(Widget, can_focus=True):
@@ -201,6 +202,9 @@ class LineList(Widget, can_focus=True):
         top = self.top
         self._keep_in_view()
         if self.top != top:
+            if abs(self.top - top) == 1:  # over an edge by one: the next steps need not paint every row again
+                self.top += (self.top - top) * (self.rows_in_view // AHEAD)
+                self.top = min(max(self.top, 0), max(self.count - self.rows_in_view, 0))
             self.refresh()
         elif before != self.cursor:
             self.refresh_row(before)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import compress
 from typing import TYPE_CHECKING
 
 from musktracker.config import LOG_LEVELS
+from tui.widgets.packed import PackedRows, Row
 
 if TYPE_CHECKING:
     from musktracker.runs import LogLine
@@ -28,14 +29,11 @@ class LogLines:
         self.capacity = capacity
         self.threshold = 0
         self.shown: Sequence[int] = range(0)
-        self._first = 0
-        self._ids = array("q")
-        self._times = array("d")
         self._levels = bytearray()
-        self._texts: list[str] = []
+        self._rows = PackedRows()
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._levels)
 
     @property
     def full(self) -> bool:
@@ -45,37 +43,31 @@ class LogLines:
     @property
     def newest_id(self) -> int:
         """The database's id of the newest line; 0 where there is none."""
-        return self._ids[-1] if self._ids else 0
+        return self._rows[self._rows.end - 1][0] if self._levels else 0
 
     @property
     def oldest_id(self) -> int:
         """The database's id of the oldest line; 0 where there is none."""
-        return self._ids[0] if self._ids else 0
+        return self._rows[self._rows.first][0] if self._levels else 0
 
     def append(self, lines: Sequence[LogLine]) -> int:
         """Add newer lines; returns how many of them are shown."""
-        start = self._first + len(self)
-        for line in lines:
-            self._ids.append(line.id)
-            self._times.append(line.time.timestamp())
-            self._levels.append(_level(line))
-            self._texts.append(text(line))
-        added = self._passing(start, self._first + len(self))
+        start = self._rows.end
+        self._levels += bytes(map(_level, lines))
+        self._rows.append(list(map(_row, lines)))
+        added = self._passing(start, self._rows.end)
         if self.threshold and isinstance(self.shown, array):
             self.shown.extend(added)
         self._trim()
         if not self.threshold:
-            self.shown = range(self._first, self._first + len(self))
+            self.shown = range(self._rows.first, self._rows.end)
         return len(added)
 
     def prepend(self, lines: Sequence[LogLine]) -> int:
         """Add older lines, as far as there is room; returns how many of them are shown."""
         lines = lines[max(len(lines) - (self.capacity - len(self)), 0) :]
-        self._ids = array("q", (line.id for line in lines)) + self._ids
-        self._times = array("d", (line.time.timestamp() for line in lines)) + self._times
-        self._levels = bytearray(map(_level, lines)) + self._levels
-        self._texts[:0] = map(text, lines)
-        self._first -= len(lines)
+        self._levels[:0] = bytes(map(_level, lines))
+        self._rows.prepend(list(map(_row, lines)))
         before = len(self.shown)
         self.set_threshold(self.threshold)
         return len(self.shown) - before
@@ -83,33 +75,37 @@ class LogLines:
     def set_threshold(self, threshold: int) -> None:
         """Show only lines of this level (an index into LOG_LEVELS) and above."""
         self.threshold = threshold
-        end = self._first + len(self)
-        self.shown = self._passing(self._first, end)
+        self.shown = self._passing(self._rows.first, self._rows.end)
 
     def line(self, number: int) -> tuple[datetime, int, str]:
         """Time, level and text of a line."""
-        i = number - self._first
-        return datetime.fromtimestamp(self._times[i], UTC), self._levels[i], self._texts[i]
+        _, time, text = self._rows[number]
+        return datetime.fromtimestamp(time, UTC), self._levels[number - self._rows.first], text
 
     def row(self, number: int) -> int:
         """The first shown row whose line has this number or a later one."""
         if isinstance(self.shown, range):
-            return min(max(number - self._first, 0), len(self.shown))
+            return min(max(number - self._rows.first, 0), len(self.shown))
         return bisect_left(self.shown, number)
 
-    def matches(self, query: str, rows: Iterable[int]) -> list[int]:
+    def matches(self, query: str, rows: range) -> list[int]:
         """The numbers of the lines among these shown rows that hold the query; case counts if it has capitals."""
-        numbers = [self.shown[row] for row in rows]
-        texts, first = self._texts, self._first
+        if not rows:
+            return []
+        numbers = self.shown[rows.start : rows.stop]
+        kept = self._rows.rows(numbers[0], numbers[-1] + 1)
         if query != query.lower():
-            return [n for n in numbers if query in texts[n - first]]
-        return [n for n in numbers if query in texts[n - first].lower()]
+            found = {number for number, (_, _, text) in kept if query in text}
+        else:
+            found = {number for number, (_, _, text) in kept if query in text.lower()}
+        return [number for number in numbers if number in found]
 
     def next_at_least(self, level: int, number: int) -> int | None:
         """The first shown line after this one with this level or a higher one; from the start where none is left."""
         found: int | None = None
+        first = self._rows.first
         for shown in self.shown:
-            if self._levels[shown - self._first] >= level:
+            if self._levels[shown - first] >= level:
                 if shown > number:
                     return shown
                 found = shown if found is None else found
@@ -118,17 +114,18 @@ class LogLines:
     def _passing(self, start: int, end: int) -> Sequence[int]:
         if not self.threshold:
             return range(start, end)
-        levels = self._levels[start - self._first : end - self._first]
+        first = self._rows.first
+        levels = self._levels[start - first : end - first]
         return array("q", compress(range(start, end), map(self.threshold.__le__, levels)))
 
     def _trim(self) -> None:
         extra = len(self) - self.capacity
         if extra <= 0:
             return
-        del self._ids[:extra], self._times[:extra], self._levels[:extra], self._texts[:extra]
-        self._first += extra
+        del self._levels[:extra]
+        self._rows.drop_before(self._rows.first + extra)
         if isinstance(self.shown, array):
-            del self.shown[: bisect_left(self.shown, self._first)]
+            del self.shown[: bisect_left(self.shown, self._rows.first)]
 
 
 def text(line: LogLine) -> str:
@@ -137,6 +134,10 @@ def text(line: LogLine) -> str:
         return line.message
     fields = " ".join(f"{name}={value}" for name, value in line.fields.items())
     return f"{line.message}  {fields}" if fields else line.message
+
+
+def _row(line: LogLine) -> Row:
+    return line.id, line.time.timestamp(), text(line)
 
 
 def _level(line: LogLine) -> int:

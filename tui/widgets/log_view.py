@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
+from textual.timer import Timer
 
 from musktracker.config import LOG_LEVELS
 from musktracker.text import printable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from musktracker.runs import LogLine
     from tui.app import Console
 
+TELL_SECONDS = 0.25  # at least, between two repaints of how many older lines there are
 SLICE = 4_000  # lines searched before the event loop has its turn
 MARKS = ("  ", "  ", "W ", "E ")
 COLOURS = ("dim", "", "warning", "bad")
@@ -57,9 +60,10 @@ class LogView(LineList):
         self.unseen = 0
         self.mark: int | None = None
         self.query_text = ""
-        self.found: list[int] = []
+        self.found = array("q")
         self.searching = False
         self._shift = 0
+        self._telling: Timer | None = None
 
     @property
     def count(self) -> int:
@@ -90,7 +94,7 @@ class LogView(LineList):
         if not rows:
             return
         if self.query_text and not self.searching:
-            self.found += self.lines.matches(self.query_text, range(max(self.count - rows, 0), self.count))
+            self.found.extend(self.lines.matches(self.query_text, range(max(self.count - rows, 0), self.count)))
         if self.following:
             self.cursor = self.count - 1
             self.rows_changed()
@@ -100,13 +104,14 @@ class LogView(LineList):
         self.post_message(self.Changed(self))
 
     def prepend(self, lines: Sequence[LogLine]) -> None:
-        """Add older lines; what is in view stays."""
-        at = self._place()
+        """Add older lines; what is in view stays, and a moment later it is told how many they are now."""
+        number, offset = self._place()
         self.lines.prepend(lines)
-        self._return_to(at)
-        if self.query_text:
-            self.search(self.query_text, jump=False)
-        self.post_message(self.Changed(self))
+        if number is not None:
+            self.cursor = self.lines.row(number)
+            self.top = self.cursor - offset
+        if self._telling is None:
+            self._telling = self.set_timer(TELL_SECONDS, self._tell)
 
     def set_level(self, threshold: int) -> None:
         """Show lines of this level and above; the cursor stays at its line or the next one shown."""
@@ -131,7 +136,7 @@ class LogView(LineList):
 
     def search(self, query: str, *, jump: bool = True) -> None:
         """Find and mark a text, a slice of lines at a time; `jump` goes to the match nearest before the cursor."""
-        self.query_text, self.found = query, []
+        self.query_text, self.found = query, array("q")
         self.searching = bool(query)
         self.refresh()
         self.post_message(self.Changed(self))
@@ -235,6 +240,13 @@ class LogView(LineList):
     def _pill(self) -> str:
         return f" ↓ +{self.unseen:,} lines  f follow " if self.unseen else ""
 
+    def _tell(self) -> None:
+        self._telling = None
+        self.rows_changed()
+        if self.query_text:
+            self.search(self.query_text, jump=False)
+        self.post_message(self.Changed(self))
+
     def _place(self) -> tuple[int | None, int]:
         return self.number, self.cursor - self.top
 
@@ -256,12 +268,12 @@ class LogView(LineList):
         self.refresh(Region(0, self.size.height - 1, self.size.width, 1))
 
     async def _search(self, query: str, jump: bool) -> None:
-        found: list[int] = []
+        found = array("q")
         number = self.lines.shown[0] if self.count else 0
         while (row := self.lines.row(number)) < self.count:
             rows = range(row, min(row + SLICE, self.count))
             number = self.lines.shown[rows[-1]] + 1
-            found += self.lines.matches(query, rows)
+            found.extend(self.lines.matches(query, rows))
             await asyncio.sleep(0)
         self.found, self.searching = found, False
         if jump and found and self.number is not None:
