@@ -202,21 +202,6 @@ async def test_a_console_that_only_reads_acknowledges_nothing(
         assert str(app.screen.query_one("#alerts", Static).content).count("\n") == 2
 
 
-async def test_a_console_that_only_reads_dims_what_would_change_something(
-    populated: Settings, alarmed: Engine, console: MakeConsole, settled: Any, launched: list[Any]
-) -> None:
-    app = console(populated, read_only=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
-        await pilot.press("u", "s", "n", "i", "a")
-        await settled(pilot)
-        assert {name: app.screen.check_action(name, ()) for name in OverviewScreen.CHANGES} == dict.fromkeys(
-            OverviewScreen.CHANGES
-        )
-        assert app.screen.check_action("week", ()) is True
-    assert launched == []
-
-
 async def test_panels_tell_windows_and_whether_the_forecast_is_on_track(
     populated: Settings, forecast: Engine, console: MakeConsole, settled: Any
 ) -> None:
