@@ -224,7 +224,7 @@ class Walker:
                 self._note(page)
                 passed.add(page)
                 if left.fresh and left.purpose == "follow":  # now that an answer told the API's time
-                    left = left.ending(self._client.server_now() - SETTLE)
+                    left = left.ending(self._settled())
                 if not page.more and not page.looped:
                     return await self._end(left, page, passed.lowest)
                 left = await self._keep(left.down_to(passed.surely - 1), page)
@@ -324,7 +324,8 @@ class Walker:
         ranges.close(connection, done)
         if done.purpose == "recheck":
             return
-        observed = done.span if unseen is None else Span(unseen.end, done.span.end)
+        end = min(done.span.end, self._settled())
+        observed = Span(done.span.start if unseen is None else unseen.end, end)
         store.cover(connection, SOURCE, [observed], moment=moment)
         if unseen is not None:
             store.record_hole(connection, SOURCE, unseen, reason, moment)
@@ -384,6 +385,10 @@ class Walker:
         with reading(self._engine) as connection:  # after coverage: another run stores posts, then that they are all
             stored = connection.scalar(newer) or 0
         return stored + len(page.posts) >= SURELY_REACHED
+
+    def _settled(self) -> datetime:
+        """Up to when all posts have been made, by both clocks: one that is fast must not make time observed."""
+        return min(self._client.server_now(), self._clock()) - SETTLE
 
     def _recent_start(self) -> datetime:
         return self._client.server_now() - RECENT + MARGIN
