@@ -27,7 +27,7 @@ from musktracker.runs import Run
 from musktracker.sources.x_errors import Forbidden, PageTokenRefused, Unavailable
 from musktracker.sources.x_limits import RateLimit
 from musktracker.sources.x_pages import Count, LookedUp, Page, Usage
-from musktracker.timeline import Span, iso, now
+from musktracker.timeline import DAY, Span, iso, now
 
 T = TypeVar("T")
 
@@ -408,6 +408,7 @@ class Walker:
 
     async def _stored(self, page: Page, then: Callable[[Connection], T]) -> T:
         """Store a page and what it leads to in one transaction, then count it."""
+        page = self._possible(page)
 
         def write(connection: Connection) -> tuple[store.Stored, int, T]:
             return *self._store_page(connection, page), then(connection)
@@ -415,6 +416,15 @@ class Walker:
         stored, cost, result = await self.transact(write)
         self.tally.count(page, stored, cost)
         return result
+
+    def _possible(self, page: Page) -> Page:
+        """A page without posts of a time to come, by whichever clock is ahead; both may be a day slow."""
+        latest = max(self._client.server_now(), self._clock()) + DAY
+        posts = tuple(post for post in page.posts if post.created_at <= latest)
+        if len(posts) == len(page.posts):
+            return page
+        self._run.warning(f"{len(page.posts) - len(posts)} posts have ids of a time to come, and are left out")
+        return replace(page, posts=posts)
 
     def _store_page(self, connection: Connection, page: Page) -> tuple[store.Stored, int]:
         moment = self._clock()

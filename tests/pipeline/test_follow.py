@@ -151,6 +151,20 @@ async def test_a_backfill_makes_no_time_observed_that_was_not(
     assert covered(engine) == [Span(NOON - DAY, NOON - SETTLE)]
 
 
+async def test_a_post_of_a_time_to_come_is_left_out_and_said(
+    engine: Engine, api: FakeX, follower: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [there] = api.add(NOON - HOUR)
+    [never] = api.add(NOON + 3_650 * DAY)
+    monkeypatch.setattr(api, "_there", lambda: [there, never])
+    run = Run()
+    await follower(run).poll()
+    assert stored(engine) == {there}
+    assert [line.message for line in run.lines if line.level == "warning"] == [
+        "1 posts have ids of a time to come, and are left out"
+    ]
+
+
 async def test_a_clock_that_is_put_back_makes_no_poll_late(
     engine: Engine, api: FakeX, clock: Clock, follower: Make
 ) -> None:
