@@ -222,6 +222,8 @@ def _database_url(value: str) -> str:
 
 def _base_url(value: str) -> str:
     parts = urlsplit(value)
+    if "@" in value or parts.query or parts.fragment:  # a password would take the token's place, and be shown
+        raise ValueError("must hold no user, password, query or fragment")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"must be an http or https address, not {value!r}")
     return value.rstrip("/")

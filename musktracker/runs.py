@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Any, Protocol, Self
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, String, cast, delete, insert, or_, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from musktracker.config import LOG_LEVELS, Settings
 from musktracker.db.engines import in_turn, reading, writing
@@ -188,7 +188,7 @@ class RecordedRun(Run):
         self.id = run_id
         self._engine = engine
         self._listener = listener
-        self._scrub = scrub
+        self._scrub: Callable[[str], str] = lambda text: _storable(scrub(text))
         self._threshold = LOG_LEVELS.index(level)
         self._lock = threading.Lock()
         self._pending: list[LogLine] = []
@@ -297,7 +297,8 @@ class RecordedRun(Run):
         if not self._ended.wait(GRACE_SECONDS) and not self._ended.wait(self._allowance):
             os.kill(os.getpid(), signal.SIGTERM)
             if not self._ended.wait(ABANDON_SECONDS):
-                _finish(self._engine, self.id, "cancelled", error="Ended by force: it did not stop when asked")
+                with suppress(DBAPIError):  # its row is that of a lost run then
+                    _finish(self._engine, self.id, "cancelled", error="Ended by force: it did not stop when asked")
                 os._exit(128 + signal.SIGTERM)
 
 
@@ -594,10 +595,10 @@ def _finish(
     values: dict[str, Any] = {"status": status, "finished_at": moment, "heartbeat_at": moment, **_ENDED}
     if result is not None:
         values["result"] = json.dumps(dict(result), sort_keys=True, default=str)
+    if error is not None:
+        values["error"] = _storable(error)
     with writing(engine) as connection:
-        connection.execute(
-            update(RunRow).where(RunRow.id == run_id, RunRow.status.in_(ACTIVE)).values(error=error, **values)
-        )
+        connection.execute(update(RunRow).where(RunRow.id == run_id, RunRow.status.in_(ACTIVE)).values(**values))
 
 
 _ENDED = {"lease": None, "waits_until": None, "reserved": None}  # of every run that goes on no more
@@ -632,8 +633,10 @@ class _Signals:
             self._meet(self._kept, None)
 
     def keep_from_now_on(self) -> None:
-        """A signal is kept."""
+        """A signal is kept, an interrupt too: a second one must not cut off the ending either."""
         self._raises = False
+        if self._before:
+            self._before.setdefault(signal.SIGINT, signal.signal(signal.SIGINT, self._meet))
 
     def _meet(self, number: int, _frame: FrameType | None) -> None:
         self._kept = number
@@ -642,12 +645,17 @@ class _Signals:
             raise Cancelled(f"Ended by {signal.Signals(number).name}", signal=number)
 
 
+def _storable(text: str) -> str:
+    """Text that both databases take: without NUL, and without the halves of characters that names of files hold."""
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
+
+
 def _line_values(run_id: int | None, line: LogLine) -> dict[str, Any]:
     return {
         "run_id": run_id,
         "time": line.time,
         "level": line.level,
-        "message": line.message.replace("\x00", "�"),
+        "message": line.message,
         "fields": json.dumps(line.fields, default=str) if line.fields else None,
     }
 

@@ -75,6 +75,8 @@ def test_an_empty_variable_is_no_value(tmp_path: Path) -> None:
         ("MUSKTRACKER_TIMEZONE", "../../etc/passwd", "must be a time zone"),
         ("MUSKTRACKER_LOG_LEVEL", "loud", "must be one of debug, info, warning, error"),
         ("MUSKTRACKER_X_API_BASE_URL", "ftp://x", "must be an http or https address"),
+        ("MUSKTRACKER_X_API_BASE_URL", "https://me:hunter2@api.x.com", "must hold no user"),
+        ("MUSKTRACKER_X_API_BASE_URL", "https://api.x.com/?key=hunter2", "must hold no user"),
         ("MUSKTRACKER_DATABASE_URL", "mysql://h/d", "must begin with sqlite:/// or postgresql://"),
         ("MUSKTRACKER_DATABASE_URL", "sqlite://", "must name a file"),
         ("MUSKTRACKER_DATABASE_URL", "sqlite:///:memory:", "must name a file"),

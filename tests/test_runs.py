@@ -70,6 +70,38 @@ def test_secrets_never_reach_a_row(engine: Engine, tmp_path: Path) -> None:
     assert "AAAtoken" not in stored
 
 
+def test_text_that_no_database_takes_is_stored_all_the_same(engine: Engine) -> None:
+    def strange(engine: Engine, run: runs.Run) -> dict[str, int]:
+        run.progress(0.5, message="reading a\x00b\udcff.csv")
+        run.warning("a\x00b\udcff.csv", file="\udcff")
+        raise RuntimeError("not \udcff")
+
+    with pytest.raises(RuntimeError):
+        runs.execute(engine, "import", strange, {}, lease="import")
+    [info] = runs.recent(engine)
+    assert (info.status, info.lease, info.error) == ("failed", None, "RuntimeError: not ?")
+    assert info.message == "reading a�b?.csv"
+    assert [line.message for line in runs.log_lines(engine, info.id)] == ["a�b?.csv", "RuntimeError: not ?"]
+
+
+def test_a_second_interrupt_does_not_cut_off_the_ending(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def impatient(self: runs.RecordedRun) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        stop(self)
+
+    def interrupted(engine: Engine, run: runs.Run) -> dict[str, int]:
+        raise KeyboardInterrupt
+
+    stop = runs.RecordedRun.stop
+    monkeypatch.setattr(runs.RecordedRun, "stop", impatient)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        runs.execute(engine, "import", interrupted, {}, lease="import")
+    [info] = runs.recent(engine)
+    assert (info.status, info.lease) == ("cancelled", None)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
 def test_until_when_a_run_waits_is_known_until_it_works_or_ends(engine: Engine) -> None:
     until = now() + timedelta(minutes=3)
     run_id = runs.create(engine, "ingest", {})

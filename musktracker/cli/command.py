@@ -60,7 +60,8 @@ def invoke(name: str, argv: Sequence[str]) -> int:
 def fail(error: MuskTrackerError, settings: Settings | None, *, as_json: bool = False) -> int:
     """Say what went wrong on standard error (and as JSON on standard output where asked); returns the exit code."""
     scrub = settings.scrub if settings else str
-    print(scrub(f"musktracker: {error}"), file=sys.stderr)
+    words = "\n".join(map(printable, f"musktracker: {error}".split("\n")))  # it may name a file, or quote it
+    print(scrub(words), file=sys.stderr)
     if as_json:
         told = {"error": scrub(error.message), "hint": scrub(error.hint or ""), "exit_code": error.exit_code}
         print_json({**told, **error.details})
@@ -107,7 +108,8 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; datetimes as ISO 8601 in UTC."""
-    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+    text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
+    print(text.encode("utf-8", "backslashreplace").decode("utf-8"))  # half a character is escaped as JSON does
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

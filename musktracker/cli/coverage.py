@@ -1,6 +1,6 @@
 """What was observed in full, by source, and the holes: time of which nobody knows whether there were posts.
 
-musktracker coverage                    spans and holes since the first that is covered
+musktracker coverage                    spans and holes since the first of them
 musktracker coverage --fill --dry-run   what filling the holes would cost
 musktracker coverage --fill             fetch them from the X API, as far as the plan allows
 
@@ -54,7 +54,7 @@ def _read(engine: Engine) -> dict[str, Any]:
 
     moment = now()
     spans = coverage.spans(engine)
-    within = Span(min((span.start for span in spans), default=moment), moment)
+    within = Span(ingestion.begin(engine) or moment, moment)
     state = ingestion.state(engine, moment)
     return {
         "counting": database_settings.counting(engine),
@@ -94,15 +94,15 @@ def _local(moment: datetime, settings: Settings) -> str:
 
 
 def _fill(engine: Engine, arguments: argparse.Namespace, settings: Settings) -> int:
-    from musktracker.db.queries import coverage
+    from musktracker.db.queries import ingestion
 
-    covered = coverage.covered(engine)
-    if not covered:
+    begin = ingestion.begin(engine)
+    if begin is None:
         raise DataError(
             "Nothing is covered yet, so there are no holes",
             "Say where to begin: musktracker ingest --backfill --since TIME",
         )
-    since = iso(covered[0].start)
+    since = iso(begin)
     if arguments.dry_run:
         return show_price(engine, arguments, settings, since, None)
     parameters = {"since": since} | ({"via": arguments.via} if arguments.via != "auto" else {})

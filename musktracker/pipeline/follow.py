@@ -33,7 +33,7 @@ from musktracker.pipeline.spending import SpendingLimitReached
 from musktracker.pipeline.walk import RECENT, SETTLE, Account, Client, Tally, Walker, is_passing
 from musktracker.runs import Run
 from musktracker.sources.x_api import XClient
-from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable
+from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable, XApiError
 from musktracker.timeline import DAY, HOUR, Span, iso, now, parse_time
 
 INTERVAL = 10.0  # seconds between polls
@@ -231,7 +231,8 @@ class Follower:
                 failures = 0
             self._run.progress(stage="following", message=self._state(begun, new))
             seconds = interval or (STREAM_INTERVAL if live is not None and live.is_open else INTERVAL)
-            await self._sleep(max(seconds - (self._clock() - begun).total_seconds(), 0.0))
+            left = seconds - (self._clock() - begun).total_seconds()
+            await self._sleep(min(max(left, 0.0), seconds))  # a clock that was put back makes no poll late
 
     async def poll(self) -> int:
         """Finish what is left, then fetch what is new; returns how many posts were new."""
@@ -255,12 +256,12 @@ class Follower:
         if settings.get(self._engine, CHECKED_SETTING) != moment.date().isoformat():
             try:
                 await self._check(moment)
-            except (Forbidden, InvalidRequest, NotFound, SpendingLimitReached) as error:
-                self._run.warning(f"The day's check is left out: {error.message}")
             except Unavailable as error:
                 self._check_after = moment + HOUR
                 self._run.warning(f"The day's check has to wait an hour: {error.message}")
                 return
+            except (XApiError, SpendingLimitReached) as error:  # what keeps from polling, too, the next poll raises
+                self._run.warning(f"The day's check is left out: {error.message}")
             settings.set(self._engine, CHECKED_SETTING, moment.date().isoformat())
         self._checked = moment.date()
 
@@ -268,7 +269,7 @@ class Follower:
         retention.prune(self._engine, self._clock())
         try:
             usage = await self._client.usage()
-        except (Forbidden, InvalidRequest, NotFound) as error:
+        except XApiError as error:  # nothing hangs on it, and the comparison must not
             self._run.debug(f"What the plan has left is not known: {error.message}")
         else:
             await self.walker.transact(lambda connection: spending.note_usage(connection, usage, moment))

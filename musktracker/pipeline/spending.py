@@ -24,7 +24,7 @@ from musktracker.db.tables import ApiLimit, Base, BoughtPost, RunRow, Spending
 from musktracker.db.upsert import upsert
 from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.runs import STALE, Run
-from musktracker.sources.x_limits import RateLimit
+from musktracker.sources.x_limits import LARGEST, RateLimit
 from musktracker.sources.x_pages import Usage
 from musktracker.timeline import DAY, floor_day
 
@@ -187,7 +187,8 @@ def note_usage(connection: Connection, usage: Usage, moment: datetime) -> None:
     """Write down what the project may still read this month."""
     if usage.cap is not None:
         reset = None if usage.reset_day is None else _next_day(moment, usage.reset_day)
-        _note(connection, [(MONTH, usage.cap, max(usage.cap - usage.used, 0), reset, moment)])
+        cap, left = (min(max(number, 0), LARGEST) for number in (usage.cap, usage.cap - usage.used))
+        _note(connection, [(MONTH, cap, left, reset, moment)])
 
 
 def forget_bought(connection: Connection, before: date) -> int:

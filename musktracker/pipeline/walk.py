@@ -27,7 +27,7 @@ from musktracker.runs import Run
 from musktracker.sources.x_errors import Forbidden, PageTokenRefused, Unavailable
 from musktracker.sources.x_limits import RateLimit
 from musktracker.sources.x_pages import Count, LookedUp, Page, Usage
-from musktracker.timeline import Span, iso, now
+from musktracker.timeline import DAY, Span, iso, now
 
 T = TypeVar("T")
 
@@ -224,7 +224,7 @@ class Walker:
                 self._note(page)
                 passed.add(page)
                 if left.fresh and left.purpose == "follow":  # now that an answer told the API's time
-                    left = left.ending(self._client.server_now() - SETTLE)
+                    left = left.ending(self._settled())
                 if not page.more and not page.looped:
                     return await self._end(left, page, passed.lowest)
                 left = await self._keep(left.down_to(passed.surely - 1), page)
@@ -324,7 +324,8 @@ class Walker:
         ranges.close(connection, done)
         if done.purpose == "recheck":
             return
-        observed = done.span if unseen is None else Span(unseen.end, done.span.end)
+        end = min(done.span.end, self._settled())
+        observed = Span(done.span.start if unseen is None else unseen.end, end)
         store.cover(connection, SOURCE, [observed], moment=moment)
         if unseen is not None:
             store.record_hole(connection, SOURCE, unseen, reason, moment)
@@ -385,6 +386,10 @@ class Walker:
             stored = connection.scalar(newer) or 0
         return stored + len(page.posts) >= SURELY_REACHED
 
+    def _settled(self) -> datetime:
+        """Up to when all posts have been made, by both clocks: one that is fast must not make time observed."""
+        return min(self._client.server_now(), self._clock()) - SETTLE
+
     def _recent_start(self) -> datetime:
         return self._client.server_now() - RECENT + MARGIN
 
@@ -403,6 +408,7 @@ class Walker:
 
     async def _stored(self, page: Page, then: Callable[[Connection], T]) -> T:
         """Store a page and what it leads to in one transaction, then count it."""
+        page = self._possible(page)
 
         def write(connection: Connection) -> tuple[store.Stored, int, T]:
             return *self._store_page(connection, page), then(connection)
@@ -410,6 +416,15 @@ class Walker:
         stored, cost, result = await self.transact(write)
         self.tally.count(page, stored, cost)
         return result
+
+    def _possible(self, page: Page) -> Page:
+        """A page without posts of a time to come, by whichever clock is ahead; both may be a day slow."""
+        latest = max(self._client.server_now(), self._clock()) + DAY
+        posts = tuple(post for post in page.posts if post.created_at <= latest)
+        if len(posts) == len(page.posts):
+            return page
+        self._run.warning(f"{len(page.posts) - len(posts)} posts have ids of a time to come, and are left out")
+        return replace(page, posts=posts)
 
     def _store_page(self, connection: Connection, page: Page) -> tuple[store.Stored, int]:
         moment = self._clock()

@@ -69,6 +69,8 @@ class Posts:
     def add(self, line: int, cell: Any, stated: Any = None, code: int = UNSAID) -> None:
         """Take a row's post: the field with its id, the time that the file states, the code of its kind."""
         self.rows += 1
+        if self.rows > MOST_POSTS:
+            self._require_room()
         try:
             number = int(cell) if type(cell) is str and cell.isdecimal() and len(cell) < 20 else post_id(cell)
             if FIRST_SNOWFLAKE <= number < self._end:
@@ -108,8 +110,6 @@ class Posts:
             raise Unreadable(
                 "holds posts of several authors, and only one is counted", "Say which: --author-id ID (or name)"
             )
-        if len(self) > MOST_POSTS:
-            raise Unreadable(f"holds more than {MOST_POSTS:,} posts", "Split it, and import the parts")
         if len(self) >= ENOUGH_TO_JUDGE and 2 * sum(not i % 100 for i in chain(*self._ids)) > len(self):
             raise Unreadable(
                 "holds ids that end in 00 for the most part: a spreadsheet or a script rounded them",
@@ -140,6 +140,10 @@ class Posts:
 
     def __len__(self) -> int:
         return sum(map(len, self._ids))
+
+    def _require_room(self) -> None:
+        if len(self) >= MOST_POSTS:
+            raise Unreadable(f"holds more than {MOST_POSTS:,} posts", "Split it, and import the parts")
 
     def _compare(self, line: int, number: int, stated: Any) -> None:
         try:

@@ -81,7 +81,7 @@ class XClient:
             if not isinstance(data, Mapping):
                 raise self._no_data(body, f"@{username}")
             try:
-                return int(data["id"])
+                return x_pages.read_id(data["id"])
             except (KeyError, TypeError, ValueError):
                 raise Malformed("it has no id of the account") from None
 

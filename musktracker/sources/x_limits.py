@@ -10,6 +10,9 @@ from email.utils import parsedate_to_datetime
 from musktracker.timeline import EPOCH
 
 MARGIN = timedelta(seconds=1)  # resets and dates are whole seconds
+LARGEST = 2**31 - 1  # requests or posts: what the database holds
+LATEST = 2**36  # seconds since the epoch: long before no wait can be added to it
+FARTHEST = timedelta(days=30)  # that a clock is off; a Date that says more is what is wrong
 BURST = 0.5  # the share of a window's requests that may be spent at once; the rest is spread until the reset
 ZERO = timedelta()
 
@@ -38,9 +41,11 @@ def read_limit(headers: Mapping[str, str]) -> RateLimit | None:
     """The window that an answer's headers tell of, or None."""
     try:
         limit, remaining, reset = (int(headers[f"x-rate-limit-{name}"]) for name in ("limit", "remaining", "reset"))
-        return RateLimit(limit, remaining, EPOCH + timedelta(seconds=reset))
-    except (KeyError, ValueError, OverflowError):
+    except (KeyError, ValueError):
         return None
+    if max(abs(limit), abs(remaining)) > LARGEST or abs(reset) > LATEST:
+        return None
+    return RateLimit(limit, remaining, EPOCH + timedelta(seconds=reset))
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
@@ -52,12 +57,15 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
 def read_skew(headers: Mapping[str, str], sent: datetime, received: datetime) -> timedelta | None:
     """How far the API's clock is ahead of this machine's, by the Date of an answer; zero where that cannot tell.
 
-    None where there is no Date. A Date is of whole seconds, and of a moment between `sent` and `received`.
+    None where there is no Date, or one that is off by more than FARTHEST. A Date is of whole seconds, and of a moment
+    between `sent` and `received`.
     """
     try:
         date = parsedate_to_datetime(headers.get("date", ""))
         ahead, behind = date - received, sent - date - MARGIN
     except (ValueError, TypeError, OverflowError):
+        return None
+    if max(ahead, behind) > FARTHEST:
         return None
     if ahead > MARGIN:
         return ahead

@@ -95,6 +95,8 @@ def read_page(body: Any) -> Page:
         if entries or "errors" not in body:
             raise Malformed("it has no meta")
         meta = {}
+    if not entries and meta.get("result_count") not in (None, 0, "0"):
+        raise Malformed("it counts posts and holds none")  # taken as it is, they would count as not made
     posts, contradicted, untimed = read_posts(entries)
     token = meta.get("next_token")
     if token is not None and not isinstance(token, str):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -26,6 +28,7 @@ T = TypeVar("T")
 
 LONGEST_RESET = timedelta(hours=1)  # after which a window is tried again, whatever it said
 SHORTEST_REPORTED = 1.0  # seconds of waiting that are worth a word
+LARGEST_ANSWER = 1 << 25  # bytes, unpacked; a page of 500 posts with all that hangs on them has some million
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +115,20 @@ class Requests:
         self._http: httpx.AsyncClient | None = None
 
     def open(self) -> None:
-        """Be ready to send."""
-        self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {self.token}", "User-Agent": f"musktracker/{__version__}"},
-            timeout=httpx.Timeout(self.timeouts.silence, connect=self.timeouts.connect),
-            limits=httpx.Limits(max_connections=4, keepalive_expiry=60),
-            trust_env=not self._local,  # a proxy leads nowhere from this machine to itself
-        )
+        """Be ready to send. Raises UsageError where the environment names a proxy or certificates that cannot be."""
+        try:
+            self._http = httpx.AsyncClient(
+                headers={"Authorization": f"Bearer {self.token}", "User-Agent": f"musktracker/{__version__}"},
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # each would be sent from then on
+                timeout=httpx.Timeout(self.timeouts.silence, connect=self.timeouts.connect),
+                limits=httpx.Limits(max_connections=4, keepalive_expiry=60),
+                trust_env=not self._local,  # a proxy leads nowhere from this machine to itself
+            )
+        except (httpx.InvalidURL, ValueError, ImportError, OSError):
+            unusable = "The environment names a proxy or a file of certificates that cannot be used"
+        else:
+            return
+        raise UsageError(unusable, "Look at HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -170,12 +180,12 @@ class Requests:
     ) -> T:
         """Ask, or `send` JSON, a single time; raise TryAgain where it may help to do so again."""
         await self._pace(endpoint)
-        response = await self._send(endpoint, self._request(path, parameters, send), self.timeouts.total)
-        body = _json(response)
+        response, content = await self._send(endpoint, self._request(path, parameters, send), self.timeouts.total)
+        body = _json(content)
         self._refuse(endpoint, response, body)
         if not isinstance(body, Mapping):
             kind = printable(response.headers.get("content-type", "no type"))[:40]
-            raise TryAgain(f"the answer is not whole JSON ({kind}, {len(response.content):,} bytes)")
+            raise TryAgain(f"the answer is not whole JSON ({kind}, {len(content):,} bytes)")
         try:
             return read(body)
         except Malformed as problem:
@@ -190,10 +200,10 @@ class Requests:
         request.headers["Accept-Encoding"] = "identity"  # a line comes when it is written
         quiet = httpx.Timeout(self.timeouts.between_lines, connect=self.timeouts.connect)
         request.extensions["timeout"] = quiet.as_dict()
-        response = await self._send(endpoint, request, self.timeouts.between_lines, stream=True)
+        response, content = await self._send(endpoint, request, self.timeouts.between_lines, stream=True)
         try:
             if response.status_code != 200:
-                self._refuse(endpoint, response, _json(response))
+                self._refuse(endpoint, response, _json(content))
                 raise TryAgain(f"the server answered {response.status_code}")
             async with aclosing(_chunks(response)) as chunks:
                 yield chunks
@@ -208,21 +218,20 @@ class Requests:
 
     async def _send(
         self, endpoint: Endpoint, request: httpx.Request, seconds: float, *, stream: bool = False
-    ) -> httpx.Response:
-        """The answer: whole, unless it is the `stream` that was asked for."""
+    ) -> tuple[httpx.Response, bytes]:
+        """The answer and its body, which is still to come where it is the `stream` that was asked for."""
         assert self._http is not None  # noqa: S101 - it made the request
         sent = self._last[endpoint.name] = self._clock()
         self.sent += 1
         try:
             async with asyncio.timeout(seconds):
-                response = await self._http.send(request, stream=stream)
-                if stream and response.status_code != 200:
-                    await response.aread()
+                response = await self._http.send(request, stream=True)
+                content = b"" if stream and response.status_code == 200 else await _body(response)
         except (httpx.RequestError, TimeoutError) as error:
             reason = _network_words(error)
         else:
             self._observe(endpoint, response, sent)
-            return response
+            return response, content
         raise TryAgain(reason, network=True)
 
     def _refuse(self, endpoint: Endpoint, response: httpx.Response, body: Any) -> None:
@@ -345,10 +354,23 @@ async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     raise TryAgain(reason, network=True)
 
 
-def _json(response: httpx.Response) -> Any:
+async def _body(response: httpx.Response) -> bytes:
+    """The body whole; raise TryAgain where it is more than can be an answer."""
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > LARGEST_ANSWER:
+                raise TryAgain(f"the answer is longer than {LARGEST_ANSWER >> 20} MB")
+    finally:
+        await response.aclose()
+    return bytes(body)
+
+
+def _json(content: bytes) -> Any:
     """The body as JSON; None where it is none."""
     try:
-        return json.loads(response.content)
+        return json.loads(content)
     except (ValueError, RecursionError):
         return None
 
@@ -357,6 +379,8 @@ def _network_words(error: Exception) -> str:
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return "no answer in time" if not isinstance(error, httpx.ConnectTimeout) else "no connection in time"
     detail = printable(" ".join(str(error).split()))[:200]
+    if isinstance(error, httpx.ProtocolError):
+        detail = re.split("[^A-Za-z ]", detail)[0].strip()  # what follows quotes the answer
     return f"the connection failed ({type(error).__name__}{': ' + detail if detail else ''})"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -55,6 +56,18 @@ def test_json_is_one_document_on_standard_output(file: str, capsys: pytest.Captu
     assert main(["import", file, "--json", "--dry-run"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["dry_run"], result["imported"], result["files"][0]["form"]) == (True, 3, "list")
+
+
+def test_a_name_that_is_no_text_is_a_name_all_the_same(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    name = os.fsdecode(b"bad\xff\x1b[31m.csv")
+    Path(file).rename(name)
+    assert main(["import", name]) == 0
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err
+    assert main(["import", name, "--json"]) == 0
+    assert Path(json.loads(capsys.readouterr().out)["files"][0]["file"]).name == name
+    assert main(["import", f"{name}.not"]) == 1
+    assert "\x1b" not in capsys.readouterr().err
 
 
 def test_a_dry_run_stores_nothing(engine: Engine, file: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -286,6 +286,19 @@ def test_fill_fetches_the_holes(simulator: Simulator, engine: Engine, capsys: Ca
     assert all(hole["reason"] is None for hole in json.loads(capsys.readouterr().out)["holes"])
 
 
+def test_a_hole_before_all_that_is_covered_is_listed_and_filled(
+    simulator: Simulator, engine: Engine, capsys: Capture
+) -> None:
+    now = datetime.now(UTC)
+    with writing(engine) as connection:
+        store.cover(connection, "x_api", [Span(now - 5 * DAY, now - 3 * HOUR)], moment=now)
+        store.record_hole(connection, "x_api", Span(now - 9 * DAY, now - 5 * DAY), "for a test", now)
+    assert main(["coverage", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["holes"][0]["reason"] == "for a test"
+    assert main(["coverage", "--fill"]) == 0
+    assert coverage.holes(engine, Span(now - 9 * DAY, now - timedelta(hours=2, minutes=1))) == []
+
+
 def test_reconcile_marks_what_is_gone_and_says_so(simulator: Simulator, engine: Engine, capsys: Capture) -> None:
     main(["ingest"])
     gone = sorted(simulator.posts())[-3]

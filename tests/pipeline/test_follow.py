@@ -17,6 +17,7 @@ from musktracker import runs
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import coverage
 from musktracker.db.tables import (
+    ApiLimit,
     BoughtPost,
     Coverage,
     CoverageHole,
@@ -33,7 +34,8 @@ from musktracker.pipeline import follow, ranges, spending, store
 from musktracker.pipeline.follow import REREAD, SETTLE, Backfill, Follower
 from musktracker.pipeline.walk import Account, Walker
 from musktracker.runs import Run
-from musktracker.sources.x_errors import CreditsDepleted, Unauthorized, Unavailable
+from musktracker.sources.x_errors import CreditsDepleted, Unauthorized, Unavailable, XApiError
+from musktracker.sources.x_pages import Usage
 from musktracker.timeline import DAY, HOUR, Span, floor_hour, snowflake_time
 
 MINUTE = timedelta(minutes=1)
@@ -127,6 +129,60 @@ async def test_a_clock_that_is_fast_makes_no_time_observed_that_was_not(
     await follower().poll()
     assert covered(engine)[0].end == NOON - SETTLE
     assert snowflake_time((ranges.high_water_mark(engine) or 0) + 1) == NOON - SETTLE
+
+
+async def test_an_api_whose_clock_is_fast_makes_no_time_observed_that_was_not(
+    engine: Engine, api: FakeX, clock: Clock, follower: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poller = follower()
+    await poller.poll()
+    monkeypatch.setattr(api, "server_now", lambda: api.now + 3 * DAY)
+    await poller.poll()
+    assert covered(engine)[0].end == NOON - SETTLE
+    assert snowflake_time((ranges.high_water_mark(engine) or 0) + 1) == NOON - SETTLE
+
+
+async def test_a_backfill_makes_no_time_observed_that_was_not(
+    engine: Engine, api: FakeX, go_back: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.add(NOON - 2 * DAY)
+    monkeypatch.setattr(api, "server_now", lambda: api.now + 3 * DAY)
+    await go_back(NOON - DAY, NOON + DAY, via="timeline")
+    assert covered(engine) == [Span(NOON - DAY, NOON - SETTLE)]
+
+
+async def test_a_post_of_a_time_to_come_is_left_out_and_said(
+    engine: Engine, api: FakeX, follower: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [there] = api.add(NOON - HOUR)
+    [never] = api.add(NOON + 3_650 * DAY)
+    monkeypatch.setattr(api, "_there", lambda: [there, never])
+    run = Run()
+    await follower(run).poll()
+    assert stored(engine) == {there}
+    assert [line.message for line in run.lines if line.level == "warning"] == [
+        "1 posts have ids of a time to come, and are left out"
+    ]
+
+
+async def test_a_clock_that_is_put_back_makes_no_poll_late(
+    engine: Engine, api: FakeX, clock: Clock, follower: Make
+) -> None:
+    def put_back(asked: str) -> None:
+        api.now -= HOUR
+
+    api.before_request = put_back
+
+    class Enough(Exception):
+        pass
+
+    def stop() -> None:
+        raise Enough
+
+    clock.at_sleep = stop
+    with pytest.raises(Enough):
+        await follower().follow(10.0)
+    assert clock.slept == [10.0]
 
 
 async def test_polling_again_changes_nothing_but_how_far_it_saw(engine: Engine, api: FakeX, follower: Make) -> None:
@@ -548,6 +604,42 @@ async def test_a_check_that_fails_keeps_nobody_from_polling(engine: Engine, api:
     api.now += HOUR
     await poller.daily()
     assert api.count_requests == 1
+
+
+@pytest.mark.parametrize("error", [XApiError("Gone (410)"), Unavailable("No usage")])
+async def test_a_usage_that_is_not_told_keeps_no_counts_from_being_compared(
+    engine: Engine, api: FakeX, follower: Make, monkeypatch: pytest.MonkeyPatch, error: XApiError
+) -> None:
+    async def refuse() -> Usage:
+        raise error
+
+    monkeypatch.setattr(api, "usage", refuse)
+    poller = follower()
+    await poller.poll()
+    await poller.daily()
+    assert api.count_requests == 1
+
+
+async def test_counts_that_are_no_more_keep_nobody_from_polling(engine: Engine, api: FakeX, follower: Make) -> None:
+    def refuse(asked: str) -> None:
+        if asked.startswith("counts"):
+            raise XApiError("Gone (410)")
+
+    api.before_request = refuse
+    run = Run()
+    poller = follower(run)
+    await poller.poll()
+    await poller.daily()
+    assert [line.message for line in run.lines if line.level == "warning"] == [
+        "The day's check is left out: Gone (410)"
+    ]
+
+
+async def test_a_cap_that_is_beyond_all_bounds_is_noted_as_the_highest(engine: Engine) -> None:
+    with writing(engine) as connection:
+        spending.note_usage(connection, Usage(5, 10**20, 1), NOON)
+    with reading(engine) as connection:
+        assert connection.execute(select(ApiLimit.budget, ApiLimit.remaining)).one() == (2**31 - 1, 2**31 - 1)
 
 
 async def test_a_year_of_following_leaves_no_more_than_the_policy_keeps(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from musktracker.sources import file_posts
 from musktracker.sources.delimited import LONGEST_LINE
 from musktracker.sources.files import Limits, StrictStop, Unreadable, read
 
@@ -196,3 +197,13 @@ def test_a_large_document_is_read_in_pieces(file: Path) -> None:
     tracemalloc.stop()
     assert len(posts) == 10_000
     assert peak < file.stat().st_size // 2
+
+
+def test_of_too_many_posts_no_more_are_read_than_may_be_held(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_posts, "MOST_POSTS", 1_000)
+    text = "".join(f"{(1 << 60) + i}\n" for i in range(200_000))
+    file.write_text(text)
+    heard: list[float] = []
+    with pytest.raises(Unreadable, match="more than 1,000 posts"):
+        read(file, progress=heard.append)
+    assert heard[-1] < 0.5

@@ -160,12 +160,30 @@ def test_skew_is_known_to_the_date_s_second_the_margin_and_the_latency(
     assert skew.total_seconds() * ahead >= 0
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Jan 2026 00:00:00 GMT", "0"])
-def test_a_date_that_cannot_be_read_says_nothing(date: str) -> None:
+@pytest.mark.parametrize(
+    "date",
+    [
+        "",
+        "yesterday",
+        "Thu, 99 Jan 2026 00:00:00 GMT",
+        "0",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Wed, 21 Oct 2065 07:28:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+    ],
+)
+def test_a_date_that_cannot_be_says_nothing(date: str) -> None:
     assert read_skew({"date": date}, NOON, NOON) is None
 
 
-@pytest.mark.parametrize("reset", ["", "soon", "1e9", "9" * 30])
+@pytest.mark.parametrize("reset", ["", "soon", "1e9", "9" * 30, "253402300799"])
 def test_limits_that_cannot_be_read_say_nothing(reset: str) -> None:
     headers = {"x-rate-limit-limit": "9", "x-rate-limit-remaining": "3", "x-rate-limit-reset": reset}
     assert read_limit(headers) is None
+
+
+@pytest.mark.parametrize("name", ["limit", "remaining"])
+def test_limits_that_no_database_holds_say_nothing(name: str) -> None:
+    headers = {"x-rate-limit-limit": "9", "x-rate-limit-remaining": "3", "x-rate-limit-reset": "0"}
+    assert read_limit(headers) is not None
+    assert read_limit({**headers, f"x-rate-limit-{name}": "3000000000"}) is None

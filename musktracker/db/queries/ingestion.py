@@ -110,6 +110,14 @@ def holes(engine: Engine, within: Span) -> list[Hole]:
     return sorted(found, key=lambda hole: hole.start)
 
 
+def begin(engine: Engine) -> datetime | None:
+    """Since when it is known what was observed: the start of what is covered first, or recorded as a hole."""
+    with reading(engine) as connection:
+        hole = connection.scalar(select(func.min(CoverageHole.span_start)))
+    starts = [span.start for span in coverage.covered(engine)[:1]]
+    return min([*starts, *([hole] if hole is not None else [])], default=None)
+
+
 def recorded_holes(engine: Engine) -> tuple[int, str | None]:
     """How many holes were recorded that nothing has covered since, and why the newest could not be observed."""
     newest = select(CoverageHole.reason).order_by(CoverageHole.found_at.desc(), CoverageHole.id.desc()).limit(1)
