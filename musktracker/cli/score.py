@@ -2,6 +2,9 @@
 
 musktracker score
 musktracker score --since 2025-12-01T00:00Z           forecasts made from then on
+
+It also scores every horizon of each forecast whose own hours are complete, and gives notice where the account's level
+or its hours of posting changed: musktracker monitor shows these.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ def _print(result: Mapping[str, Any]) -> None:
         print(f"\n{title}")
         print(table(("model", "version", label, *MEASURES), rows))
     _print_windows(result["windows"])
+    for message in result["changes"]:
+        print(f"\nNotice: {printable(message)}")
     if result["totals"] or result["hourly"] or result["windows"]:
         print("\nabove and below: how often the count lay outside the 95% bounds; bias: predicted less actual")
 

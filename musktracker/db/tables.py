@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -196,6 +197,82 @@ class ForecastTotal(Base):
     warnings: Mapped[str] = mapped_column(Text)
     actual_total: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime]
+
+
+class ForecastQuantiles(Base):
+    """All that a forecast said: quantiles of each hour's count and of the running total, as db.quantiles packs them.
+
+    Apart from forecast_totals, whose rows are listed by the hundred; forecasts of old have none.
+    """
+
+    __tablename__ = "forecast_quantiles"
+
+    forecast_total_id: Mapped[int] = mapped_column(
+        Integer,
+        ForeignKey("forecast_totals.id", name="fk_forecast_quantiles_forecast_total_id", ondelete="CASCADE"),
+        primary_key=True,
+    )
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ForecastScore(Base):
+    """How the total of a forecast's first `horizon_hours` hours came out; there only once all of them were observed.
+
+    `reference_crps` is of a seasonal naive forecast from the same origin, null where too little was known for one;
+    `log_score` is of brackets, null for horizons that no bracket is asked of.
+    """
+
+    __tablename__ = "forecast_scores"
+    __table_args__ = (
+        UniqueConstraint("model_metadata_id", "forecast_time", "horizon_hours", name="uq_forecast_scores"),
+        CheckConstraint("horizon_hours > 0", name="ck_forecast_scores_horizon"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model_metadata_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("model_metadata.id", name="fk_forecast_scores_model_metadata_id")
+    )
+    forecast_time: Mapped[datetime] = mapped_column(index=True)
+    horizon_hours: Mapped[int] = mapped_column(Integer)
+    counting: Mapped[str] = mapped_column(String(32))
+    actual: Mapped[int] = mapped_column(Integer)
+    predicted: Mapped[float] = mapped_column(Float)
+    crps: Mapped[float] = mapped_column(Float)
+    reference_crps: Mapped[float | None] = mapped_column(Float)
+    log_score: Mapped[float | None] = mapped_column(Float)
+    pit: Mapped[float] = mapped_column(Float)
+    inside_50: Mapped[bool] = mapped_column(Boolean)
+    inside_80: Mapped[bool] = mapped_column(Boolean)
+    inside_95: Mapped[bool] = mapped_column(Boolean)
+    above_95: Mapped[bool] = mapped_column(Boolean)
+    below_95: Mapped[bool] = mapped_column(Boolean)
+    scored_at: Mapped[datetime]
+
+
+class Notice(Base):
+    """Something about the account that an operator should know: what, since when, and whether it is over.
+
+    `kind` is level_drift or profile_drift; `details` is JSON. At most one notice of a kind is not resolved.
+    """
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        Index(
+            "uq_notices_open",
+            "kind",
+            unique=True,
+            sqlite_where=text("resolved_at IS NULL"),
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    since: Mapped[datetime]
+    found_at: Mapped[datetime] = mapped_column(index=True)
+    message: Mapped[str] = mapped_column(Text)
+    details: Mapped[str] = mapped_column(Text)
+    resolved_at: Mapped[datetime | None]
 
 
 class WindowForecast(Base):

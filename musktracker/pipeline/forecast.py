@@ -20,7 +20,7 @@ from musktracker.db.upsert import upsert
 from musktracker.errors import DataError, UsageError
 from musktracker.models import registry
 from musktracker.models.base import FloatArray, SimulationWarning
-from musktracker.pipeline import aliases, artifacts
+from musktracker.pipeline import aliases, artifacts, forecast_scores
 from musktracker.pipeline import history as histories
 from musktracker.pipeline.aliases import Name, Version
 from musktracker.pipeline.history import Known
@@ -285,7 +285,7 @@ def _simulate(
 
 
 def _store(engine: Engine, chosen: Version, known: Known, paths: FloatArray, seed: int, said: Sequence[str]) -> int:
-    """Write hours and total in one transaction; returns how many rows are new or different."""
+    """Write hours, total and all quantiles in one transaction; returns how many hours and totals changed."""
     n_paths, horizon = paths.shape
     origin, made = known.data_until, now()
     bounds = np.quantile(paths, _ends(LEVELS), axis=0)
@@ -295,6 +295,7 @@ def _store(engine: Engine, chosen: Version, known: Known, paths: FloatArray, see
     quantiles = json.dumps(
         {f"{p:g}": float(q) for p, q in zip(QUANTILES, np.quantile(total, QUANTILES), strict=True)}
     )
+    quantiles_of_all = forecast_scores.packed(paths)
     whole = (n_paths, seed, known.counting, float(total.mean()), quantiles, json.dumps(list(said)))
     predicted = ("predicted_count", *(f"{end}_bound_{level}" for level in LEVELS for end in ("lower", "upper")))
     described = ("n_paths", "seed", "counting", "predicted_total", "quantiles", "warnings")
@@ -308,7 +309,7 @@ def _store(engine: Engine, chosen: Version, known: Known, paths: FloatArray, see
             update=predicted,
             along=("created_at",),
         )
-        return changed + upsert(
+        changed += upsert(
             connection,
             Base.metadata.tables[ForecastTotal.__tablename__],
             ("model_metadata_id", "forecast_time", "horizon_hours", *described, "created_at"),
@@ -317,6 +318,8 @@ def _store(engine: Engine, chosen: Version, known: Known, paths: FloatArray, see
             update=described,
             along=("created_at",),
         )
+        forecast_scores.keep(connection, (chosen.id, origin, horizon), quantiles_of_all)
+    return changed
 
 
 def _days(paths: FloatArray, origin: datetime, zone: ZoneInfo) -> list[dict[str, Any]]:

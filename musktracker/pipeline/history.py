@@ -40,18 +40,19 @@ class Known:
         return float(np.isnan(self.history.before(self.history.origin, 24 * days)).mean())
 
 
-def load(engine: Engine, *, as_of: datetime | None = None) -> Known:
+def load(engine: Engine, *, as_of: datetime | None = None, posts: bool = True) -> Known:
     """What was known at `as_of`, or is known now; NaN where an hour between the first and the last was not observed.
 
     Later hours are left out, and so are events entered later; an event edited or removed since is as it was. A post
     that was made before `as_of` counts even if it was stored later. An event counts as known from its last change on,
-    so that no earlier origin of a backtest sees what an edit brought.
+    so that no earlier origin of a backtest sees what an edit brought. Without `posts` the times of posts stay out.
     """
     with reading(engine) as connection:
         rows = verbatim.rows(connection, _buckets(as_of))
         counting = settings.counting(connection)
         history = _history(rows, _events(connection, as_of))
-        return Known(replace(history, posts=_posts(connection, history, counting)), counting)
+        times = _posts(connection, history, counting) if posts else None
+        return Known(replace(history, posts=times), counting)
 
 
 def _buckets(as_of: datetime | None) -> Select[datetime, int]:

@@ -1,4 +1,4 @@
-"""Score: fill in what happened, and tell how far the forecasts were off and how often their bounds held."""
+"""Score: fill in what happened, score each horizon, look for drift; and tell how far off the forecasts were."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ from sqlalchemy import (
     update,
 )
 
-from musktracker.db import settings
+from musktracker.db import verbatim
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Base, Forecast, ForecastTotal, ModelMetadata, TimeBucket
-from musktracker.pipeline import window_forecasts
+from musktracker.pipeline import forecast_scores, notices, window_forecasts
+from musktracker.pipeline import history as histories
+from musktracker.pipeline.forecast_scores import Sums
 from musktracker.runs import Run
-from musktracker.timeline import HOUR, iso, parse_time
+from musktracker.timeline import hour_index, iso, parse_time
 
 LEVELS = (50, 80, 95)
 NEAR_HOURS = 24  # hourly forecasts are judged apart up to this lead and beyond it
@@ -39,19 +41,19 @@ def score(engine: Engine, run: Run, *, since: str | None = None) -> dict[str, An
     """Fill the actual counts of all forecasts made at or after `since`, and judge those that have them.
 
     An hour gets its actual once it is over, observed and counted; a total once all its hours have, a window's
-    once it was observed from start to end. What happened is
-    filled in only where the model counts the posts that the database counts now. Late posts correct an actual;
-    otherwise a second time changes nothing.
+    once it was observed from start to end. Each horizon of a forecast is scored as soon as its own hours are. What
+    happened is filled in only where the model counts the posts that the database counts now. Late posts correct an
+    actual and its scores; otherwise a second time changes nothing.
     """
     begin = parse_time(since) if since else None
-    with reading(engine) as connection:
-        counting = settings.counting(connection)
+    known = histories.load(engine, posts=False)
+    counting = known.counting
     run.progress(0.1, stage="fill", message="filling in actual counts")
     with writing(engine) as connection:
         hours = _fill_hours(connection, counting, begin)
-    run.progress(0.5, message="filling in actual totals")
+    run.progress(0.3, message="filling in actual totals")
     with writing(engine) as connection:
-        totals = _fill_totals(connection, counting, begin)
+        totals = _fill_totals(connection, Sums(known.history), counting, begin)
     windows = window_forecasts.fill(engine, counting, begin)
     run.info(
         f"Actual counts filled in: {hours} hours, {totals} totals, {windows} windows",
@@ -59,18 +61,26 @@ def score(engine: Engine, run: Run, *, since: str | None = None) -> dict[str, An
         totals=totals,
         windows=windows,
     )
-    run.progress(0.7, stage="judge", message="comparing")
+    run.progress(0.4, stage="score", message="scoring by horizon")
+    scores = forecast_scores.fill(engine, run, known.history, counting, begin)
+    run.info(f"Scores by horizon: {scores['scored']} made, {scores['removed']} removed", **scores)
+    run.progress(0.8, stage="drift", message="looking for change")
+    changes = notices.check(engine, run, known)
+    run.progress(0.9, stage="judge", message="comparing")
     judged_windows = window_forecasts.judged(engine, begin)
     with reading(engine) as connection:
         return {
             "hours_filled": hours,
             "totals_filled": totals,
             "windows_filled": windows,
+            "scores_made": scores["scored"],
+            "scores_removed": scores["removed"],
             "counting": counting,
             "since": iso(begin) if begin else None,
             "hourly": _judged_hours(connection, begin),
             "totals": _judged_totals(connection, begin),
             "windows": judged_windows,
+            "changes": [verdict.message for verdict in changes if verdict.since],
         }
 
 
@@ -92,41 +102,21 @@ def _fill_hours(connection: Connection, counting: str, begin: datetime | None) -
     return int(filled + emptied)
 
 
-def _fill_totals(connection: Connection, counting: str, begin: datetime | None) -> int:
-    # The end of each horizon is computed here: the two databases add hours to times in different words.
+def _fill_totals(connection: Connection, sums: Sums, counting: str, begin: datetime | None) -> int:
     query = select(
         ForecastTotal.id, ForecastTotal.forecast_time, ForecastTotal.horizon_hours, ForecastTotal.actual_total
-    )
-    query = query.where(
-        ForecastTotal.model_metadata_id.in_(_models(counting)), *_since(ForecastTotal.forecast_time, begin)
-    )
-    rows = connection.execute(query).all()
-    if not rows:
-        return 0
-    counts = _counts(
-        connection,
-        min(row.forecast_time for row in rows),
-        max(row.forecast_time + row.horizon_hours * HOUR for row in rows),
-    )
-    changes = []
-    for row in rows:
-        hours = [counts.get(row.forecast_time + k * HOUR) for k in range(row.horizon_hours)]
-        actual = None if None in hours else sum(hour for hour in hours if hour is not None)
-        if actual != row.actual_total:
-            changes.append({"key": row.id, "actual": actual})
+    ).where(ForecastTotal.model_metadata_id.in_(_models(counting)), *_since(ForecastTotal.forecast_time, begin))
+    changes = [
+        {"key": key, "actual": actual}
+        for key, moment, hours, before in verbatim.rows(connection, query)
+        if (actual := sums.total(hour_index(verbatim.moment(moment)), hours)) != before
+    ]
     if changes:
         table = Base.metadata.tables[ForecastTotal.__tablename__]
         connection.execute(
             update(table).where(table.c.id == bindparam("key")).values(actual_total=bindparam("actual")), changes
         )
     return len(changes)
-
-
-def _counts(connection: Connection, start: datetime, end: datetime) -> dict[datetime, int]:
-    query = select(TimeBucket.bucket_start, TimeBucket.tweet_count).where(
-        TimeBucket.granularity == "hourly", TimeBucket.bucket_start >= start, TimeBucket.bucket_start < end
-    )
-    return {start: count for start, count in connection.execute(query)}  # noqa: C416
 
 
 def _models(counting: str) -> Select[int]:

@@ -46,6 +46,7 @@ def test_the_times_of_the_posts_counted_come_along(engine: Engine) -> None:
     post(engine, *moments, START + 5 * HOUR)
     assert minutes(history.load(engine)) == [3.5, 61, 119, 210]
     assert minutes(history.load(engine, as_of=START + 2 * HOUR)) == [3.5, 61, 119]
+    assert history.load(engine, posts=False).history.posts is None
 
 
 def test_an_hour_counted_otherwise_has_its_posts_spread_evenly(engine: Engine) -> None:
