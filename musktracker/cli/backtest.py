@@ -6,8 +6,9 @@ musktracker backtest list                             the backtests that are sto
 musktracker backtest show NAME                        scores, coverage, skill, CRPS by lead, PIT
 musktracker backtest compare NAME OTHER               the skill of each model of NAME over the same of OTHER
 
-An origin every 73 hours, all history before it, 2,000 paths of a week. The same call again goes on where it was cut
-off; --name keeps it under a name of your own.
+An origin every 73 hours, all history before it, 2,000 paths of a week. An event counts from when it was entered, or
+from the beginning with --retrospective-events, which every list and table of that backtest says. The same call again
+goes on where it was cut off; --name keeps it under a name of your own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from musktracker.timeline import iso, parse_time
 ACTIONS = ("run", "list", "show", "compare")
 SCORES = ("hourly_168", "hourly_24", "lead_1", "total_24", "in_play", "total_168", "log_score")
 TOTALS = ("total_24", "in_play", "total_168")
+RETROSPECTIVE = "Retrospective: every event counted as known from the beginning, whenever it was entered"
 LEADS = ((1, 1), (2, 6), (7, 24), (25, 72), (73, 168))
 
 
@@ -42,6 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--paths", type=int, default=2000, metavar="N", help="sample paths at each origin (2000)")
     parser.add_argument("--seed", type=int, default=1, help="of the paths (1)")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes at work (one a core)")
+    parser.add_argument(
+        "--retrospective-events", action="store_true", help="every event counts as known from the beginning"
+    )
     parser.add_argument("--name", help="keep it under this name")
     parser.add_argument("--reference", default="seasonal_naive", help="what skill is over (seasonal_naive)")
     add_json(parser)
@@ -75,7 +80,10 @@ def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.action == "list":
         return {"backtests": backtest.listing(engine)}
     if arguments.action == "compare":
-        return {"models": backtest.compare(engine, *arguments.names)}
+        return {
+            "models": backtest.compare(engine, *arguments.names),
+            "retrospective_events": {name: backtest.is_retrospective(engine, name) for name in arguments.names},
+        }
     [name] = arguments.names
     return {"name": name, **backtest.describe(engine, name, reference=arguments.reference)}
 
@@ -94,6 +102,7 @@ def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, 
         "seed": arguments.seed,
         "jobs": arguments.jobs,
         "name": arguments.name,
+        "retrospective_events": arguments.retrospective_events,
         **bounds,
     }
 
@@ -126,16 +135,20 @@ def _print_list(result: Mapping[str, Any], settings: Settings) -> None:
             *(f"{one[key].astimezone(settings.zone):%Y-%m-%d %H:%M}" for key in ("created_at", "begin", "end")),
             f"{one['done']:,}",
             one["counting"],
+            "retrospective" if one["retrospective_events"] else "as entered",
             " ".join(map(printable, one["models"])),
         )
         for one in result["backtests"]
     ]
-    print(table(("name", f"made ({settings.timezone})", "from", "to", "scored", "counting", "models"), rows))
+    print(
+        table(("name", f"made ({settings.timezone})", "from", "to", "scored", "counting", "events", "models"), rows)
+    )
 
 
 def _print_scores(result: Mapping[str, Any], _: Settings) -> None:
     models = result["models"]
-    print(f"Backtest {printable(result['name'])}; of all scores lower is better\n")
+    print(f"Backtest {printable(result['name'])}; of all scores lower is better")
+    print(f"{RETROSPECTIVE}\n" if result["retrospective_events"] else "")
     rows = [
         (
             name,
@@ -164,6 +177,9 @@ def _print_scores(result: Mapping[str, Any], _: Settings) -> None:
 
 
 def _print_comparison(result: Mapping[str, Any], _: Settings) -> None:
+    for name, is_retrospective in result["retrospective_events"].items():
+        if is_retrospective:
+            print(f"{printable(name)}: {RETROSPECTIVE}")
     _print_skills(result["models"])
 
 

@@ -7,6 +7,7 @@ musktracker events repeat 12 --every quarterly --until 2027-12-31
 musktracker events edit 12 --intensity 0.8
 musktracker events remove 12         take it out (restore brings it back; nothing is ever deleted)
 musktracker events undo              reverse the latest change, whoever made it (redo takes that back)
+musktracker events effects           what events did to the hourly rate, as the newest trained version found it
 musktracker events import events.csv the same file again changes nothing
 
 Times without an offset are in the display time zone, except in files, where every time needs its offset. A backtest
@@ -24,8 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import add_json, open_database, print_json, printable, table
+from musktracker.cli.event_effects import effects_table
 from musktracker.config import Settings
-from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.timeline import Span, iso, now, parse_time
 
 if TYPE_CHECKING:
@@ -71,6 +73,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     log = actions.add_parser("history", help="who changed what, newest first")
     log.add_argument("event_id", metavar="ID", type=int, nargs="?", help="of this event only")
     log.add_argument("--limit", type=int, default=20, help="how many (20)")
+    effects = actions.add_parser("effects", help="what they do to the hourly rate, by category")
+    effects.add_argument("--model", help="as the newest version of this model found it (the newest of all)")
+    effects.add_argument("--version", help="as this version of the model found it, such as v3")
     importing = actions.add_parser("import", help="bring in a CSV, JSON or calendar (.ics) file")
     importing.add_argument("file", type=Path)
     importing.add_argument("--dry-run", action="store_true", help="say what would happen, and store nothing")
@@ -271,6 +276,32 @@ def _history(engine: Engine, settings: Settings, arguments: argparse.Namespace) 
     return 0
 
 
+def _effects(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
+    from musktracker.db.queries import models
+    from musktracker.models.event_effects import AFTER
+
+    found = models.newest_with_effects(engine, arguments.model, arguments.version)
+    if found is None:
+        raise DataError(
+            "No such version has found what events do" if arguments.model or arguments.version else _UNTOLD,
+            "It takes an event that is over, with eight weeks of counts before it; then: musktracker train",
+        )
+    effects = [dataclasses.asdict(effect) for effect in found.event_effects]
+    if arguments.json:
+        print_json({"model": found.model, "version": found.version, "effects": effects})
+        return 0
+    trained = f"{found.training_end.astimezone(settings.zone):%Y-%m-%d %H:%M} ({settings.timezone})"
+    print(f"{printable(found.model)} {printable(found.version)}, trained on data until {trained}")
+    print(
+        f"By how much an event of intensity 1 raises the hourly rate, from its start until {AFTER} h after its end\n"
+    )
+    print(effects_table(effects))
+    return 0
+
+
+_UNTOLD = "No version that was trained has found what events do"
+
+
 def _import(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
     from musktracker.pipeline import event_files
 
@@ -334,6 +365,7 @@ _ACTIONS: Mapping[str, Callable[[Engine, Settings, argparse.Namespace], int]] = 
     "undo": _undo,
     "redo": _redo,
     "history": _history,
+    "effects": _effects,
     "import": _import,
     "export": _export,
 }

@@ -3,6 +3,8 @@
 musktracker forecast                                  the next 24 hours
 musktracker forecast --horizon 7d                     the next week
 musktracker forecast --as-of 2025-12-01T17:00Z        as it would have been made then
+musktracker forecast --without 12                     with event 12 and without it; stores nothing
+musktracker forecast --with 2025-12-05T21:00Z..2025-12-06T00:00Z,0.7,launch   and with an imagined one
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from musktracker.cli import what_if
 from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
 from musktracker.config import Settings
 from musktracker.timeline import iso, parse_time
@@ -35,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot", action=argparse.BooleanOptionalAction, help="draw the hours (by default on a terminal)"
     )
+    what_if.configure(parser)
     add_json(parser)
 
 
@@ -69,6 +73,11 @@ def _forecast(engine: Engine, settings: Settings, arguments: argparse.Namespace)
         "allow_stale": arguments.allow_stale,
         "timezone": settings.timezone,
     }
+    if arguments.without or arguments.added:
+        compared = what_if.parameters(arguments, settings) | parameters
+        result = run_stage(settings, engine, "what_if", compared, quiet=arguments.json)
+        print_json(result) if arguments.json else what_if.show(result, settings)
+        return 0
     result = run_stage(settings, engine, "forecast", parameters, quiet=arguments.json)
     wants_plot = sys.stdout.isatty() if arguments.plot is None else arguments.plot
     if arguments.json:

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import add_json, open_database, print_json, run_stage
+from musktracker.cli.event_effects import effects_table
 from musktracker.cli.models import versions_table
 from musktracker.config import Settings
 from musktracker.errors import UsageError
@@ -89,6 +90,9 @@ def _print(result: Mapping[str, Any]) -> None:
     else:
         percent = "" if result["mape"] is None else f", MAPE {result['mape']:.0f}% of hours with posts"
         print(f"backtest     RMSE {result['rmse']:.2f}, MAE {result['mae']:.2f} posts an hour over 24 h{percent}")
+    if result["event_effects"]:
+        print("events       by how much an event of intensity 1 raises the hourly rate")
+        print(effects_table(result["event_effects"]))
     if not result["converged"]:
         print("converged    no: see the warnings")
     print("next         musktracker forecast")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -17,19 +17,46 @@ IntArray = NDArray[np.int64]
 class Events:
     """Outside events as arrays of one length n.
 
-    `start`, `end` and `known` (when the event was entered) are microseconds since the epoch; `intensity` is 0..1.
+    `start`, `end` and `known` (when the event was entered) are microseconds since the epoch; `intensity` is 0..1;
+    `category` indexes the names in `categories` ("" where an event has none).
     """
 
     start: IntArray
     end: IntArray
     intensity: FloatArray
     known: IntArray
+    category: IntArray
+    categories: tuple[str, ...]
 
     @classmethod
     def none(cls) -> Events:
         """No events."""
         empty = np.empty(0, dtype=np.int64)
-        return cls(empty, empty, np.empty(0), empty)
+        return cls(empty, empty, np.empty(0), empty, empty, ())
+
+    @classmethod
+    def named(
+        cls, start: IntArray, end: IntArray, intensity: FloatArray, known: IntArray, names: Sequence[str]
+    ) -> Events:
+        """Events with the names of their categories, one for each."""
+        index = {name: code for code, name in enumerate(sorted(set(names)))}
+        category = np.array([index[name] for name in names], dtype=np.int64)
+        return cls(start, end, intensity, known, category, tuple(index))
+
+    def known_always(self) -> Events:
+        """The same, as if each had been entered before all history."""
+        return replace(self, known=np.zeros_like(self.known))
+
+    def where(self, chosen: NDArray[np.bool_]) -> Events:
+        """Those that a mask (n,) chooses."""
+        return Events(
+            self.start[chosen],
+            self.end[chosen],
+            self.intensity[chosen],
+            self.known[chosen],
+            self.category[chosen],
+            self.categories,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,8 +123,7 @@ def event_reach(events: Events) -> tuple[IntArray, IntArray]:
 
 def events_known_at(events: Events, origin_hour: int) -> Events:
     """The events that had been entered by the start of an hour."""
-    known = events.known <= origin_hour * MICROSECONDS
-    return Events(events.start[known], events.end[known], events.intensity[known], events.known[known])
+    return events.where(events.known <= origin_hour * MICROSECONDS)
 
 
 class _Windows:

@@ -11,8 +11,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from musktracker.models import event_effects
 from musktracker.models.analogs import Analogs, Likeness, Spread, features_after, find
 from musktracker.models.base import Diagnostics, FloatArray, History, IntArray, SimulationWarning
+from musktracker.models.event_effects import EventEffects
+from musktracker.models.features import events_known_at
 from musktracker.models.first_hour import FirstHour, States, fit_first_hour, splice
 from musktracker.models.level import WINDOW, LogHar, Rates, fit_level, profile
 
@@ -26,7 +29,8 @@ class Har:
     `level_half_life` (days) is the regression's. `spread_exponent` and `volatility_exponent` say how the relative
     spread falls as the level rises and grows with the last days' own spread; `jitter` is the deviation of the log by
     which each path is moved. `profile_half_life` is in days. `splice_first` is 1 to take the first hour from its own
-    regression, 0 to leave it like the others.
+    regression, 0 to leave it like the others. `event_effects` is 1 to scale the hours that known events reach by
+    their estimated effect, 0 to leave events out.
     """
 
     analog_days: int = 900
@@ -41,6 +45,7 @@ class Har:
     volatility_exponent: float = 0.2
     jitter: float = 0.06
     splice_first: int = 1
+    event_effects: int = 1
 
     def __post_init__(self) -> None:
         limits = {
@@ -56,6 +61,7 @@ class Har:
             "volatility_exponent": (0, 1),
             "jitter": (0, 1),
             "splice_first": (0, 1),
+            "event_effects": (0, 1),
         }
         for name, (least, most) in limits.items():
             if not least <= getattr(self, name) <= most:
@@ -76,24 +82,34 @@ class Har:
 
 @dataclass(frozen=True, slots=True)
 class Foundation:
-    """The fitted level and first hour, and the hyperparameters that they were fitted with."""
+    """The fitted level, first hour and effects of events, and the hyperparameters that they were fitted with."""
 
     settings: Har
     level: LogHar
     first: FirstHour | None
+    effects: EventEffects | None
 
     def parameters(self) -> dict[str, NDArray[Any]]:
         """All as named arrays."""
         of_first = {} if self.first is None else self.first.parameters()
+        of_events = {} if self.effects is None else self.effects.parameters()
         stored = {name: np.array(value) for name, value in asdict(self.settings).items()}
-        return stored | self.level.parameters() | of_first
+        return stored | self.level.parameters() | of_first | of_events
+
+    def with_events(self, paths: FloatArray, history: History, origin: int, rng: np.random.Generator) -> FloatArray:
+        """Paths (n, horizon) from `origin` on, with the hours that known events reach scaled by their effects."""
+        if self.effects is None:
+            return paths
+        events = history.events if origin >= history.origin else events_known_at(history.events, origin)
+        return self.effects.apply(paths, events, origin, rng)
 
     @classmethod
     def restore(cls, parameters: Mapping[str, NDArray[Any]]) -> Self:
         """The same from its arrays."""
-        stored = {name: type(value)(parameters[name]) for name, value in asdict(Har()).items()}
+        defaults = asdict(Har()) | {"event_effects": 0}  # of a fit from before there were any
+        stored = {name: type(value)(parameters.get(name, value)) for name, value in defaults.items()}
         first = FirstHour.restore(parameters) if stored["splice_first"] else None
-        return cls(Har(**stored), LogHar.restore(parameters), first)
+        return cls(Har(**stored), LogHar.restore(parameters), first, EventEffects.restore(parameters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +135,18 @@ def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics, Prepa
     level = fit_level(rates, ridge=settings.level_ridge, half_life=settings.level_half_life)
     prepared = prepare(settings, history, history.origin, exact=history.posts is not None)
     first = None if prepared.states is None else fit_first_hour(prepared.states)
+    effects = None
+    if settings.event_effects:
+        effects = event_effects.estimate(history, rates, level, profile_half_life=settings.profile_half_life)
     counted = first is not None and not first.exact
     diagnostics = Diagnostics(
         converged=True,
         trained_on=(history.start, history.origin),
         notes=("the first hour is fitted to hourly counts, as no times of posts were given",) if counted else (),
-        estimates=level.estimates(),
+        estimates={**level.estimates(), **(effects.estimates() if effects else {})},
         values={
             **level.values(),
+            **(effects.values() if effects else {}),
             "windows": len(prepared.analogs.starts),
             "effective_windows": round(prepared.analogs.effective(), 1),
             "first_hour_rows": first.rows if first else 0,
@@ -134,7 +154,7 @@ def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics, Prepa
         },
     )
     shared = {name: getattr(settings, name) for name in asdict(Har())}
-    return Foundation(Har(**shared), level, first), diagnostics, prepared
+    return Foundation(Har(**shared), level, first, effects), diagnostics, prepared
 
 
 class FittedHar:
@@ -158,7 +178,8 @@ class FittedHar:
     def simulate(self, origin: int, horizon: int, n_paths: int, rng: np.random.Generator) -> FloatArray:
         """Paths of shape (n_paths, horizon), week by week: the level of a later week follows the path's own days.
 
-        Raises ValueError where too few weeks before the origin, or days just before it, were observed.
+        What events add comes last, so that no level follows it. Raises ValueError where too few weeks before the
+        origin, or days just before it, were observed.
         """
         found = self._prepare(origin)
         analogs, shape = found.analogs, found.shape
@@ -168,7 +189,8 @@ class FittedHar:
         while WINDOW * len(weeks) < horizon:
             now = features_after(self.history, origin, np.concatenate(weeks, axis=1))
             weeks.append(self._drawn_week(analogs, now, analogs.recency, shape, n_paths, rng))
-        return np.concatenate(weeks, axis=1)[:, :horizon]
+        paths = np.concatenate(weeks, axis=1)[:, :horizon]
+        return self.foundation.with_events(paths, self.history, origin, rng)
 
     def parameters(self) -> dict[str, NDArray[Any]]:
         """The level, the first hour, and the hyperparameters."""

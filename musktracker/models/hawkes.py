@@ -128,7 +128,8 @@ class FittedHawkes:
             week, pending = _clusters(self.kernel, rates, pending, rng)
             weeks.append(week)
             if WINDOW * len(weeks) >= horizon:
-                return np.concatenate(weeks, axis=1)[:, :horizon]
+                paths = np.concatenate(weeks, axis=1)[:, :horizon]
+                return self.foundation.with_events(paths, self.history, origin, rng)
             now = features_after(self.history, origin, np.concatenate(weeks, axis=1))
             rates = self._immigration(analogs, now, analogs.recency, shape, n_paths, rng)
 

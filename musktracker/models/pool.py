@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musktracker.models.base import Diagnostics, Fitted, FloatArray, History, Model
+from musktracker.models.event_effects import is_effect
+from musktracker.models.har import Har
 
 LEADS = (24, 168)  # hours whose totals are scored
 SPACING = 145  # hours between the origins of the stretch: every hour of the day gets its turn
@@ -29,14 +31,15 @@ LEAST_DENSITY = 1e-9
 class Pool:
     """Pools `models`, their weights fitted over the last `stretch_days` at most.
 
-    `prior` is how many of the stretch's totals equal weights are worth; the components have their default
-    hyperparameters.
+    `prior` is how many of the stretch's totals equal weights are worth. `event_effects` is that of the components
+    that have one; else they have their default hyperparameters.
     """
 
     name: ClassVar[str] = "pool"
     models: tuple[str, ...] = ("har_bootstrap", "har_negative_binomial", "hawkes")
     stretch_days: int = 84
     prior: float = 6.0
+    event_effects: int = 1
 
     def __post_init__(self) -> None:
         from musktracker.models.registry import names
@@ -50,6 +53,8 @@ class Pool:
             raise ValueError(f"stretch_days must be 14 to 730, not {self.stretch_days}")
         if not 0 <= self.prior <= 1e6:
             raise ValueError(f"prior must be 0 to 1000000, not {self.prior:g}")
+        if self.event_effects not in (0, 1):
+            raise ValueError(f"event_effects must be 0 or 1, not {self.event_effects}")
 
     def fit(self, history: History) -> FittedPool:
         """Fit the components and their weights; a component that cannot be fitted is left out, with a warning.
@@ -69,7 +74,9 @@ class Pool:
             trained_on=(min(one.trained_on[0] for one in told), history.origin),
             warnings=(*refused, *(text for one in told for text in one.warnings)),
             notes=(*left_out, *(text for one in told for text in one.notes)),
+            estimates={name: found for one in told for name, found in one.estimates.items() if is_effect(name)},
             values={
+                **{name: value for one in told for name, value in one.values.items() if is_effect(name)},
                 **{f"weight_{name}": float(weight) for name, weight in zip(components, weights, strict=True)},
                 "totals_scored": len(densities),
                 "mean_log_density": score,
@@ -86,11 +93,15 @@ class Pool:
             components[name] = _model(name).restore(own, history)
         return FittedPool(history, None, components, parameters["weights"])
 
+    def _component(self, name: str) -> Model:
+        model = _model(name)
+        return replace(model, event_effects=self.event_effects) if isinstance(model, Har) else model
+
     def _components(self, history: History) -> tuple[dict[str, Fitted], list[str]]:
         components, refused = {}, []
         for name in self.models:
             try:
-                components[name] = _model(name).fit(history)
+                components[name] = self._component(name).fit(history)
             except ValueError as reason:
                 refused.append(f"{name} is not in the pool: {reason}")
         return components, refused
@@ -100,7 +111,7 @@ class Pool:
         stretch = 24 * self.stretch_days
         earlier = history.until(history.origin - stretch)
         try:
-            fits = [_model(name).fit(earlier).parameters() for name in names]
+            fits = [self._component(name).fit(earlier).parameters() for name in names]
         except ValueError as reason:
             return np.empty((0, len(names))), [
                 f"weights are equal, as the history before the stretch is short: {reason}"

@@ -10,7 +10,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,18 +78,30 @@ def backtest(
     seed: int = 1,
     jobs: int | None = None,
     name: str | None = None,
+    retrospective_events: bool = False,
 ) -> dict[str, Any]:
     """Score `models` (all, by default) at the origins from `begin` to `end`, by default the last 365 days.
 
     `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), on
-    whatever backend joblib is configured for. Raises UsageError for what cannot be asked, or a `name` that another
-    question or other data have; DataError where there are no counts.
+    whatever backend joblib is configured for. An event counts from when it was entered, with `retrospective_events`
+    from the beginning, which the backtest's protocol then says. Raises UsageError for what cannot be asked, or a
+    `name` that another question or other data have; DataError where there are no counts.
     """
     run.progress(0.0, stage="load", message="reading the counts")
     known = histories.load(engine)
     if known.empty:
         raise DataError("There are no counted hours to test on", "Bring posts in, then: musktracker refresh")
-    plan = _plan(known, models, hyperparameters or {}, (begin, end), every or {}, (spacing, n_paths, seed))
+    if retrospective_events:
+        known = replace(known, history=replace(known.history, events=known.history.events.known_always()))
+    plan = _plan(
+        known,
+        models,
+        hyperparameters or {},
+        (begin, end),
+        every or {},
+        (spacing, n_paths, seed),
+        retrospective_events=retrospective_events,
+    )
     name = name or plan.usual_name
     backtest_id = _open(engine, name, plan)
     with reading(engine) as connection:
@@ -119,7 +131,8 @@ def backtest(
 
 
 def listing(engine: Engine) -> list[dict[str, Any]]:
-    """The backtests that are stored, newest first: name, period, models and how many origins are done."""
+    """The backtests that are stored, newest first: name, period, models, how many origins are done, and whether every
+    event counted as known from the beginning."""
     done = (
         select(BacktestScore.backtest_id, func.count().label("done")).group_by(BacktestScore.backtest_id).subquery()
     )
@@ -137,6 +150,7 @@ def listing(engine: Engine) -> list[dict[str, Any]]:
             "counting": row.counting,
             "models": sorted(json.loads(row.protocol)["models"]),
             "done": row.done,
+            "retrospective_events": _sees_all_events(row.protocol),
         }
         for row in rows
     ]
@@ -160,6 +174,12 @@ def load(engine: Engine, name: str) -> dict[str, list[Scored]]:
     return found
 
 
+def is_retrospective(engine: Engine, name: str) -> bool:
+    """Whether every event counted as known from the beginning of a stored backtest, whenever it was entered."""
+    with reading(engine) as connection:
+        return _sees_all_events(connection.scalar(select(Backtest.protocol).where(Backtest.name == name)))
+
+
 def refusals(engine: Engine, name: str) -> dict[str, dict[datetime, str]]:
     """The origins from which a model would not forecast, and why, by model."""
     query = (
@@ -178,7 +198,8 @@ def refusals(engine: Engine, name: str) -> dict[str, dict[datetime, str]]:
 def describe(engine: Engine, name: str, *, reference: str = "seasonal_naive") -> dict[str, Any]:
     """A stored backtest as figures: for each model its mean scores, skill over a reference, CRPS by lead, and PIT.
 
-    `pit` has the shares of ten bins, of hours and of each total.
+    `retrospective_events` says whether every event counted as known from the beginning. `pit` has the shares of ten
+    bins, of hours and of each total.
     """
     found = load(engine, name)
     refused = refusals(engine, name)
@@ -194,6 +215,7 @@ def describe(engine: Engine, name: str, *, reference: str = "seasonal_naive") ->
             for model, scored in found.items()
         },
         "reference": reference,
+        "retrospective_events": is_retrospective(engine, name),
     }
 
 
@@ -215,6 +237,8 @@ def _plan(
     bounds: tuple[str | None, str | None],
     every: Mapping[str, int],
     sizes: tuple[int, int, int],
+    *,
+    retrospective_events: bool = False,
 ) -> Plan:
     spacing, n_paths, seed = sizes
     if spacing < 1 or n_paths < 1 or any(step < 1 for step in every.values()):
@@ -231,7 +255,14 @@ def _plan(
             f"The counts go from {iso(from_hour_index(known.history.start))} to {iso(known.data_until)}",
         )
     steps = {name: every.get(name, EVERY.get(name, 1)) for name in names}
-    asked = {"models": chosen, "every": steps, "spacing": spacing, "n_paths": n_paths, "seed": seed}
+    asked = {
+        "models": chosen,
+        "every": steps,
+        "spacing": spacing,
+        "n_paths": n_paths,
+        "seed": seed,
+        "retrospective_events": retrospective_events,
+    }
     by_model = {name: origins[:: steps[name]] for name in names}
     return Plan(span, by_model, asked, known.counting, _digest(known.history.until(span[1])))
 
@@ -241,6 +272,7 @@ def _digest(history: History) -> str:
     events = history.events
     parts = (history.counts, history.posts, events.start, events.end, events.intensity, events.known)
     found = hashlib.sha256(str(history.start).encode())
+    found.update("\n".join(events.categories[code] for code in events.category.tolist()).encode())
     for part in parts:
         found.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
     return found.hexdigest()
@@ -269,6 +301,10 @@ def _open(engine: Engine, name: str, plan: Plan) -> int:
             "Choose another name with --name, or none",
         )
     return int(row.id)
+
+
+def _sees_all_events(protocol: str | None) -> bool:
+    return bool(json.loads(protocol or "{}").get("retrospective_events"))
 
 
 def _stored_origins(connection: Connection, backtest_id: int) -> set[tuple[str, int]]:

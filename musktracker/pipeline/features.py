@@ -66,13 +66,16 @@ def events(connection: Connection) -> Events:
         ExogenousEvent.event_end,
         ExogenousEvent.created_at,
         ExogenousEvent.intensity,
+        ExogenousEvent.category,
     )
     query = select(*columns).where(ExogenousEvent.removed_at.is_(None)).order_by(ExogenousEvent.id)
     rows = verbatim.rows(connection, query)
     if not rows:
         return Events.none()
-    start, end, known, intensity = zip(*rows, strict=True)
-    return Events(_microseconds(start), _microseconds(end), np.array(intensity, dtype=float), _microseconds(known))
+    start, end, known, intensity, category = zip(*rows, strict=True)
+    times = (_microseconds(start), _microseconds(end))
+    names = [name or "" for name in category]
+    return Events.named(*times, np.array(intensity, dtype=float), _microseconds(known), names)
 
 
 def _starts_and_ends(observed: NDArray[np.bool_]) -> NDArray[np.bool_]:

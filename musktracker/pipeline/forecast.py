@@ -112,7 +112,7 @@ def forecast(
         "warnings": said,
         "total": described(total),
         "timezone": timezone,
-        "days": _days(paths, known.data_until, ZoneInfo(timezone)),
+        "days": by_day(paths, known.data_until, ZoneInfo(timezone)),
         "changed": changed,
     }
 
@@ -200,6 +200,16 @@ def described(totals: FloatArray) -> dict[str, float]:
     found = {"mean": float(totals.mean()), "median": float(np.median(totals))}
     names = [f"{end}_{level}" for level in LEVELS for end in ("lower", "upper")]
     return found | dict(zip(names, np.quantile(totals, _ends(LEVELS)).tolist(), strict=True))
+
+
+def by_day(paths: FloatArray, origin: datetime, zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Totals by calendar day of a zone; the first and the last may have fewer hours than the day."""
+    dates = [(origin + k * HOUR).astimezone(zone).date() for k in range(paths.shape[1])]
+    found = []
+    for date in dict.fromkeys(dates):
+        hours = [k for k, other in enumerate(dates) if other == date]
+        found.append({"date": date.isoformat(), "hours": len(hours), **described(paths[:, hours].sum(axis=1))})
+    return found
 
 
 def _freshness(known: Known, moment: datetime, *, allow_stale: bool) -> list[str]:
@@ -320,16 +330,6 @@ def _store(engine: Engine, chosen: Version, known: Known, paths: FloatArray, see
         )
         forecast_scores.keep(connection, (chosen.id, origin, horizon), quantiles_of_all)
     return changed
-
-
-def _days(paths: FloatArray, origin: datetime, zone: ZoneInfo) -> list[dict[str, Any]]:
-    """Totals by calendar day of a zone; the first and the last may have fewer hours than the day."""
-    dates = [(origin + k * HOUR).astimezone(zone).date() for k in range(paths.shape[1])]
-    found = []
-    for date in dict.fromkeys(dates):
-        hours = [k for k, other in enumerate(dates) if other == date]
-        found.append({"date": date.isoformat(), "hours": len(hours), **described(paths[:, hours].sum(axis=1))})
-    return found
 
 
 def _ends(levels: Sequence[int]) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Engine, Select, func, select
 from musktracker.db import settings, verbatim
 from musktracker.db.engines import reading
 from musktracker.db.tables import EventChange, ExogenousEvent, RawTweet, TimeBucket
+from musktracker.errors import UsageError
 from musktracker.models.base import Events, History, IntArray
-from musktracker.timeline import EPOCH, from_hour_index, hour_index
+from musktracker.pipeline.events import EventFields
+from musktracker.timeline import EPOCH, from_hour_index, hour_index, iso, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,30 @@ def load(engine: Engine, *, as_of: datetime | None = None, posts: bool = True) -
         history = _history(rows, _events(connection, as_of))
         times = _posts(connection, history, counting) if posts else None
         return Known(replace(history, posts=times), counting)
+
+
+def known_events(
+    engine: Engine,
+    *,
+    as_of: datetime | None = None,
+    without: Collection[int] = (),
+    added: Iterable[EventFields] = (),
+) -> Events:
+    """The events of `load`, without those with these ids, and with others as if they had just been entered.
+
+    Raises UsageError for an id that is not among them.
+    """
+    moment = as_of or now()
+    with reading(engine) as connection:
+        states = list(_current(connection) if as_of is None else _at(connection, as_of))
+    unknown = sorted(set(without) - {one.id for one in states})
+    if unknown:
+        raise UsageError(
+            f"Event {unknown[0]} is not known at {iso(moment)}: it is removed, entered later, or there is none",
+            "musktracker events list --removed lists them all",
+        )
+    own = [_State(None, one.event_start, one.event_end, moment, one.intensity, one.category) for one in added]
+    return _arrays([one for one in states if one.id not in without] + own)
 
 
 def _buckets(as_of: datetime | None) -> Select[datetime, int]:
@@ -116,22 +142,35 @@ def _moments(times: list[Any]) -> IntArray:
 
 
 def _events(connection: Connection, as_of: datetime | None) -> Events:
-    states = list(_current(connection) if as_of is None else _at(connection, as_of))
-    if not states:
+    return _arrays(_current(connection) if as_of is None else _at(connection, as_of))
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """An event as it was known at a moment."""
+
+    id: int | None
+    start: datetime
+    end: datetime
+    known: datetime
+    intensity: float
+    category: str | None
+
+
+def _arrays(states: Iterable[_State]) -> Events:
+    found = list(states)
+    if not found:
         return Events.none()
-    start, end, known, intensity = zip(*states, strict=True)
-    return Events(
-        _microseconds(start), _microseconds(end), np.array(intensity, dtype=np.float64), _microseconds(known)
-    )
-
-
-_State = tuple[datetime, datetime, datetime, float]  # start, end, known since, intensity
+    start, end, known = (_microseconds([getattr(one, name) for one in found]) for name in ("start", "end", "known"))
+    intensity = np.array([one.intensity for one in found], dtype=np.float64)
+    return Events.named(start, end, intensity, known, [one.category or "" for one in found])
 
 
 def _current(connection: Connection) -> Iterator[_State]:
     query = select(ExogenousEvent.__table__).where(ExogenousEvent.removed_at.is_(None)).order_by(ExogenousEvent.id)
     for row in connection.execute(query):
-        yield row.event_start, row.event_end, row.updated_at or row.created_at, row.intensity
+        known = row.updated_at or row.created_at
+        yield _State(row.id, row.event_start, row.event_end, known, row.intensity, row.category)
 
 
 def _at(connection: Connection, as_of: datetime) -> Iterator[_State]:
@@ -143,10 +182,10 @@ def _at(connection: Connection, as_of: datetime) -> Iterator[_State]:
         known = known_since.get(row.id, row.created_at)
         if row.id not in later:
             if row.removed_at is None:
-                yield row.event_start, row.event_end, known, row.intensity
+                yield _State(row.id, row.event_start, row.event_end, known, row.intensity, row.category)
         elif (before := json.loads(later[row.id] or "null")) and not before["removed_at"]:
             start, end = (datetime.fromisoformat(before[name]) for name in ("event_start", "event_end"))
-            yield start, end, known, before["intensity"]
+            yield _State(row.id, start, end, known, before["intensity"], before["category"])
 
 
 def _later_changes(connection: Connection, as_of: datetime) -> dict[int, str | None]:
@@ -165,5 +204,5 @@ _HOUR_MICROSECONDS = 3_600_000_000
 _CHANGED = EventChange.action != "add"  # adding is told by created_at, which an import keeps
 
 
-def _microseconds(values: tuple[datetime, ...]) -> IntArray:
+def _microseconds(values: Sequence[datetime]) -> IntArray:
     return np.array([(value - EPOCH) // timedelta(microseconds=1) for value in values], dtype=np.int64)

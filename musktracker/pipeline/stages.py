@@ -20,6 +20,7 @@ STAGES = {
     "train": "musktracker.pipeline.train:train",
     "promote": "musktracker.pipeline.promotion:promote",
     "forecast": "musktracker.pipeline.forecast:forecast",
+    "what_if": "musktracker.pipeline.what_if:what_if",
     "window": "musktracker.pipeline.window:window",
     "backtest": "musktracker.pipeline.backtest:backtest",
     "score": "musktracker.pipeline.monitor:score",

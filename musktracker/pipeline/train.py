@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from musktracker.db.engines import writing
+from musktracker.db.queries import models as queries
 from musktracker.db.tables import ModelMetadata
 from musktracker.errors import DataError, UsageError
 from musktracker.evaluation import backtest
@@ -90,6 +92,7 @@ def train(
         "mape": tested["mape"],
         "converged": diagnostics.converged,
         "warnings": list(diagnostics.warnings),
+        "event_effects": _event_effects(diagnostics),
         "seconds": seconds,
     }
 
@@ -165,6 +168,14 @@ def _tell_unseen_events(run: Run, known: Known, origins: list[int]) -> None:
     late = len(entered) - len(known.history.until(origins[-1]).events.known)
     if late:
         run.info(f"{late} of {len(entered)} events were entered after the backtest's origins, which do not see them")
+
+
+def _event_effects(diagnostics: Diagnostics) -> list[dict[str, Any]]:
+    parameters = [
+        queries.Parameter(name, _finite(value), _finite(error))
+        for name, (value, error) in diagnostics.estimates.items()
+    ]
+    return [asdict(effect) for effect in queries.event_effects(parameters, diagnostics.values)]
 
 
 def _described(diagnostics: Diagnostics, tested: Mapping[str, Any], seconds: float) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, insert
 
 from musktracker.db.engines import writing
@@ -83,3 +85,26 @@ def test_its_forecasts_are_counted(engine: Engine) -> None:
 def test_equal_rows_read_twice_are_equal(engine: Engine) -> None:
     add_version(engine, 1, diagnostics=json.dumps({"values": {"aic": 1}}))
     assert models.versions(engine) == models.versions(engine)
+
+
+def test_effects_of_events_are_read_with_interval_and_number(engine: Engine) -> None:
+    told = {
+        "parameters": {
+            "0-24h:7d": {"estimate": 0.3, "standard_error": 0.1},
+            "event": {"estimate": 0.1, "standard_error": 0.2},
+            "event:": {"estimate": 0.0, "standard_error": 0.3},
+            "event:launch": {"estimate": math.log(1.5), "standard_error": 0.2},
+            "event_intensity": {"estimate": 1.0, "standard_error": 0.2},
+        },
+        "values": {"events": 7, "events:": 2, "events:launch": 5},
+    }
+    add_version(engine, 1, diagnostics=json.dumps(told))
+    add_version(engine, 2)
+    found = models.newest_with_effects(engine)
+    assert found is not None
+    assert found.version == "v1"
+    assert [(one.category, one.events) for one in found.event_effects] == [("launch", 5), ("", 2), (None, 7)]
+    launch = found.event_effects[0]
+    assert launch.percent == pytest.approx(50)
+    assert (launch.lower, launch.upper) == pytest.approx((1.4, 122.0), abs=0.1)
+    assert models.newest_with_effects(engine, version="v2") is None

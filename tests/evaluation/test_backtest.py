@@ -41,7 +41,8 @@ class Constant:
 
 def history(hours: int = 1000) -> History:
     hour = np.arange(3, dtype=np.int64) * 400 + START
-    events = Events(hour * MICROSECONDS, hour * MICROSECONDS, np.ones(3), hour * MICROSECONDS)
+    moments = hour * MICROSECONDS
+    events = Events.named(moments, moments, np.ones(3), moments, [""] * 3)
     return History(START, np.random.default_rng(1).integers(0, 9, hours).astype(float), events)
 
 

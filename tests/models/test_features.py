@@ -45,6 +45,8 @@ def events(*spans: tuple[float, float, float], known: int = 0) -> Events:
         np.array([round((START + hour) * MICROSECONDS) for hour in end], dtype=np.int64),
         np.array(intensity, dtype=float),
         np.full(len(spans), known, dtype=np.int64),
+        np.zeros(len(spans), dtype=np.int64),
+        ("",),
     )
 
 

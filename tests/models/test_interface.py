@@ -75,7 +75,7 @@ def test_what_comes_after_the_origin_changes_no_path(name: str) -> None:
     posts = known.until(origin).posts
     assert posts is not None
     later = origin * MICROSECONDS + np.arange(0, 10 * 24 * MICROSECONDS, 1_000_000_000)
-    events = Events(late - 7_200_000_000, late + 7_200_000_000, np.ones(1), late)
+    events = Events.named(late - 7_200_000_000, late + 7_200_000_000, np.ones(1), late, ["launch"])
     replaced = History(START, counts, events, np.concatenate([posts, later]))
     fits = [create(name).fit(one.until(origin)) for one in (known, replaced)]
     assert np.array_equal(simulate(fits[0], origin=origin), simulate(fits[1], origin=origin))

@@ -103,7 +103,8 @@ def test_known_events_reach_the_hours_to_come() -> None:
     counts = history.counts.copy()
     for begin in begins - START:
         counts[begin + 1 : begin + 25] += 12
-    events = Events(hours * MICROSECONDS, hours * MICROSECONDS + 1, np.ones(21), np.zeros(21, dtype=np.int64))
+    moments = hours * MICROSECONDS
+    events = Events.named(moments, moments + 1, np.ones(21), np.zeros_like(moments), [""] * 21)
     model = dataclasses.replace(PLAIN, features=("hour_of_day", "event_intensity"))
     fitted = model.fit(History(START, counts, events))
     unannounced = dataclasses.replace(fitted, history=History(START, counts))

@@ -102,6 +102,21 @@ def test_as_of_sees_an_event_as_it_was_before_later_edits_and_removals(engine: E
     assert intensities(None) == []
 
 
+def test_events_have_the_category_that_they_had(engine: Engine) -> None:
+    store_hours(engine, [1] * 48)
+    added = events.add(engine, events.EventFields("Launch", START, START + HOUR, 0.2, "launch"))
+    events.add(engine, events.EventFields("Other", START, START + HOUR, 0.2))
+    events.edit(engine, added.id, replace(added.fields, category="market"))
+    moment = events.history(engine)[1].changed_at
+
+    def categories(as_of: datetime | None) -> list[str]:
+        found = history.load(engine, as_of=as_of).history.events
+        return [found.categories[code] for code in found.category]
+
+    assert categories(moment) == ["launch", ""]
+    assert categories(None) == ["market", ""]
+
+
 def test_an_edit_counts_as_known_from_its_own_time(engine: Engine) -> None:
     store_hours(engine, [1] * 48)
     added = events.add(engine, events.EventFields("Launch", START, START + HOUR, 0.2))

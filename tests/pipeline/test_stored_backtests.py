@@ -14,7 +14,7 @@ from musktracker.db.tables import BacktestScore, TimeBucket
 from musktracker.errors import Cancelled, DataError, UsageError
 from musktracker.evaluation import protocol
 from musktracker.models import registry
-from musktracker.pipeline import backtest
+from musktracker.pipeline import backtest, events
 from musktracker.pipeline import history as histories
 from musktracker.runs import Run
 from musktracker.timeline import DAY, HOUR, hour_index, iso
@@ -151,3 +151,23 @@ def test_the_list_says_how_many_origins_are_done(counted: Engine) -> None:
     result = make(counted, name="mine", end=iso(END - HOUR))
     [one] = backtest.listing(counted)
     assert (one["name"], one["done"], one["models"]) == ("mine", result["origins"], ["seasonal_naive"])
+
+
+def test_a_retrospective_backtest_sees_events_before_they_were_entered_and_says_so(counted: Engine) -> None:
+    at = BEGIN + 73 * HOUR
+    for day in range(30, 60, 3):
+        start = START + day * DAY
+        events.add(counted, events.EventFields(f"Launch {day}", start, start + 4 * HOUR, 1.0, "launch"))
+    asked = {"models": ["negative_binomial"], "begin": iso(BEGIN), "end": iso(at + 200 * HOUR)}
+    as_entered = make(counted, name="as entered", **asked)
+    retrospective = make(counted, name="retrospective", retrospective_events=True, **asked)
+    assert (as_entered["retrospective_events"], retrospective["retrospective_events"]) == (False, True)
+    assert as_entered["models"] != retrospective["models"]
+    flags = {one["name"]: one["retrospective_events"] for one in backtest.listing(counted)}
+    assert flags == {"as entered": False, "retrospective": True}
+    for day in range(30, 60, 3):
+        events.remove(counted, day // 3 - 9)
+    without = make(counted, name="without", **asked)
+    for one in (as_entered, without):
+        one["models"]["negative_binomial"]["scores"].pop("seconds")
+    assert without["models"] == as_entered["models"]

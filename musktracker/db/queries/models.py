@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,8 @@ from sqlalchemy import Engine, Row, func, select
 from musktracker.db.engines import reading
 from musktracker.db.tables import ForecastTotal, ModelAlias, ModelMetadata
 
+QUANTILE_95 = 1.959964  # of the normal: the ends of a 95% interval, in standard errors
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -21,6 +24,23 @@ class Parameter:
     name: str
     estimate: float | None
     standard_error: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventEffect:
+    """What an event of intensity 1 does to the hourly rate: by how many percent it rises, with its 95% interval.
+
+    `category` is None for the effect in common, which stands for all categories that are not told of, and "" for
+    events that have none. `effect` and `standard_error` are of the log; `events` is how many they are told from.
+    """
+
+    category: str | None
+    events: int
+    effect: float
+    standard_error: float
+    percent: float
+    lower: float
+    upper: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +73,11 @@ class ModelVersion:
     forecasts: int
     aliases: tuple[str, ...] = ()
 
+    @property
+    def event_effects(self) -> tuple[EventEffect, ...]:
+        """What it found that events do, by category, the effect in common last; none where it saw no event."""
+        return event_effects(self.parameters, self.values)
+
 
 def versions(engine: Engine) -> list[ModelVersion]:
     """All versions, the last trained first."""
@@ -70,6 +95,26 @@ def versions(engine: Engine) -> list[ModelVersion]:
         for one in connection.execute(select(ModelAlias.__table__).order_by(ModelAlias.alias)):
             held[one.model_metadata_id] = (*held.get(one.model_metadata_id, ()), one.alias)
         return [_version(row, held.get(row.id, ())) for row in connection.execute(query)]
+
+
+def newest_with_effects(engine: Engine, model: str | None = None, version: str | None = None) -> ModelVersion | None:
+    """The last trained version, of those with these names, that tells what events do."""
+    found = (one for one in versions(engine) if model in (None, one.model) and version in (None, one.version))
+    return next((one for one in found if one.event_effects), None)
+
+
+def event_effects(parameters: Iterable[Parameter], values: Mapping[str, Any]) -> tuple[EventEffect, ...]:
+    """The effects among a fit's estimates `event:CATEGORY` and `event`, whose values `events:CATEGORY` count them."""
+    found = []
+    for one in parameters:
+        kind, colon, category = one.name.partition(":")
+        if kind != "event" or one.estimate is None or one.standard_error is None:
+            continue
+        ends = (one.estimate + sign * QUANTILE_95 * one.standard_error for sign in (0, -1, 1))
+        number = int(values.get(f"events{colon}{category}") or 0)
+        percents = (100 * math.expm1(end) for end in ends)
+        found.append(EventEffect(category if colon else None, number, one.estimate, one.standard_error, *percents))
+    return tuple(sorted(found, key=lambda one: (one.category is None, -one.events, one.category or "")))
 
 
 def _version(row: Row[Any], aliases: tuple[str, ...]) -> ModelVersion:
