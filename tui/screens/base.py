@@ -32,6 +32,7 @@ class ConsoleScreen(Screen[None]):
 
     app: Console
     TITLE: ClassVar[str]
+    UNDER: ClassVar[str] = ""  # the title of the screen by number that this one was opened from
     REFRESH_SECONDS: ClassVar[float] = 2.0
     CHANGES: ClassVar[frozenset[str]] = frozenset()  # actions that change something: not in a console that only reads
     AUTO_FOCUS = "*"

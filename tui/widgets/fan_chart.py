@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, tzinfo
 from typing import ClassVar, cast
 
@@ -17,7 +16,7 @@ from tui.exporting import Exported
 from tui.widgets.fan import Fan, View, whole
 from tui.widgets.fan_plot import draw
 from tui.widgets.fan_scene import Scene, compose, style
-from tui.widgets.plot_palette import Mode, detect, palette
+from tui.widgets.plot_palette import Mode, of_app, palette
 
 ZOOM = 1.5
 PAN = 0.25  # of what is in view
@@ -64,7 +63,7 @@ class FanChart(Widget, can_focus=True):
     def mode(self) -> Mode:
         """What this terminal can show."""
         if self._mode is None:
-            self._mode = self._detected()
+            self._mode = of_app(self.app)
         return self._mode
 
     def set_fan(self, fan: Fan | None, *, view: View | None = None, keep: bool = False) -> None:
@@ -236,8 +235,3 @@ class FanChart(Widget, can_focus=True):
 
     def _zone(self) -> tzinfo:
         return cast(tzinfo, getattr(self.app, "zone", UTC))
-
-    def _detected(self) -> Mode:
-        if self.app.is_headless:
-            return Mode()
-        return detect(os.environ, self.app.console.color_system, no_color=self.app.no_color)

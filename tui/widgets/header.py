@@ -117,7 +117,7 @@ class Header(Widget):
     def _screens_line(self, width: int) -> Content:
         from tui.app import SCREENS
 
-        here, parts = self.screen.title, []
+        here, parts = getattr(self.screen, "UNDER", "") or self.screen.title, []
         long = sum(len(title) + 4 for title in SCREENS.values()) <= width + 2
         for i, title in enumerate(SCREENS.values(), 1):
             shown = title if long or title == here else title[:4]

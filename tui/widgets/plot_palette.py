@@ -6,11 +6,15 @@ terminal's own rounding never makes two bands one.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tui.ascii import is_utf8
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 Depth = Literal["truecolor", "256", "16", "none"]
 Glyphs = Literal["braille", "blocks", "ascii"]
@@ -157,3 +161,10 @@ def detect(environ: Mapping[str, str], color_system: str | None, *, no_color: bo
     if not is_utf8(environ):
         return Mode(depth, "ascii")
     return Mode(depth, "blocks" if environ.get("TERM") == "linux" else "braille")
+
+
+def of_app(app: App[Any]) -> Mode:
+    """What the terminal of an app can show; without a terminal, everything."""
+    if app.is_headless:
+        return Mode()
+    return detect(os.environ, app.console.color_system, no_color=app.no_color)
