@@ -18,9 +18,10 @@ from musktracker.db.tables import Forecast, ForecastTotal
 from musktracker.timeline import HOUR
 from tui.app import Console
 from tui.screens import forecast_form as form
+from tui.screens.forecast_tables import ForecastTable, HourTable
 from tui.screens.forecast_text import csv_text, horizon_text, page, verdict
 from tui.screens.forecast_views import Material, fan
-from tui.screens.forecasts import ForecastsScreen, ForecastTable, HourTable
+from tui.screens.forecasts import ForecastsScreen
 from tui.widgets.fan import Total
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.form import FormScreen

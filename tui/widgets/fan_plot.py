@@ -24,6 +24,7 @@ from tui.widgets.plot_lines import (
     Point,
     ascii_line,
     ascii_marks,
+    ascii_rings,
     ascii_stars,
     blocks,
     braille,
@@ -31,6 +32,7 @@ from tui.widgets.plot_lines import (
 )
 from tui.widgets.plot_palette import Mode, Palette, palette
 
+DASH = 4  # dot columns of a dash, and of the gap after it
 BandRows = list[tuple[int, ...]]
 
 
@@ -137,6 +139,10 @@ def _draw_lines(scene: Scene, over: list[Cells]) -> None:
             dots = _dots(scene, edge)
             dots.thin(2)
             _put(over, dots, dotted if mode.glyphs == "blocks" else glyph, colours.text)
+    if fan.other:
+        dots = _dots(scene, fan.other)
+        dots.dash(DASH)
+        _put(over, dots, ascii_rings if mode.glyphs == "ascii" else glyph, colours.event)
     _put(over, _mean_dots(scene), ascii_marks if mode.glyphs == "ascii" else glyph, colours.mean)
     _put(over, _dots(scene, fan.actual), glyph, colours.actual)
     if (point := scene.point()) is not None:

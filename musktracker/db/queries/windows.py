@@ -65,7 +65,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a window stands at a moment; `usual` is the mean rate of the hours to come, None where that is not known."""
+    """How a window stands at a moment; `usual` is the mean rate of the hours to come, None where not known."""
 
     so_far: SoFar
     counting: str

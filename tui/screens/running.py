@@ -1,0 +1,76 @@
+"""A screen that starts runs: it shows the one that goes on, and can ask it to stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from tui.screens.base import ConsoleScreen
+from tui.widgets.run_progress import RunProgress
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from musktracker.runs import RunInfo
+
+
+class RunningScreen(ConsoleScreen):
+    """Shows in its RunProgress the run of its KINDS that goes on, or the one started here, until another is."""
+
+    KINDS: ClassVar[tuple[str, ...]] = ()
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"cancel"})
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="running.cancel"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run_shown: RunInfo | None = None
+        self.started: int | None = None
+
+    def read_run(self, engine: Engine) -> RunInfo | None:
+        """The last run of these kinds; called in a thread, by `fetch`."""
+        from musktracker import runs
+
+        return next(iter(runs.recent(engine, limit=1, kinds=self.KINDS)), None)
+
+    def start(self, kind: str, parameters: dict[str, Any]) -> None:
+        """Start a run, and follow it."""
+        self.launch(kind, parameters, then=self._follow)
+
+    def show_run(self, run: RunInfo | None) -> None:
+        """Bring the progress up to date; tells `made` once that a run that was started here has succeeded."""
+        shown = run if run is not None and (run.active or run.id == self.started) else None
+        self.run_shown = run
+        progress = self.query_one(RunProgress)
+        progress.display = shown is not None
+        progress.info = shown
+        if shown is not None and shown.id == self.started and shown.status == "succeeded":
+            self.started = None
+            self.made(shown)
+
+    def made(self, run: RunInfo) -> None:
+        """A run that was started here has succeeded."""
+
+    def action_cancel(self) -> None:
+        """Ask the run that goes on to stop."""
+        run = self.run_shown
+        if run is None or not run.active:
+            return
+
+        def cancel(engine: Engine) -> bool:
+            from musktracker import runs
+
+            return runs.request_cancel(engine, run.id)
+
+        self.act(cancel, done=f"Run {run.id} was asked to stop")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Cancel is there while there is something to cancel."""
+        if action == "cancel" and (self.run_shown is None or not self.run_shown.active):
+            return False
+        return super().check_action(action, parameters)
+
+    def _follow(self, run_id: int) -> None:
+        self.started = run_id
