@@ -22,11 +22,11 @@ def draw_pit(sheet: Sheet, found: HorizonScores) -> None:
     bins = len(found.pit)
     low, high = found.expected(1 / bins)
     top = max(*found.pit, high, 2 / bins) * 1.05
-    for i, share in enumerate(found.pit):
-        sheet.column(((i + 0.14) / bins, (i + 0.86) / bins), share, sheet.colours.bands[3])
     for end in (low, high):
         sheet.line([0.0, 1.0], [end, end], sheet.dotted, sheet.colours.text)
     sheet.line([0.0, 1.0], [1 / bins, 1 / bins], sheet.level, sheet.colours.mean)
+    for i, share in enumerate(found.pit):
+        sheet.column(((i + 0.14) / bins, (i + 0.86) / bins), share, sheet.colours.bands[3])
     ticks = span_ticks(0.0, top, max(sheet.rows // 3, 2))
     sheet.y_axis(0.0, top, [(tick, f"{tick:.0%}") for tick in ticks])
     sheet.x_axis(0.0, 1.0, [(tick / 10, f"{tick / 10:g}") for tick in range(0, 11, 2)])
@@ -54,10 +54,10 @@ def draw_misses(sheet: Sheet, found: Sequence[HorizonScores]) -> None:
     """By horizon the share above the 95% interval (left bar) and below it (right bar); dashes are nominal."""
     colours = sheet.colours
     top = max([LEAST_TOP, *(max(one.above_95, one.below_95) / one.n * 1.1 for one in found)])
+    sheet.line([-0.5, len(found) - 0.5], [TAIL, TAIL], sheet.level, colours.mean)
     for place, one in zip(_places(found), found, strict=True):
         sheet.column((place - 0.32, place - 0.06), one.above_95 / one.n, colours.missed)
         sheet.column((place + 0.06, place + 0.32), one.below_95 / one.n, colours.event)
-    sheet.line([-0.5, len(found) - 0.5], [TAIL, TAIL], sheet.level, colours.mean)
     ticks = [tick for tick in span_ticks(0.0, top, max(sheet.rows // 3, 2)) if not 0 < abs(tick - TAIL) < top / 8]
     sheet.y_axis(0.0, top, [*((tick, f"{tick:.0%}") for tick in ticks if tick != TAIL), (TAIL, "2.5%")])
     sheet.x_axis(-0.5, len(found) - 0.5, _horizons(found))

@@ -50,10 +50,9 @@ COLUMNS = (
     Column("Skill", 6, right=True),
     Column("Bias", 6, right=True, rank=5),
     Column("50%", 4, right=True),
-    Column("80%", 4, right=True, rank=3),
+    Column("80%", 4, right=True),
     Column("95%", 4, right=True),
-    Column("Above", 5, right=True, rank=2),
-    Column("Below", 5, right=True, rank=2),
+    Column("Misses", 9, right=True, rank=3),
 )
 NOTHING = "No forecast is scored yet: s scores those whose hours are over"
 Key = tuple[int, int]
@@ -97,8 +96,7 @@ class ScoreTable(RecordTable["HorizonScores"]):
             skill,
             (f"{one.bias:+.1f}", "dim"),
             *held,
-            (f"{one.above_95:,}", "dim"),
-            (f"{one.below_95:,}", "dim"),
+            (f"{one.above_95:,}↑ {one.below_95:,}↓", "dim"),
         )
 
 
@@ -272,13 +270,13 @@ class CalibrationScreen(RunningScreen):
         ahead, many = horizon_text(one.horizon), len(alike) > 1
         by = "by horizon" if many else f"of {ahead}"
         self._set(
-            "pit", f"PIT of {ahead} · line: calibrated, dots: 95% of chance", partial(plots.draw_pit, found=one), one
+            "pit", f"PIT of {ahead} · line: calibrated, dots: 95% by chance", partial(plots.draw_pit, found=one), one
         )
         self._set("coverage", f"Held {by} · dashes: nominal", partial(plots.draw_coverage, found=alike), alike)
         title = f"Misses {by} · left above 95%, right below"
         self._set("misses", title, partial(plots.draw_misses, found=alike), alike)
         weeks = data.weeks
-        title = f"CRPS of {ahead} by week{_skill_text(weeks)} · dots: naive"
+        title = f"CRPS of {ahead} by week · dots: naive{_skill_text(weeks)}"
         self._set("weeks", title, partial(plots.draw_weeks, weeks=weeks) if weeks else None, weeks)
 
     def _set(self, view: str, title: str, draw: Any, of: Any) -> None:
@@ -303,20 +301,20 @@ def _first(found: Sequence[HorizonScores]) -> Key | None:
 
 
 def _chosen_parts(one: HorizonScores, counting: str) -> Parts:
-    parts: Parts = [(f"{one.model} {one.version}", "strong"), (f" · totals of {horizon_text(one.horizon)} · ", "dim")]
-    parts.append((f"{one.n:,} forecasts, {one.apart:,} of them apart", ""))
+    parts: Parts = [(f"{one.model} {one.version}", "strong"), (f" · {horizon_text(one.horizon)} · ", "dim")]
+    parts.append((f"{one.n:,} scored, {one.apart:,} apart", ""))
     if one.apart < FEW:
-        parts.append((" · too few to judge by", "warning"))
+        parts.append((": too few to judge", "warning"))
     low, high = one.expected(plots.TAIL)
-    for name, count in (("above", one.above_95), ("below", one.below_95)):
-        tone = "" if low <= count / one.n <= high else "bad"
-        parts += [(f" · {name} 95%: ", "dim"), (f"{count / one.n:.1%}", tone)]
+    parts.append((" · misses", "dim"))
+    for mark, count in (("↑", one.above_95), ("↓", one.below_95)):
+        parts.append((f" {mark}{count / one.n:.1%}", "" if low <= count / one.n <= high else "bad"))
     return [*parts, (f" · {counting_text(counting)}", "dim")]
 
 
 def _skill_text(weeks: Sequence[WeekScores]) -> str:
     last = weeks[-1].skill if weeks else None
-    return "" if last is None else f" · skill of the last {last:+.0%}"
+    return "" if last is None else f" · last {last:+.0%}"
 
 
 def _page(one: HorizonScores, weeks: Sequence[WeekScores]) -> str:

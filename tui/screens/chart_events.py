@@ -26,11 +26,11 @@ def read_events(engine: Engine, span: Span, model_metadata_id: int | None) -> tu
 
 
 def effect_text(effects: tuple[EventEffect, ...], category: str | None, intensity: float) -> str:
-    """By how many percent an event raises the hourly rate, with its 95% interval; empty where that is not known."""
+    """By how much an event raises the hourly rate, with its 95% interval; empty where that is not known."""
     from musktracker.db.queries import models
 
     effect = models.effect_on(effects, category)
     if effect is None:
         return ""
     percent, lower, upper = effect.percents(intensity)
-    return f"{percent:+.0f}% an hour ({lower:+.0f} to {upper:+.0f})"
+    return f"{percent:+.0f}% ({lower:+.0f} to {upper:+.0f})"

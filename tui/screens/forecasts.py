@@ -335,8 +335,7 @@ class ForecastsScreen(RunningScreen):
             title += " · mean alone: no intervals are stored for these days"
         if chosen is not None and self._view == "running" and not chosen.running:
             title += " · mean alone: intervals are stored for the end"
-        chart.border_title = title
-        chart.border_subtitle = f"times in {self.app.zone.key}" if chosen is not None else ""
+        chart.border_title = f"{title} · times in {self.app.zone.key}" if chosen is not None else title
 
     def _source_parts(self, data: ForecastsData, head: ForecastHead) -> Parts:
         when = self.app.format_time(head.origin, "%a %d %b %H:%M")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from musktracker.text import printable
 from tui.screens.base import ConsoleScreen
 from tui.widgets.run_progress import RunProgress
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RunningScreen(ConsoleScreen):
-    """Shows in its RunProgress the run of its KINDS that goes on, or the one started here, until another is."""
+    """Shows in its RunProgress the run of its KINDS that goes on, or the one started here until it succeeds."""
 
     KINDS: ClassVar[tuple[str, ...]] = ()
     CHANGES: ClassVar[frozenset[str]] = frozenset({"cancel"})
@@ -41,14 +42,17 @@ class RunningScreen(ConsoleScreen):
 
     def show_run(self, run: RunInfo | None) -> None:
         """Bring the progress up to date; tells `made` once that a run that was started here has succeeded."""
-        shown = run if run is not None and (run.active or run.id == self.started) else None
+        own = run is not None and run.id == self.started
+        done = own and run is not None and run.status == "succeeded"
+        shown = run if run is not None and (run.active or own) and not done else None
         self.run_shown = run
         progress = self.query_one(RunProgress)
         progress.display = shown is not None
         progress.info = shown
-        if shown is not None and shown.id == self.started and shown.status == "succeeded":
+        if done and run is not None:
             self.started = None
-            self.made(shown)
+            self.notify(printable(run.message or f"Run {run.id} is done"), markup=False, timeout=4)
+            self.made(run)
 
     def made(self, run: RunInfo) -> None:
         """A run that was started here has succeeded."""

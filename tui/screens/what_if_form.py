@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HORIZONS = (("24", "24 h"), ("72", "3 days"), ("168", "7 days"))
 KEPT = (("", "keep"), ("out", "leave out"))
 MOST = 12  # events that are offered
-EXAMPLE = "fri 14:00 ET +2h starship launch !0.8 #launch"
+EXAMPLE = "fri 14:00 ET +2h flight !0.8 #launch"
 NAME = 13  # cells of a field's label
 
 
@@ -55,10 +55,7 @@ def what_if_form(
 
     fields = (
         Field("line", "Imagine", hint=f"an event, such as: {EXAMPLE}"),
-        *(
-            Field(f"event-{one.event.id}", one.event.name[:NAME], "", _hint(one, zone), choices=KEPT)
-            for one in offered
-        ),
+        *(_field(one, zone) for one in candidates[:MOST]),
         Field("horizon", "Horizon", horizon, choices=HORIZONS),
         Field("model", "Model", "", choices=(("", "champion"), *((name, name) for name in models))),
     )
@@ -102,6 +99,6 @@ def _added(fields: EventFields) -> dict[str, Any]:
 def _hint(one: Candidate, zone: ZoneInfo) -> str:
     event = one.event
     start, end = (moment.astimezone(zone) for moment in (event.event_start, event.event_end))
-    last = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%a %d %b %H:%M}"
+    last = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%d %b %H:%M}"
     category = f" #{event.category}" if event.category else ""
-    return " · ".join(filter(None, (f"{start:%a %d %b %H:%M}–{last} !{event.intensity:g}{category}", one.effect)))
+    return " · ".join(filter(None, (f"{start:%d %b %H:%M}–{last} !{event.intensity:g}{category}", one.effect)))

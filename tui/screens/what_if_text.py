@@ -39,7 +39,7 @@ def compared_days(result: Mapping[str, Any]) -> tuple[ComparedDay, ...]:
 def lines(result: Mapping[str, Any] | None, format_time: Callable[..., str]) -> dict[str, Parts]:
     """All that is said above the chart, by line."""
     if result is None:
-        return dict.fromkeys(("with", "without", "difference", "source"), [])
+        return {name: [] for name in ("with", "without", "difference", "source")}
     return {
         "with": total_parts("With", result["with"]["total"]),
         "without": total_parts("Without", result["without"]["total"]),
@@ -59,16 +59,11 @@ def total_parts(name: str, total: Scenario) -> Parts:
 
 def difference_parts(total: Scenario) -> Parts:
     """How many more posts the events mean, path by path."""
-    low, high = total["lower_95"], total["upper_95"]
-    sure = low > 0 or high < 0
     parts: Parts = [(f"{'Difference':<11}", "dim"), (f"{total['mean']:>+6,.0f}", "strong")]
     for level in LEVELS:
         low, high = total[f"lower_{level}"], total[f"upper_{level}"]
-        parts += [(f"   {level}% ", "dim"), (f"{low:+,.0f} to {high:+,.0f}", "")]
-    return [
-        *parts,
-        ("   apart from none at 95%" if sure else "   not to be told from none", "good" if sure else "dim"),
-    ]
+        parts += [(f"   {level}% ", "dim"), (f"{low:+,.0f} to {high:+,.0f}", "good" if low > 0 or high < 0 else "")]
+    return parts
 
 
 def source_parts(result: Mapping[str, Any], format_time: Callable[..., str]) -> Parts:

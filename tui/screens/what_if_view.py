@@ -33,9 +33,9 @@ LOOKED_THROUGH = 20  # of the last what-ifs, for one that succeeded
 NOTHING = "No what-if yet\n\nn compares the forecast with and without events,\nknown ones or one that you imagine."
 COLUMNS = (
     Column("Day", 10),
-    Column("Hours", 5, right=True, rank=1),
+    Column("Hours", 5, right=True, rank=3),
     Column("With", 6, right=True),
-    Column("95%", 11, right=True, rank=2),
+    Column("95%", 11, right=True, rank=1),
     Column("Without", 7, right=True),
     Column("95%", 11, right=True, rank=2),
     Column("Difference", 10, right=True),
@@ -85,6 +85,7 @@ class WhatIfScreen(RunningScreen):
     UNDER: ClassVar[str] = "Forecasts"
     CSS_PATH = "what_if_view.tcss"
     AUTO_FOCUS = "DayTable"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     KINDS = ("what_if",)
     CHANGES: ClassVar[frozenset[str]] = frozenset({"new", "cancel"})
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -148,8 +149,8 @@ class WhatIfScreen(RunningScreen):
             made, view = words.day_fan(result, data.counts, data.now, self.app.zone)
             chart.set_fan(made, view=view, keep=before is not None and before.shown == data.shown)
         frame = self.query_one("#what-if-chart")
-        frame.border_title = "Posts a day: with the events, and without them (dashes)" if result else "What if"
-        frame.border_subtitle = f"times in {self.app.zone.key}"
+        days = f"Posts a day: with the events, and without them (dashes) · days of {self.app.zone.key}"
+        frame.border_title = days if result else "What if"
         self.show_run(data.run)
         self.refresh_bindings()
 

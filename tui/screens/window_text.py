@@ -45,9 +45,9 @@ def count_parts(standing: Standing | None, span: Span, format_time: Callable[...
     if pace is not None:
         parts += [(" · pace ", "dim"), (f"{pace.per_hour:.2f}/h", "")]
         if found.to_come:
-            parts.append((f", at that {pace.projected:,.0f}", "dim"))
+            parts.append((f" → {pace.projected:,.0f}", ""))
     if standing.usual is not None:
-        parts += [(" · usual in the rest ", "dim"), (f"{standing.usual:.2f}/h", "")]
+        parts += [(" · usual ", "dim"), (f"{standing.usual:.2f}/h", "")]
     if found.missed:
         parts.append((f" · {found.missed_hours:,.1f} h were not observed", "warning"))
     return parts
@@ -77,9 +77,9 @@ def source_parts(
     moment: datetime,
     format_time: Callable[..., str],
 ) -> Parts:
-    """Which model made it, from which origin, how old that is, and which posts are counted."""
+    """Which model made it, from which origin, and how old that is."""
     if forecast is None:
-        return [] if standing is None else [(counting_text(standing.counting).capitalize(), "dim")]
+        return []
     age = max(moment - forecast.origin, timedelta())
     parts: Parts = [(f"{forecast.model} {forecast.version}", "")]
     parts.append((f" from {format_time(forecast.origin, '%a %d %b %H:%M')}, ", "dim"))
@@ -87,8 +87,7 @@ def source_parts(
     parts.append((f"{duration(age)} old", "warning" if behind else "dim"))
     if behind and standing is not None:
         hours = round((standing.data_until - forecast.origin) / FRESH)
-        parts.append((f": {hours} h counted since, n makes it anew", "warning"))
-    parts.append((f" · {counting_text(forecast.counting)}", "dim"))
+        parts.append((f": {hours} h counted since", "warning"))
     parts += [(f" · {warning}", "warning") for warning in forecast.warnings]
     return parts
 

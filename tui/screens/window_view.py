@@ -17,6 +17,7 @@ from musktracker.market_windows import PRESETS
 from musktracker.timeline import Span
 from tui.screens import window_text as words
 from tui.screens.chart_events import read_events
+from tui.screens.forecast_text import counting_text
 from tui.screens.running import RunningScreen
 from tui.screens.window_choice import WindowChoice, read, window_form
 from tui.screens.window_fans import Course, chance_fan, total_fan
@@ -155,7 +156,6 @@ class WindowScreen(RunningScreen):
     def on_mount(self) -> None:
         """Lay out what is shown."""
         super().on_mount()
-        self.query_one("#window-brackets").border_title = "Brackets"
         self._lay_out()
 
     def on_resize(self, event: Resize) -> None:
@@ -278,7 +278,8 @@ class WindowScreen(RunningScreen):
         for name, parts in zip(LINES, lines, strict=True):
             self.query_one(f"#window-{name}", TonedLine).set_parts(parts)
         frame = self.query_one("#window-brackets")
-        frame.border_subtitle = "forecast anew each counted hour" if self._auto else ""
+        counted = "Brackets" if standing is None else f"Brackets · {counting_text(standing.counting)}"
+        frame.border_title = "Brackets · forecast anew each counted hour" if self._auto else counted
 
     def _show_rate(self) -> None:
         data, bracket = self._data, self._bracket
@@ -287,8 +288,7 @@ class WindowScreen(RunningScreen):
 
     def _show_charts(self, data: WindowData) -> None:
         chart, frame = self.query_one("#chart-total", FanChart), self.query_one("#window-total-chart")
-        frame.border_title = "Total, by when it was forecast"
-        frame.border_subtitle = f"times in {self.app.zone.key}"
+        frame.border_title = f"Total, by when it was forecast · times in {self.app.zone.key}"
         if data.forecasts or data.counts:
             made, view = total_fan(self._course(data))
             chart.set_fan(made, view=view, keep=self._drawn is not None and self._drawn[0] == data.span)
