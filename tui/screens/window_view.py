@@ -252,7 +252,8 @@ class WindowScreen(RunningScreen):
         shown["#window-charts"] = roomy or self._view != "brackets"
         for selector, display in shown.items():
             self.query_one(selector).display = display
-        if self.focused is None or not self.focused.region:
+        focused = self.focused
+        if focused is None or not all(node.display for node in focused.ancestors_with_self):
             self.query_one(BracketBars if shown["#window-brackets"] else f"#chart-{self._view}").focus()
 
     def _forecast_by_itself(self, data: WindowData) -> None:
