@@ -78,7 +78,8 @@ def parameters(values: Values, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _field(one: Candidate, zone: ZoneInfo) -> Field:
-    return Field(f"event-{one.event.id}", one.event.name[:NAME], "", _hint(one, zone), choices=KEPT)
+    name = one.event.name if len(one.event.name) <= NAME else one.event.name[: NAME - 1] + "…"
+    return Field(f"event-{one.event.id}", name, "", _hint(one, zone), choices=KEPT)
 
 
 def _imagined(values: Values, now: datetime, zone: ZoneInfo) -> EventFields | None:

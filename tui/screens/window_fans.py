@@ -76,11 +76,12 @@ def total_fan(course: Course) -> tuple[Fan, View]:
 def chance_fan(course: Course, bracket: Bracket) -> tuple[Fan, View]:
     """The probability of a bracket in percent over time, as far as it was forecast."""
     known = round((min(course.now, course.span.end) - course.start) / HOUR)
-    chances = [None if one is None else one.probability(bracket) for one in course.in_force()[: max(known, 1)]]
+    chances = {one.id: one.probability(bracket) for one in course.forecasts}
+    held = [None if one is None else chances[one.id] for one in course.in_force()[: max(known, 1)]]
     made = Fan(
         course.start,
         HOUR,
-        mean=(*(None if one is None else 100 * one for one in chances), *[None] * (course.steps - len(chances))),
+        mean=(*(None if one is None else 100 * one for one in held), *[None] * (course.steps - len(held))),
         events=course.events,
         now=course.now,
         at_end=True,

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
+from textual.widget import Widget
 
 from musktracker.brackets import Bracket
 from musktracker.market_windows import PRESETS
@@ -252,8 +253,9 @@ class WindowScreen(RunningScreen):
         shown["#window-charts"] = roomy or self._view != "brackets"
         for selector, display in shown.items():
             self.query_one(selector).display = display
-        focused = self.focused
-        if focused is None or not all(node.display for node in focused.ancestors_with_self):
+        if self._data is not None:
+            self._show_chance(self._data)
+        if self.focused is None or not _in_view(self.focused):
             self.query_one(BracketBars if shown["#window-brackets"] else f"#chart-{self._view}").focus()
 
     def _forecast_by_itself(self, data: WindowData) -> None:
@@ -299,6 +301,8 @@ class WindowScreen(RunningScreen):
 
     def _show_chance(self, data: WindowData) -> None:
         chart, bracket = self.query_one("#chart-chance", FanChart), self._bracket
+        if not _in_view(chart):
+            return
         title = "Chance of a bracket" if bracket is None else f"Chance of {bracket}, by when it was forecast"
         self.query_one("#window-chance-chart").border_title = title
         if bracket is None or not data.forecasts:
@@ -316,6 +320,10 @@ class WindowScreen(RunningScreen):
         """The one under the cursor."""
         cursor = self.query_one(BracketBars).cursor
         return self._data.brackets[cursor] if self._data is not None and cursor < len(self._data.brackets) else None
+
+
+def _in_view(widget: Widget) -> bool:
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
 
 
 def _alike(

@@ -128,7 +128,8 @@ def _draw_moments(scene: Scene, over: list[Cells]) -> None:
                 row[x] = (char, colour)
     for line, (x, _, colour, words) in enumerate(reversed(upright)):
         if 0 <= x < width and line < len(over):
-            place_text(over[line], x + 2, words, colour, width)
+            fits = x + 2 + len(words) <= width
+            place_text(over[line], x + 2 if fits else x - 1 - len(words), words, colour, width)
 
 
 def _draw_lines(scene: Scene, over: list[Cells]) -> None:

@@ -111,8 +111,7 @@ class StoredWindowForecast:
 
     def probability(self, bracket: Bracket) -> float | None:
         """The probability of a bracket; None where it is not among those of the forecast."""
-        found = zip(self.brackets, self.probabilities, strict=True)
-        return next((probability for one, probability in found if one == bracket), None)
+        return self.probabilities[self.brackets.index(bracket)] if bracket in self.brackets else None
 
 
 def standing(engine: Engine, span: Span, moment: datetime, zone: ZoneInfo) -> Standing | None:
