@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LEVELS = (0.5, 0.8, 0.95)
 TAIL = 0.025  # what is to lie above the 95% interval, and below it
 LEAST_TOP = 0.06
+BEYOND = "✗"  # marks what chance alone would not make of a calibrated forecast
 
 
 def draw_pit(sheet: Sheet, found: HorizonScores) -> None:
@@ -33,18 +34,21 @@ def draw_pit(sheet: Sheet, found: HorizonScores) -> None:
 
 
 def draw_coverage(sheet: Sheet, found: Sequence[HorizonScores]) -> None:
-    """The share that each interval held by horizon, between where it would lie if calibrated; dashes are nominal."""
+    """The share that each interval held by horizon, on the line where it is if calibrated; dashes are nominal."""
     colours = sheet.colours
-    places = _places(found)
-    for k, level in enumerate(LEVELS):
+    points = [
+        (place + (k - 1) * 0.22, one.coverages[k], one.expected(level), tone)
+        for k, (level, tone) in enumerate(zip(LEVELS, (colours.strong, colours.origin, colours.event), strict=True))
+        for place, one in zip(_places(found), found, strict=True)
+    ]
+    for level in LEVELS:
         sheet.line([-0.5, len(found) - 0.5], [level, level], sheet.level, colours.text)
-        tone = (colours.strong, colours.origin, colours.event)[k]
-        for place, one in zip(places, found, strict=True):
-            low, high = one.expected(level)
-            outside = not low <= one.coverages[k] <= high
-            x = place + (k - 1) * 0.22
-            sheet.line([x, x], [low, high], sheet.upright, colours.axis)
-            sheet.points([x], [one.coverages[k]], sheet.point, colours.missed if outside else tone)
+    for x, _, (low, high), _ in points:
+        sheet.line([x, x], [low, high], sheet.upright, colours.axis)
+    for x, share, (low, high), tone in points:
+        beyond = not low <= share <= high
+        sign = ("x" if sheet.plain else BEYOND) if beyond else sheet.point
+        sheet.points([x], [share], sign, colours.missed if beyond else tone)
     lowest = min([0.4, *(share - 0.05 for one in found for share in one.coverages)])
     sheet.y_axis(max(lowest, 0.0), 1.02, [(level, f"{level:.0%}") for level in LEVELS])
     sheet.x_axis(-0.5, len(found) - 0.5, _horizons(found))

@@ -49,9 +49,9 @@ COLUMNS = (
     Column("CRPS", 5, right=True),
     Column("Skill", 6, right=True),
     Column("Bias", 6, right=True, rank=5),
-    Column("50%", 4, right=True),
-    Column("80%", 4, right=True),
-    Column("95%", 4, right=True),
+    Column("50%", 5, right=True),
+    Column("80%", 5, right=True),
+    Column("95%", 5, right=True),
     Column("Misses", 9, right=True, rank=3),
 )
 NOTHING = "No forecast is scored yet: s scores those whose hours are over"
@@ -81,7 +81,7 @@ class ScoreTable(RecordTable["HorizonScores"]):
 
     def _row(self, one: HorizonScores) -> Sequence[Cell]:
         held = [
-            (f"{share:.0%}", "" if low <= share <= high else "bad")
+            (f"{share:.0%}", "") if low <= share <= high else (f"{share:.0%}!", "bad")
             for level, share in zip(plots.LEVELS, one.coverages, strict=True)
             for low, high in [one.expected(level)]
         ]
@@ -101,7 +101,10 @@ class ScoreTable(RecordTable["HorizonScores"]):
 
 
 class CalibrationScreen(RunningScreen):
-    """Versions and horizons above, the plots of the one under the cursor below."""
+    """Versions and horizons above, the plots of the one under the cursor below.
+
+    `!` and `✗` mark shares that lie where chance takes those of a calibrated forecast in fewer than 5% of cases.
+    """
 
     TITLE: ClassVar[str] = "Calibration"
     UNDER: ClassVar[str] = "Forecasts"
@@ -272,7 +275,12 @@ class CalibrationScreen(RunningScreen):
         self._set(
             "pit", f"PIT of {ahead} · line: calibrated, dots: 95% by chance", partial(plots.draw_pit, found=one), one
         )
-        self._set("coverage", f"Held {by} · dashes: nominal", partial(plots.draw_coverage, found=alike), alike)
+        self._set(
+            "coverage",
+            f"Held {by} · dashes: nominal, ✗: beyond chance",
+            partial(plots.draw_coverage, found=alike),
+            alike,
+        )
         title = f"Misses {by} · left above 95%, right below"
         self._set("misses", title, partial(plots.draw_misses, found=alike), alike)
         weeks = data.weeks
