@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import NormalDist
 from typing import Any
 
-import conftest
-from conftest import NOW
 from sqlalchemy import Engine, func, insert, select
 
 from musktracker.brackets import parse
@@ -20,6 +18,7 @@ from musktracker.db.quantiles import Quantiles
 from musktracker.market_windows import current
 from musktracker.timeline import DAY, HOUR, floor_hour, iso
 
+NOW = datetime(2026, 1, 15, 18, 7, tzinfo=UTC)  # the moment at which consoles of tests stand still
 ORIGIN = floor_hour(NOW)
 WINDOW = current("fri-noon", NOW)
 RATE = 2.9  # posts an hour that the made forecasts expect
@@ -103,7 +102,8 @@ def store_effects(engine: Engine) -> None:
     }
     with writing(engine) as connection:
         connection.execute(insert(tables.ModelMetadata).values(version))
-        conftest._forecast(connection, 3, ORIGIN, {})
+        connection.execute(insert(tables.Forecast), [_hour(3, k) for k in range(24)])
+        connection.execute(insert(tables.ForecastTotal).values(_total(3)))
 
 
 def what_if_result(days: int = 7) -> dict[str, Any]:
@@ -163,6 +163,37 @@ def store_run(engine: Engine, kind: str, result: dict[str, Any] | None, status: 
             )
         )
     return number
+
+
+def _hour(model_id: int, k: int) -> dict[str, Any]:
+    bounds = {
+        f"{end}_bound_{level}": value
+        for level, ends in ((50, (2, 4)), (80, (1, 6)), (95, (0, 9)))
+        for end, value in zip(("lower", "upper"), ends, strict=True)
+    }
+    return {
+        "model_metadata_id": model_id,
+        "forecast_time": ORIGIN,
+        "target_time": ORIGIN + k * HOUR,
+        "predicted_count": 3.0,
+        "created_at": NOW,
+        **bounds,
+    }
+
+
+def _total(model_id: int) -> dict[str, Any]:
+    return {
+        "model_metadata_id": model_id,
+        "forecast_time": ORIGIN,
+        "horizon_hours": 24,
+        "n_paths": 2000,
+        "seed": 1,
+        "counting": "all",
+        "predicted_total": 72.0,
+        "quantiles": json.dumps({"0.025": 40, "0.1": 52, "0.25": 62, "0.5": 71, "0.75": 82, "0.9": 95, "0.975": 110}),
+        "warnings": "[]",
+        "created_at": NOW,
+    }
 
 
 def _moments(hours: range) -> list[datetime]:

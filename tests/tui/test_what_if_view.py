@@ -9,8 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import NOW
-from made_forecasts import ORIGIN, store_effects, store_run, what_if_result
+from made_forecasts import NOW, ORIGIN, store_effects, store_run, what_if_result
 from sqlalchemy import Engine
 
 from musktracker.config import Settings

@@ -9,8 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest import NOW
-from made_forecasts import ORIGIN, WINDOW, store_window_forecasts
+from made_forecasts import NOW, ORIGIN, WINDOW, store_window_forecasts
 from sqlalchemy import Engine, insert
 
 from musktracker import runs
