@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ ENVIRONMENT = {
     "timezone": "MUSKTRACKER_TIMEZONE",
     "data_dir": "MUSKTRACKER_DATA_DIR",
     "log_level": "MUSKTRACKER_LOG_LEVEL",
+    "alert_command": "MUSKTRACKER_ALERT_COMMAND",
 }
 CONFIG_FILE = "MUSKTRACKER_CONFIG"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -43,6 +45,7 @@ class Settings:
     account: str = "elonmusk"
     timezone: str = "UTC"
     log_level: str = "info"
+    alert_command: str | None = field(default=None, repr=False)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -80,6 +83,7 @@ class Settings:
         values = {name: str(getattr(self, name) or "") for name in ENVIRONMENT}
         values["database_url"] = self.safe_database_url
         values["x_bearer_token"] = MASK if self.x_bearer_token else ""
+        values["alert_command"] = mask_arguments(self.alert_command or "")
         return {name: (value, self.origins.get(name, "default")) for name, value in values.items()}
 
     def scrub(self, text: str) -> str:
@@ -141,6 +145,12 @@ def mask_url(url: str) -> str:
     if not netloc and parts.path.startswith("/"):
         return f"{parts.scheme}://{parts.path}" + (f"?{query}" if query else "")
     return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+def mask_arguments(command: str) -> str:
+    """A command without its arguments, which may be addresses that are secrets."""
+    program, *arguments = shlex.split(command) or [""]
+    return f"{program} {MASK}" if arguments else program
 
 
 def _from_toml(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
@@ -249,6 +259,16 @@ def _token(value: str) -> str:
     return value
 
 
+def _command(value: str) -> str:
+    try:
+        parts = shlex.split(value)
+    except ValueError as error:
+        raise ValueError(f"cannot be read as a command: {error}") from None
+    if not parts or not parts[0]:
+        raise ValueError("must name a program")
+    return value
+
+
 _CHECKS: dict[str, Callable[[str], Any]] = {
     "database_url": _database_url,
     "x_bearer_token": _token,
@@ -257,4 +277,5 @@ _CHECKS: dict[str, Callable[[str], Any]] = {
     "timezone": _timezone,
     "data_dir": _data_dir,
     "log_level": _log_level,
+    "alert_command": _command,
 }

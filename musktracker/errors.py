@@ -35,6 +35,10 @@ class DataError(MuskTrackerError):
 
 
 class Cancelled(MuskTrackerError):
-    """A run ended because someone asked it to."""
+    """A run ended because someone asked it to; where a signal did, its number is in the exit code."""
 
     exit_code = 130
+
+    def __init__(self, message: str, hint: str | None = None, *, signal: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.exit_code = self.exit_code if signal is None else 128 + signal

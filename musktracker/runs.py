@@ -23,10 +23,10 @@ from types import FrameType
 from typing import Any, Protocol, Self
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from musktracker.config import LOG_LEVELS, Settings
-from musktracker.db.engines import reading, writing
+from musktracker.db.engines import in_turn, reading, writing
 from musktracker.db.tables import RunLogLine, RunRow
 from musktracker.errors import Cancelled, MuskTrackerError
 from musktracker.timeline import now
@@ -40,12 +40,12 @@ ACTIVE = ("queued", "running")
 
 
 class LeaseHeld(MuskTrackerError):
-    """Another run of a kind that must not overlap is going on; `holder` is that run."""
+    """Another run of a kind that must not overlap is going on; `holder` is that run, `name` what it holds."""
 
-    def __init__(self, holder: RunInfo) -> None:
+    def __init__(self, holder: RunInfo, name: str) -> None:
         started = holder.started_at or holder.created_at
         super().__init__(
-            f"{holder.lease} is held by run {holder.id}, started by {holder.who} (process {holder.pid} on "
+            f"{name} is held by run {holder.id}, started by {holder.who} (process {holder.pid} on "
             f"{holder.host}) at {started:%Y-%m-%d %H:%M:%S} UTC",
             f"Wait for it, or cancel it: musktracker runs cancel {holder.id}",
         )
@@ -69,7 +69,11 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run as others see it."""
+    """A run as others see it; `waits_until` is when it goes on, None while it works.
+
+    `lease` is what it holds, several names with spaces between; `reserved` is what it may be spending, see
+    musktracker.pipeline.spending.
+    """
 
     id: int
     kind: str
@@ -89,6 +93,8 @@ class RunInfo:
     pid: int | None
     who: str
     lease: str | None
+    waits_until: datetime | None = None
+    reserved: int | None = None
 
     @property
     def active(self) -> bool:
@@ -122,6 +128,7 @@ class Run:
         self.stage: str | None = None
         self.fraction: float | None = None
         self.message: str | None = None
+        self.until: datetime | None = None
         self.lines: list[LogLine] = []
         self.result: Mapping[str, Any] = {}
 
@@ -146,17 +153,29 @@ class Run:
         self.log("error", message, **fields)
 
     def progress(
-        self, fraction: float | None = None, *, stage: str | None = None, message: str | None = None
+        self,
+        fraction: float | None = None,
+        *,
+        stage: str | None = None,
+        message: str | None = None,
+        until: datetime | None = None,
     ) -> None:
-        """Say how far it is (0..1), in which stage, doing what; then `check`. Cheap enough for a tight loop."""
+        """Say how far it is (0..1), in which stage, doing what; then `check`. Cheap enough for a tight loop.
+
+        `until` is when it goes on, where it waits; whoever reports without it works.
+        """
         if fraction is not None:
             self.fraction = min(max(fraction, 0.0), 1.0)
         self.stage = stage or self.stage
         self.message = message if message is not None else self.message
+        self.until = until
         self.check()
 
     def check(self) -> None:
         """Raise Cancelled where someone asked this run to stop. Call it at least once a second."""
+
+    def take_time(self, seconds: float) -> None:
+        """Say that it has heard, and needs up to this long to stop in order: until then nobody ends it by force."""
 
 
 class RecordedRun(Run):
@@ -178,6 +197,7 @@ class RecordedRun(Run):
         self._beaten = now()
         self._written: tuple[Any, ...] = ()
         self._told: str | None = None
+        self._allowance = 0.0
         self._thread = threading.Thread(target=self._record, name=f"run-{run_id}", daemon=True)
 
     def log(self, level: str, message: str, **fields: Any) -> None:
@@ -193,11 +213,16 @@ class RecordedRun(Run):
         self._queue(level, message, {})
 
     def progress(
-        self, fraction: float | None = None, *, stage: str | None = None, message: str | None = None
+        self,
+        fraction: float | None = None,
+        *,
+        stage: str | None = None,
+        message: str | None = None,
+        until: datetime | None = None,
     ) -> None:
         """As in Run, without secrets, and tell the listener."""
         message = message if message is None else self._scrub(message)
-        super().progress(fraction, stage=stage, message=message)
+        super().progress(fraction, stage=stage, message=message, until=until)
         if self._listener:
             self._listener.progressed(self)
 
@@ -206,6 +231,10 @@ class RecordedRun(Run):
         if self._cancelled.is_set():
             raise Cancelled("Cancelled on request")
 
+    def take_time(self, seconds: float) -> None:
+        """As in Run."""
+        self._allowance = seconds
+
     def start(self) -> None:
         """Begin to record."""
         self._thread.start()
@@ -213,6 +242,7 @@ class RecordedRun(Run):
     def conclude(self) -> None:
         """What it did last stands where its progress stood."""
         self.fraction, self.stage, self.message = 1.0, None, self._told or self.message
+        self.until = None
 
     def stop(self) -> None:
         """End the recording; everything reported so far is written when this returns."""
@@ -238,7 +268,7 @@ class RecordedRun(Run):
     def _flush(self) -> None:
         with self._lock:
             lines, self._pending = self._pending, []
-        state = (self.fraction, self.stage, self.message)
+        state = (self.fraction, self.stage, self.message, self.until)
         beat = now()
         if not lines and state == self._written and beat - self._beaten < HEARTBEAT:
             return
@@ -246,11 +276,8 @@ class RecordedRun(Run):
             with writing(self._engine) as connection:
                 if lines:
                     connection.execute(insert(RunLogLine), [_line_values(self.id, line) for line in lines])
-                connection.execute(
-                    update(RunRow)
-                    .where(RunRow.id == self.id)
-                    .values(progress=state[0], stage=state[1], message=state[2], heartbeat_at=beat)
-                )
+                values = dict(zip(("progress", "stage", "message", "waits_until"), state, strict=True))
+                connection.execute(update(RunRow).where(RunRow.id == self.id).values(**values, heartbeat_at=beat))
         except OperationalError:
             with self._lock:
                 self._pending[:0] = lines
@@ -267,7 +294,7 @@ class RecordedRun(Run):
             threading.Thread(target=self._insist, daemon=True).start()
 
     def _insist(self) -> None:
-        if not self._ended.wait(GRACE_SECONDS):
+        if not self._ended.wait(GRACE_SECONDS) and not self._ended.wait(self._allowance):
             os.kill(os.getpid(), signal.SIGTERM)
             if not self._ended.wait(ABANDON_SECONDS):
                 _finish(self._engine, self.id, "cancelled", error="Ended by force: it did not stop when asked")
@@ -275,7 +302,11 @@ class RecordedRun(Run):
 
 
 def create(engine: Engine, kind: str, parameters: Mapping[str, Any], *, lease: str | None = None) -> int:
-    """Queue a run and take its lease; returns its id. Raises LeaseHeld where a living run holds the lease."""
+    """Queue a run and take its lease; returns its id.
+
+    A lease may be several names with spaces between, of which each is taken. Raises LeaseHeld where a living run
+    holds one of them.
+    """
     moment = now()
     values = {
         "kind": kind,
@@ -287,16 +318,28 @@ def create(engine: Engine, kind: str, parameters: Mapping[str, Any], *, lease: s
         "who": whoami(),
         "lease": lease,
     }
-    try:
-        with writing(engine) as connection:
-            if lease is not None:
-                _free_if_lost(connection, lease, moment)
-            return int(connection.execute(insert(RunRow).values(values).returning(RunRow.id)).scalar_one())
-    except IntegrityError:
-        holder = _holder(engine, lease or "")
-        if holder is None:  # it ended in this very moment
-            return create(engine, kind, parameters, lease=lease)
-        raise LeaseHeld(holder) from None
+    with writing(engine) as connection:
+        require_free(connection, lease)
+        return int(connection.execute(insert(RunRow).values(values).returning(RunRow.id)).scalar_one())
+
+
+def require_free(connection: Connection, lease: str | None) -> None:
+    """Raise LeaseHeld where a living run holds one of a lease's names; until the transaction ends nobody takes one.
+
+    What a lost run holds is free from now on.
+    """
+    if lease is None:
+        return
+    in_turn(connection, "leases")
+    wanted, moment = set(lease.split()), now()
+    stale = or_(RunRow.heartbeat_at.is_(None), RunRow.heartbeat_at < moment - STALE)
+    for row in connection.execute(select(RunRow.__table__).where(RunRow.lease.is_not(None))).all():
+        shared = wanted & set(row.lease.split())
+        if not shared:
+            continue
+        lost = {"status": "failed", "error": _lost_text(row.heartbeat_at), "finished_at": moment, **_ENDED}
+        if not connection.execute(update(RunRow).where(RunRow.id == row.id, stale).values(lost)).rowcount:
+            raise LeaseHeld(_info(row), min(shared))
 
 
 @contextmanager
@@ -331,7 +374,8 @@ def recording(
             text = scrub(describe(failure))
             run.end_with("error", text)
             run.stop()
-            _finish(engine, run_id, "failed", error=text)
+            code = {"exit_code": failure.exit_code} if isinstance(failure, MuskTrackerError) else None
+            _finish(engine, run_id, "failed", error=text, result=code)
             raise
         run.conclude()
         run.stop()
@@ -368,20 +412,11 @@ def launch(
 ) -> int:
     """Queue a run and start a detached process for it, which outlives this one and its terminal; returns its id."""
     run_id = create(engine, kind, parameters, lease=lease)
-    settings.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = os.open(settings.log_dir / "workers.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     try:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "musktracker.cli.main", "work", str(run_id)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd=settings.data_dir,
-            env={**os.environ, **settings.environment()},
-        )
-    finally:
-        os.close(log)
+        worker = _start_worker(settings, run_id)
+    except OSError as error:
+        _finish(engine, run_id, "failed", error=f"No process could be started for it: {error}")
+        raise
     threading.Thread(target=worker.wait, name=f"reap-{run_id}", daemon=True).start()
     return run_id
 
@@ -494,6 +529,23 @@ def describe(failure: BaseException) -> str:
     return " ".join(f"{type(failure).__name__}: {reason}".split())
 
 
+def _start_worker(settings: Settings, run_id: int) -> subprocess.Popen[bytes]:
+    settings.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = os.open(settings.log_dir / "workers.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "musktracker.cli.main", "work", str(run_id)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=settings.data_dir,
+            env={**os.environ, **settings.environment()},
+        )
+    finally:
+        os.close(log)
+
+
 def _mark_started(engine: Engine, run_id: int) -> None:
     moment = now()
     with writing(engine) as connection:
@@ -521,7 +573,7 @@ def _finish(
     error: str | None = None,
 ) -> None:
     moment = now()
-    values: dict[str, Any] = {"status": status, "finished_at": moment, "heartbeat_at": moment, "lease": None}
+    values: dict[str, Any] = {"status": status, "finished_at": moment, "heartbeat_at": moment, **_ENDED}
     if result is not None:
         values["result"] = json.dumps(dict(result), sort_keys=True, default=str)
     with writing(engine) as connection:
@@ -530,25 +582,12 @@ def _finish(
         )
 
 
-def _free_if_lost(connection: Any, lease: str, moment: datetime) -> None:
-    stale = or_(RunRow.heartbeat_at.is_(None), RunRow.heartbeat_at < moment - STALE)
-    beat = connection.scalar(select(RunRow.heartbeat_at).where(RunRow.lease == lease, stale))
-    connection.execute(
-        update(RunRow)
-        .where(RunRow.lease == lease, stale)
-        .values(status="failed", error=_lost_text(beat), finished_at=moment, lease=None)
-    )
+_ENDED = {"lease": None, "waits_until": None, "reserved": None}  # of every run that goes on no more
 
 
 def _lost_text(beat: datetime | None) -> str:
     last = f"{beat:%Y-%m-%d %H:%M:%S} UTC" if beat else "its start"
     return f"Lost: no sign of life since {last}; its process or machine ended"
-
-
-def _holder(engine: Engine, lease: str) -> RunInfo | None:
-    with reading(engine) as connection:
-        row = connection.execute(select(RunRow.__table__).where(RunRow.lease == lease)).one_or_none()
-    return None if row is None else _info(row)
 
 
 class _Signals:
@@ -582,7 +621,7 @@ class _Signals:
         self._kept = number
         if self._raises:
             self._raises = False  # one is enough: a second must not cut off the ending
-            raise Cancelled(f"Ended by {signal.Signals(number).name}")
+            raise Cancelled(f"Ended by {signal.Signals(number).name}", signal=number)
 
 
 def _line_values(run_id: int | None, line: LogLine) -> dict[str, Any]:

@@ -49,6 +49,17 @@ def test_the_users_own_file_is_found(tmp_path: Path) -> None:
     assert load({}, tmp_path).account == "fromfile"
 
 
+def test_of_the_alert_command_only_the_program_is_shown(tmp_path: Path) -> None:
+    settings = load({"MUSKTRACKER_ALERT_COMMAND": "curl -d@- 'https://hooks.example/s e c r e t'"}, tmp_path)
+    assert settings.alert_command == "curl -d@- 'https://hooks.example/s e c r e t'"
+    assert settings.shown()["alert_command"] == (f"curl {MASK}", "environment (MUSKTRACKER_ALERT_COMMAND)")
+    assert "hooks.example" not in repr(settings)
+    assert (
+        load({"MUSKTRACKER_ALERT_COMMAND": "/usr/bin/pager"}, tmp_path).shown()["alert_command"][0]
+        == "/usr/bin/pager"
+    )
+
+
 def test_an_empty_variable_is_no_value(tmp_path: Path) -> None:
     assert load({"MUSKTRACKER_ACCOUNT": "", "X_BEARER_TOKEN": ""}, tmp_path).account == "elonmusk"
 
@@ -58,6 +69,8 @@ def test_an_empty_variable_is_no_value(tmp_path: Path) -> None:
     [
         ("MUSKTRACKER_ACCOUNT", "no spaces", "must be an account name"),
         ("MUSKTRACKER_ACCOUNT", "sixteencharacter", "must be an account name"),
+        ("MUSKTRACKER_ALERT_COMMAND", "say 'it", "cannot be read as a command"),
+        ("MUSKTRACKER_ALERT_COMMAND", "''", "must name a program"),
         ("MUSKTRACKER_TIMEZONE", "Mars/Olympus", "must be a time zone"),
         ("MUSKTRACKER_TIMEZONE", "../../etc/passwd", "must be a time zone"),
         ("MUSKTRACKER_LOG_LEVEL", "loud", "must be one of debug, info, warning, error"),

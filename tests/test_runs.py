@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,7 @@ def test_a_failed_run_says_why_and_frees_its_lease(engine: Engine) -> None:
         runs.execute(engine, "train", failing, {}, lease="train:x")
     [info] = runs.recent(engine)
     assert (info.status, info.error, info.lease) == ("failed", "There are no posts. Import some", None)
+    assert info.result == {"exit_code": 3}
     assert runs.log_lines(engine, info.id)[-1].level == "error"
 
 
@@ -67,6 +68,23 @@ def test_secrets_never_reach_a_row(engine: Engine, tmp_path: Path) -> None:
     stored = f"{info} {runs.log_lines(engine, info.id)}"
     assert "hunter2" not in stored
     assert "AAAtoken" not in stored
+
+
+def test_until_when_a_run_waits_is_known_until_it_works_or_ends(engine: Engine) -> None:
+    until = now() + timedelta(minutes=3)
+    run_id = runs.create(engine, "ingest", {})
+
+    def known(run: runs.RecordedRun) -> datetime | None:
+        run._flush()
+        return runs.get(engine, run_id).waits_until
+
+    with runs.recording(engine, run_id) as run:
+        run.progress(stage="waiting", until=until)
+        assert known(run) == until
+        run.progress(stage="fetching")
+        assert known(run) is None
+        run.progress(stage="waiting", until=until)
+    assert runs.get(engine, run_id).waits_until is None
 
 
 def test_a_second_run_is_told_who_holds_the_lease(engine: Engine) -> None:
@@ -106,6 +124,36 @@ def test_a_cancelled_run_stops_and_frees_its_lease(engine: Engine) -> None:
 def test_an_ended_run_cannot_be_cancelled(engine: Engine) -> None:
     runs.execute(engine, "refresh", counting, {"n": 1})
     assert not runs.request_cancel(engine, runs.recent(engine)[0].id)
+
+
+def test_a_stage_that_needs_time_to_stop_is_not_ended_by_force(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "GRACE_SECONDS", 0.1)
+
+    def slow_to_stop(engine: Engine, run: runs.Run) -> dict[str, int]:
+        runs.request_cancel(engine, run.id or 0)
+        try:
+            while True:
+                run.check()
+        finally:
+            run.take_time(20)
+            time.sleep(0.5)
+
+    with pytest.raises(Cancelled, match="on request"):
+        runs.execute(engine, "service", slow_to_stop, {}, lease="service")
+    assert runs.recent(engine)[0].error == "Cancelled on request"
+
+
+def test_where_no_process_can_be_started_the_run_has_failed(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(OSError, match="nowhere"):
+        runs.launch(settings, engine, "refresh", {}, lease="refresh")
+    [info] = runs.recent(engine)
+    assert (info.status, info.lease) == ("failed", None)
+    assert "No process could be started" in (info.error or "")
 
 
 def test_pruning_takes_only_ended_runs(engine: Engine) -> None:

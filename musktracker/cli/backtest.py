@@ -44,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--paths", type=int, default=2000, metavar="N", help="sample paths at each origin (2000)")
     parser.add_argument("--seed", type=int, default=1, help="of the paths (1)")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes at work (one a core)")
+    parser.add_argument("--backend", choices=("dask", "ray"), help="let a cluster work, as dask or ray is configured")
     parser.add_argument(
         "--retrospective-events", action="store_true", help="every event counts as known from the beginning"
     )
@@ -75,10 +76,22 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+    from musktracker.db.queries import backtests
     from musktracker.pipeline import backtest
 
     if arguments.action == "list":
-        return {"backtests": backtest.listing(engine)}
+        columns = (
+            "name",
+            "created_at",
+            "begin",
+            "end",
+            "counting",
+            "retrospective_events",
+            "models",
+            "done",
+            "planned",
+        )
+        return {"backtests": [{key: getattr(one, key) for key in columns} for one in backtests.listed(engine)]}
     if arguments.action == "compare":
         return {
             "models": backtest.compare(engine, *arguments.names),
@@ -101,6 +114,7 @@ def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, 
         "n_paths": arguments.paths,
         "seed": arguments.seed,
         "jobs": arguments.jobs,
+        "backend": arguments.backend,
         "name": arguments.name,
         "retrospective_events": arguments.retrospective_events,
         **bounds,
@@ -133,7 +147,7 @@ def _print_list(result: Mapping[str, Any], settings: Settings) -> None:
         (
             printable(one["name"]),
             *(f"{one[key].astimezone(settings.zone):%Y-%m-%d %H:%M}" for key in ("created_at", "begin", "end")),
-            f"{one['done']:,}",
+            f"{one['done']:,} of {one['planned']:,}",
             one["counting"],
             "retrospective" if one["retrospective_events"] else "as entered",
             " ".join(map(printable, one["models"])),

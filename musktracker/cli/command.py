@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING, Any
 from musktracker.config import Settings, load
 from musktracker.errors import MuskTrackerError
 from musktracker.text import printable as printable
+from musktracker.timeline import iso
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Engine
 
     from musktracker.runs import LogLine, Run
@@ -116,6 +119,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def doing(message: str | None, until: datetime | None) -> str:
+    """What a run does, and until when it waits, where it does."""
+    return printable(message or "") + ("" if until is None else f", until {iso(until)}")
+
+
 class Reporter:
     """A run's reports on standard error: progress on one line of a terminal, then lines; warnings always."""
 
@@ -125,8 +133,8 @@ class Reporter:
         self._shown = ""
 
     def logged(self, line: LogLine) -> None:
-        """Print a line above the progress."""
-        if self._quiet and line.level in ("debug", "info"):
+        """Print a line above the progress, unless it holds points of a curve, which are for a console to draw."""
+        if "points" in line.fields or (self._quiet and line.level in ("debug", "info")):
             return
         self._clear()
         prefix = "" if line.level == "info" else f"{line.level}: "
@@ -137,7 +145,7 @@ class Reporter:
         if not self._terminal or self._quiet:
             return
         percent = "" if run.fraction is None else f"{run.fraction:4.0%} "
-        text = printable(f"{percent}{run.stage or ''} {run.message or ''}")[:100]
+        text = f"{percent}{run.stage or ''} {doing(run.message, run.until)}"[:100]
         if text != self._shown:
             self._clear()
             print(text, end="", file=sys.stderr, flush=True)
@@ -153,8 +161,6 @@ def _plain(value: Any) -> Any:
     from datetime import datetime
 
     if isinstance(value, datetime):
-        from musktracker.timeline import iso
-
         return iso(value)
     return str(value)
 

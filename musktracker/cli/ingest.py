@@ -2,14 +2,16 @@
 
 musktracker ingest                                  what is new since the last time
 musktracker ingest --follow                         the same every 10 seconds, until it is stopped
+musktracker ingest --follow --stream                and within a second by the activity stream, deletions too
 musktracker ingest --backfill --since 2025-01-01 --dry-run
 musktracker ingest --backfill --since 2025-01-01    what is not covered since then, newest first
 musktracker ingest --backfill                       only what an earlier backfill left
 musktracker ingest --daily-limit 2.50               spend no more in a UTC day (none: no limit); kept in the database
 
 The bearer token is X_BEARER_TOKEN. A post costs $0.005 a UTC day, however often it is read; a poll without posts is
-free. Whatever ends it, it goes on where it stopped: nothing is lost and nothing is stored twice. One process fetches
-at a time, on whatever machine. Times without an offset are in the display zone.
+free. Whatever ends it, it goes on where it stopped: nothing is lost and nothing is stored twice. On whatever machine,
+one process at a time fetches what is new, and one what was before; a backfill, a reconciliation and an import may go
+on beside a follower, under the one daily limit. Times without an offset are in the display zone.
 """
 
 from __future__ import annotations
@@ -38,7 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--follow", action="store_true", help="poll until it is stopped")
     way.add_argument("--backfill", action="store_true", help="fetch what was before, as far as it is not covered")
-    parser.add_argument("--interval", type=float, metavar="SECONDS", help="between polls (10)")
+    parser.add_argument(
+        "--stream", action="store_true", help="with --follow: hear of posts and deletions at once, too"
+    )
+    parser.add_argument(
+        "--interval", type=float, metavar="SECONDS", help="between polls (10; 60 while the stream is open)"
+    )
     add_backfill(parser)
     parser.add_argument("--since", metavar="TIME", help="where a backfill begins")
     parser.add_argument("--until", metavar="TIME", help="where it ends (now)")
@@ -115,6 +122,8 @@ def _check(arguments: argparse.Namespace) -> None:
                 raise UsageError(f"--{name} belongs to a backfill", "Add --backfill")
     if arguments.interval is not None and not arguments.follow:
         raise UsageError("--interval is how often --follow polls", "Add --follow")
+    if arguments.stream and not arguments.follow:
+        raise UsageError("--stream is for --follow", "Add --follow")
     if arguments.until and not arguments.since:
         raise UsageError("A backfill that ends somewhere begins somewhere", "Add --since TIME")
     if arguments.exact and not arguments.dry_run:
@@ -123,7 +132,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _parameters(arguments: argparse.Namespace, settings: Settings) -> tuple[str, dict[str, Any]]:
     if not arguments.backfill:
-        given = {"follow": arguments.follow, "interval": arguments.interval}
+        given = {"follow": arguments.follow, "interval": arguments.interval, "stream": arguments.stream}
         return "ingest", {name: value for name, value in given.items() if value}
     given = {
         "since": _time(arguments.since, settings),
@@ -149,7 +158,7 @@ def _set_limit(engine: Engine, arguments: argparse.Namespace) -> None:
 def _forget(engine: Engine, arguments: argparse.Namespace) -> int:
     from musktracker.pipeline import ranges
 
-    dropped = ranges.drop(engine, "backfill")
+    dropped = ranges.forget_backfill(engine)
     if arguments.json:
         print_json({"forgotten": dropped})
     else:

@@ -24,6 +24,8 @@ COMMANDS = {
     "backtest": "how models would have forecast: scores, skill, coverage, stored to compare",
     "score": "fill in what happened, score it, and print error and coverage",
     "monitor": "how forecasts came out by horizon and week, and what has changed",
+    "run": "serve: ingest, count, score and forecast every hour, train every day",
+    "alerts": "what the service was to tell you of, and on which conditions",
     "status": "what is stored, how fresh it is, and what to do next",
     "runs": "list, show, follow and cancel runs",
     "migrate": "bring the database's schema up, down, or show where it is",

@@ -13,7 +13,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, open_database, print_json, printable, table
+from musktracker.cli.command import add_json, doing, open_database, print_json, printable, table
 from musktracker.config import Settings
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
             "" if info.progress is None else f"{info.progress:.0%}",
             f"{info.created_at.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}",
             info.who,
-            printable(info.error or info.message or "")[:60],
+            (printable(info.error) if info.error else doing(info.message, info.waits_until))[:60],
         )
         for info in found
     ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from musktracker.config import Settings
 from musktracker.errors import UsageError
-from musktracker.simulator.config import FAULTS
+from musktracker.simulator.config import FAULTS, STREAM_FAULTS
 
 if TYPE_CHECKING:
     from musktracker.simulator.config import Config
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--whole-timeline", action="store_true", help="show more than the newest 3,200 posts")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME=RATE", help="a fault and how often")
     parser.add_argument("--storm", type=float, metavar="RATE", help="every fault, this often (0 to 1)")
-    parser.epilog = "faults:\n" + "\n".join(f"  {name:<16} {text}" for name, text in FAULTS.items())
+    parser.epilog = "faults:\n" + "\n".join(f"  {name:<16} {text}" for name, text in (FAULTS | STREAM_FAULTS).items())
 
 
 def run(arguments: argparse.Namespace, _settings: Settings) -> int:
@@ -73,7 +73,7 @@ def _welcome(config: Config, url: str) -> str:
 
 
 def _rates(storm: float | None, faults: list[str]) -> dict[str, float]:
-    rates = {} if storm is None else dict.fromkeys(FAULTS, storm)
+    rates = {} if storm is None else dict.fromkeys(FAULTS | STREAM_FAULTS, storm)
     for text in faults:
         name, equals, rate = text.partition("=")
         try:

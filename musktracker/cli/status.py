@@ -10,7 +10,7 @@ import dataclasses
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, open_database, print_json, table
+from musktracker.cli.command import add_json, doing, open_database, print_json, table
 from musktracker.config import Settings
 from musktracker.text import printable
 from musktracker.timeline import now
@@ -27,6 +27,7 @@ NEXT = {
     "score": "musktracker score",
 }
 INTERVALS = (0.5, 0.8, 0.95)
+ACTIVE = ("id", "kind", "state", "progress", "message", "waits_until")  # what is said of a run that goes on
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def _as_data(found: Overview, active: list[RunInfo], settings: Settings) -> dict
         "account": settings.account,
         "database": settings.safe_database_url,
         "next": NEXT.get(found.next_step or ""),
-        "active_runs": [{"id": info.id, "kind": info.kind, "state": info.state} for info in active],
+        "active_runs": [{name: getattr(info, name) for name in ACTIVE} for info in active],
     }
     return {name: value for name, value in data.items() if name not in ("hours", "hours_start")}
 
@@ -83,7 +84,8 @@ def _print(found: Overview, active: list[RunInfo], settings: Settings, moment: d
     if found.forecast is not None:
         print(f"\n{_forecast(found.forecast, settings)}")
     for info in active:
-        print(f"\nRun {info.id} ({info.kind}) is {info.state}: {printable(info.message or '')}")
+        percent = "" if info.progress is None else f" ({info.progress:.0%})"
+        print(f"\nRun {info.id} ({info.kind}) is {info.state}{percent}: {doing(info.message, info.waits_until)}")
     if found.next_step:
         print(f"\nNext: {NEXT[found.next_step]}")
 

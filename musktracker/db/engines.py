@@ -60,6 +60,15 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def in_turn(connection: Connection, what: str) -> None:
+    """Wait for the end of every transaction that has its turn at this; then it is this one's turn until it ends.
+
+    SQLite has one writer at a time, so that there is nobody to wait for.
+    """
+    if not is_sqlite(connection):
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", (what,))
+
+
 def is_sqlite(engine: Engine | Connection) -> bool:
     """Whether this is SQLite (otherwise it is Postgres)."""
     return engine.dialect.name == "sqlite"

@@ -377,7 +377,11 @@ class AliasChange(Base):
 
 
 class RunRow(Base):
-    """A long operation: who started what, where it stands, how it ended."""
+    """A long operation: who started what, where it stands, how it ended.
+
+    `waits_until` is when it goes on, where it waits. `reserved` is what the answers that it asked for may yet cost,
+    in millionths of a dollar.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -404,6 +408,8 @@ class RunRow(Base):
     pid: Mapped[int | None] = mapped_column(Integer)
     who: Mapped[str] = mapped_column(String(255))
     lease: Mapped[str | None] = mapped_column(String(64))
+    waits_until: Mapped[datetime | None]
+    reserved: Mapped[int | None] = mapped_column(Integer)
 
 
 class RunLogLine(Base):
@@ -451,7 +457,7 @@ class FetchRange(Base):
     """Post ids still to fetch: those above `low_id`, up to and with `high_id`; gone once all of them are stored.
 
     The walk came down from `top_id`; when it ends, what it observed is from `span_start` to `span_end`. `purpose` is
-    follow, backfill or recheck; `endpoint` is timeline, recent or all.
+    follow or backfill; `endpoint` is timeline, recent or all.
     """
 
     __tablename__ = "fetch_ranges"
@@ -544,6 +550,47 @@ class DatabaseSetting(Base):
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
     updated_at: Mapped[datetime]
+
+
+class AlertRule(Base):
+    """A condition to be told of: whether it is looked at, with which parameters (JSON), how often it may be told."""
+
+    __tablename__ = "alert_rules"
+    __table_args__ = (CheckConstraint("cooldown_minutes >= 0", name="ck_alert_rules_cooldown"),)
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    enabled: Mapped[bool] = mapped_column(Boolean)
+    parameters: Mapped[str] = mapped_column(Text)
+    cooldown_minutes: Mapped[int] = mapped_column(Integer)
+
+
+class Alert(Base):
+    """A condition that was met: of which rule, about what (`key`), since when, until when, and who was told.
+
+    `details` is JSON. `resolved_at` stays null while it holds. `delivered_at` and `delivery_error` tell what came of
+    the operator's command; both are null where none was to be run.
+    """
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        CheckConstraint("severity IN ('info', 'warning', 'error')", name="ck_alerts_severity"),
+        Index("ix_alerts_rule_key", "rule", "key"),
+        Index("ix_alerts_resolved_at", "resolved_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    rule: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(255))
+    severity: Mapped[str] = mapped_column(String(16))
+    raised_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[str | None] = mapped_column(String(255))
+    message: Mapped[str] = mapped_column(Text)
+    details: Mapped[str] = mapped_column(Text)
+    delivered_at: Mapped[datetime | None]
+    delivery_error: Mapped[str | None] = mapped_column(Text)
 
 
 class Backtest(Base):

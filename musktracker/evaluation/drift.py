@@ -15,6 +15,7 @@ from musktracker.models.level import PRIOR, Rates, log_rate
 
 LEVEL_ALPHA = 0.05  # the chance of a false alarm in the days watched
 PROFILE_ALPHA = 0.01  # that of one at any midnight
+PROFILE_OVER = 0.1  # what chance must reach again before an alarm is over, so that none comes and goes
 WATCHED = 28  # days that a change is looked for in
 FEWEST_WATCHED = 7
 REFERENCE = 730  # days before those watched, that tell what errors are usual
@@ -91,15 +92,21 @@ class ProfileDrift:
         """Whether there is an alarm."""
         return self.since is not None
 
+    @property
+    def over(self) -> bool:
+        """Whether an earlier alarm is over."""
+        return self.p_value > PROFILE_OVER
+
 
 def level(history: History, *, alpha: float = LEVEL_ALPHA) -> LevelDrift | None:
     """Page's CUSUM of the daily errors of the level model over the last 28 days; None where too little is known.
 
     The error of a day is its log(1 + posts) less what the HAR level (with its prior weights) expected the midnight
     before, in deviations of the errors of the two years before, and clipped. Page (1954), "Continuous Inspection
-    Schemes". The limit is the 1 - `alpha` quantile of the highest CUSUM of as many days in a row in those two years
-    (subsampling, Politis & Romano 1994), which keeps what days have to do with each other. Days that were not wholly
-    observed are left out.
+    Schemes". The limit is a quantile of the highest CUSUM of as many days in a row in those two years (subsampling,
+    Politis & Romano 1994), which keeps what days have to do with each other: the one that a stretch like m others,
+    apart from each other, exceeds with probability `alpha` at most, (1 - alpha)(m + 1) / m (Vovk et al. 2005,
+    "Algorithmic Learning in a Random World"). Days that were not wholly observed are left out.
     """
     until = history.origin - history.origin % 24
     rates = Rates(history, until)
@@ -173,7 +180,8 @@ def _limit(usual: FloatArray, alpha: float) -> float:
     known = usual[int(np.argmax(~np.isnan(usual))) :]
     stretches = np.lib.stride_tricks.sliding_window_view(known, WATCHED)
     highest = np.maximum(cusum(stretches).max(axis=1), cusum(-stretches).max(axis=1))
-    return float(np.quantile(highest, 1 - alpha))
+    apart = len(known) // WATCHED
+    return float(np.quantile(highest, min((1 - alpha) * (apart + 1) / apart, 1.0)))
 
 
 def _onset(days: FloatArray, path: FloatArray) -> int:

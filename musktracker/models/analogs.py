@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from musktracker.models.base import FloatArray, History, IntArray
-from musktracker.models.level import PRIOR, WINDOW, WINDOWS, LogHar, Rates, log_rate
+from musktracker.models.level import BLOCKS, PRIOR, WINDOW, WINDOWS, LogHar, Rates, log_rate
 
 ACTIVITY_HALF_LIVES = (1.5, 8.0)  # hours over which the activity at a window's start is smoothed
 ACTIVITY_FLOOR = 0.15  # of the level: below it silence is silence
 LARGEST_STRETCH = 1.5  # of an error, in logs
 LARGEST_VOLATILITY_RATIO = 1.6
 FEWEST_WINDOWS = 20
+SHARES = np.array([b - a for a, b in BLOCKS]) / WINDOW  # of the week, by block
+GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,11 @@ class Spread:
     """How an error of then is stretched to the present.
 
     The spread of the log falls as the level rises, by its power -`level_exponent` (Taylor's law), and grows with the
-    deviation of the last 14 days, by its power `volatility_exponent`. `jitter` is the deviation of what is added.
+    deviation of the last 14 days, by its power `volatility_exponent`.
     """
 
     level_exponent: float
     volatility_exponent: float
-    jitter: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,14 @@ class Analogs:
         """The number of equally weighted windows that would vary as much (Kish 1965)."""
         return float(self.weights.sum() ** 2 / (self.weights**2).sum())
 
-    def draw(self, weights: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
-        """Indexes by systematic resampling, which varies less than independent draws, in random order."""
-        return np.asarray(rng.permutation(systematic(weights, n, rng)))
+    def draw(self, level: LogHar, weights: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
+        """Indexes by stratified resampling, one from each n-th of the errors over the week, in random order."""
+        order = np.argsort(self.residuals(level) @ SHARES)
+        return np.asarray(rng.permutation(order[systematic(weights[order], n, rng)]))
+
+    def residuals(self, level: LogHar) -> FloatArray:
+        """How the level erred in each window, (n, 3): what came less what it expected."""
+        return np.asarray(self.observed - level.predict(self.features))
 
     def errors(self, level: LogHar, expected: FloatArray, drawn: IntArray, spread: Spread) -> FloatArray:
         """The level's errors in the drawn windows, as they may be at `expected` (n or 1, 3), shape (n, 3).
@@ -86,7 +92,7 @@ class Analogs:
         In units of log(1 + daily rate), a block a column.
         """
         then = level.predict(self.features)
-        errors = (self.observed - then)[drawn]
+        errors = self.residuals(level)[drawn]
         ratio = np.clip(self.volatility**spread.volatility_exponent, None, LARGEST_VOLATILITY_RATIO)
         ratio = np.maximum(ratio, 1 / LARGEST_VOLATILITY_RATIO)[drawn, None]
         stretch = errors * (ratio * np.exp(-spread.level_exponent * (expected - then[drawn])) - 1)
@@ -137,6 +143,24 @@ def systematic(weights: FloatArray, n: int, rng: np.random.Generator) -> IntArra
     cumulative = np.cumsum(weights)
     chosen = np.searchsorted(cumulative, (np.arange(n) + rng.random(n)) / n * cumulative[-1])
     return np.asarray(np.minimum(chosen, len(weights) - 1))
+
+
+def smoothed(errors: FloatArray, deviation: float, rng: np.random.Generator) -> FloatArray:
+    """Drawn errors (n, k), each row moved by a normal deviate of its own, and first drawn together by as much.
+
+    The smoothed bootstrap that keeps the variance (Silverman & Young 1987): few windows are alike, and between their
+    errors lie others. No error is drawn nearer to the mean than to half. The deviates of errors alike fill the normal
+    distribution evenly (a Kronecker sequence, Niederreiter 1992), so that the tails of a total vary little by seed.
+    """
+    from scipy.special import ndtri
+
+    variance = np.maximum(errors.var(axis=0), 1e-12)
+    kept = np.sqrt(np.maximum(1 - deviation**2 / variance, 0.25))
+    mean = errors.mean(axis=0)
+    even = (np.arange(len(errors)) * GOLDEN + rng.random()) % 1
+    deviates = np.empty((len(errors), 1))
+    deviates[np.argsort(errors @ SHARES), 0] = ndtri(np.clip(even, 1e-9, 1 - 1e-9))
+    return np.asarray(mean + kept * (errors - mean) + deviation * deviates)
 
 
 def features_after(history: History, origin: int, paths: FloatArray) -> FloatArray:

@@ -16,16 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musktracker.models.base import Events, FloatArray, History, IntArray
+from musktracker.models.features import MICROSECONDS
 from musktracker.models.level import PRIOR, WINDOW, WINDOWS, LogHar, Rates, profiles
 
-MICROSECONDS = 3_600_000_000  # in an hour
-AFTER = 2  # hours after its end in which an event still works
+AFTER = 2  # hours after its end in which an event still works: with 1 or 2 the events measured stand out most
 COMMON_DEVIATION, OWN_DEVIATION = 0.5, 0.25  # half-normal scales: of the common effect, and of a category's from it
 EVENT_DEVIATION = 0.3  # of one event's effect from its category's
 GRID = np.linspace(0.05, 2.95, 30)  # in these scales, where the deviations are averaged
@@ -61,8 +61,8 @@ class EventEffects:
         [stream] = rng.spawn(1)
         normal = stream.standard_normal((len(paths), len(self.effects)))
         for hour in reached.tolist():
-            logs = normal @ (self.errors * exposure[:, hour]) - ((self.errors * exposure[:, hour]) ** 2).sum() / 2
-            factor = np.exp(self.effects @ exposure[:, hour] + logs)
+            errors = self.errors * exposure[:, hour]
+            factor = np.exp(self.effects @ exposure[:, hour] + normal @ errors - errors @ errors / 2)
             paths[:, hour] = np.floor(paths[:, hour] * factor + stream.random(len(paths)))
         return paths
 
@@ -136,12 +136,24 @@ def estimate(history: History, rates: Rates, level: LogHar, *, profile_half_life
     compared = [(k, found) for k in range(len(events.start)) if (found := study.compare(k)) is not None]
     if not compared:
         return None
-    used, found = zip(*compared, strict=True)
+    used, comparisons = zip(*compared, strict=True)
     codes, category = np.unique(events.category[list(used)], return_inverse=True)
-    ratio, expected, variance, exposure = np.array(found).T
+    ratio, expected, variance, exposure = np.array(comparisons).T
     effects, errors = _shrunk(ratio, expected, variance, exposure, category)
     numbers = np.append(np.bincount(category), len(used))
     return EventEffects(tuple(events.categories[code] for code in codes), effects, errors, numbers)
+
+
+class _Comparison(NamedTuple):
+    """An event's posts as a multiple of those that other days would bring, and what that is to be judged by.
+
+    `expected` are the posts that other days would bring, `variance` that of the multiple beyond a Poisson count's.
+    """
+
+    ratio: float
+    expected: float
+    variance: float
+    exposure: float
 
 
 class _Study:
@@ -159,11 +171,8 @@ class _Study:
         steps = np.bincount(begin, minlength=size) - np.bincount(end, minlength=size)
         self._touched = np.append(0, np.cumsum(np.cumsum(steps)[:-1] > 0))  # hours of events before each hour
 
-    def compare(self, event: int) -> tuple[float, float, float, float] | None:
-        """What other days bring is the measure: posts as a multiple of it, it, its relative variance beyond chance.
-
-        Last comes the exposure; all is None where one is not known.
-        """
+    def compare(self, event: int) -> _Comparison | None:
+        """The event against the same hours of other days; None where it is not over, or too little is known."""
         start, hours = int(self._first[event]), int(self._hours[event])
         history, origin = self._history, self._history.origin
         if start + hours > origin or start < history.start:
@@ -181,7 +190,7 @@ class _Study:
             return None
         expected = float(mean[days == start][0] * others.mean())
         variance = float(others.var() / others.mean() ** 2)
-        return float(own / others.mean()), expected, max(variance - 1 / expected, 0.0), exposure
+        return _Comparison(float(own / others.mean()), expected, max(variance - 1 / expected, 0.0), exposure)
 
     def _posts_and_mean(self, starts: IntArray, hours: int) -> tuple[FloatArray, FloatArray]:
         """Posts of the observed hours after each start, and those expected of them there; NaN where unknown."""

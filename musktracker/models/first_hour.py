@@ -4,7 +4,9 @@ Two numbers are predicted by linear regression from the state at an hour's start
 posts before it, time since the last post, profile, level): how many posts relative to the level, and whether any.
 The counts of past hours whose two predictions were alike, scaled by the level, are what the hour may bring: a
 kernel estimate of the conditional distribution (Hall, Wolff & Yao 1999). The smoothed rates are the intensities of
-exponentially self-exciting processes (Hawkes 1971).
+exponentially self-exciting processes (Hawkes 1971). A share of the draws is of a negative binomial regression on the
+same state, whose errors are others (linear pool, Stone 1961): the kernel's are those of few hours, the regression's
+those of its form.
 """
 
 from __future__ import annotations
@@ -16,33 +18,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musktracker.models.analogs import systematic
 from musktracker.models.base import FloatArray, History, IntArray
+from musktracker.models.count_regression import CountRegression, fit_counts
 from musktracker.models.level import PRIOR, Rates
 
 HORIZONS = (3 / 60, 10 / 60, 0.5, 2.0, 8.0, 24.0)  # hours over which rates are smoothed
 MEMORY = 240  # hours after which a post no longer counts in any smoothed rate
 NEEDED = 8  # hours before the origin that must be observed
 DAYS = 400  # of past hours that are regressed on and drawn from
-HALF_LIFE = 300.0  # days in which a past hour's weight halves
+HALF_LIFE = 150.0  # days in which a past hour's weight halves
 BANDWIDTH = 0.2  # of each prediction, in its own deviations
 LEVEL_BANDWIDTH = 0.5  # of the log level
 RIDGE = 1e-5
+REGRESSION_SHARE = 0.3  # of the draws that are of the negative binomial regression
 LONGEST_SILENCE = 48.0
 MICROSECONDS_PER_HOUR = 3.6e9
 
 
 @dataclass(frozen=True, slots=True)
 class FirstHour:
-    """The fitted regressions: `weights` (columns, 2), and whether exact times were used (else hours alone)."""
+    """The fitted regressions: `weights` (columns, 2), and that of the count itself, None in a fit from before it.
+
+    `exact` is whether exact times were used (else hours alone); `settled` whether the search for the regression did,
+    which a restored fit does not know.
+    """
 
     weights: FloatArray
     exact: bool
     rows: int
+    regression: CountRegression | None = None
+    settled: bool = True
 
     def draw(self, past: States, n: int, rng: np.random.Generator) -> FloatArray:
         """Counts of the hour at the origin, (n,). Raises ValueError where the hours before it were not observed."""
         if not past.is_known[-1]:
             raise ValueError(f"the {NEEDED} hours before it were not all observed")
+        if self.regression is None:
+            return self._like_past_hours(past, n, rng)
+        of_regression = round(REGRESSION_SHARE * n)
+        drawn = self.regression.draw(past.columns[-1], float(past.level[-1]), of_regression, rng)
+        return np.concatenate([drawn, self._like_past_hours(past, n - of_regression, rng)])
+
+    def _like_past_hours(self, past: States, n: int, rng: np.random.Generator) -> FloatArray:
         usable = past.is_known[:-1] & ~np.isnan(past.counts[:-1])
         predicted = past.columns @ self.weights
         distance = (predicted[:-1][usable] - predicted[-1]) / BANDWIDTH
@@ -50,24 +68,31 @@ class FirstHour:
         away = (level - past.level[-1]) / LEVEL_BANDWIDTH
         log_weights = -0.5 * ((distance**2).sum(axis=1) + away**2)
         log_weights -= np.log(2) * (past.hours[-1] - past.hours[:-1][usable]) / 24 / HALF_LIFE
-        weights = np.cumsum(np.exp(log_weights - log_weights.max()))
-        chosen = np.searchsorted(weights, (np.arange(n) + rng.random(n)) / n * weights[-1])
-        chosen = np.minimum(chosen, len(weights) - 1)
-        scaled = past.counts[:-1][usable][chosen] * np.exp(past.level[-1] - level[chosen])
-        return np.asarray(np.floor(scaled + rng.random(n)))
+        scaled = past.counts[:-1][usable] * np.exp(past.level[-1] - level)
+        order = np.argsort(scaled)  # one draw from each n-th of the distribution, not of the past
+        chosen = order[systematic(np.exp(log_weights[order] - log_weights.max()), n, rng)]
+        return np.asarray(np.floor(scaled[chosen] + rng.random(n)))
 
     def parameters(self) -> dict[str, NDArray[Any]]:
         """The fit as named arrays."""
-        return {
+        found: dict[str, NDArray[Any]] = {
             "first_weights": self.weights,
             "first_exact": np.array(self.exact),
             "first_rows": np.array(self.rows),
         }
+        if self.regression is not None:
+            found |= {"first_slopes": self.regression.slopes, "first_size": self.regression.size}
+        return found
 
     @classmethod
     def restore(cls, parameters: Mapping[str, NDArray[Any]]) -> FirstHour:
         """The fit from its arrays."""
-        return cls(parameters["first_weights"], bool(parameters["first_exact"]), int(parameters["first_rows"]))
+        regression = None
+        if "first_slopes" in parameters:
+            regression = CountRegression(parameters["first_slopes"], parameters["first_size"])
+        return cls(
+            parameters["first_weights"], bool(parameters["first_exact"]), int(parameters["first_rows"]), regression
+        )
 
 
 def fit_first_hour(past: States) -> FirstHour:
@@ -87,7 +112,9 @@ def fit_first_hour(past: States) -> FirstHour:
     ridge = RIDGE * weights.sum() * np.eye(columns.shape[1])
     slopes = np.linalg.solve(squares + ridge, (scaled * weights[:, None]).T @ targets)
     deviations = (scaled @ slopes).std(axis=0)
-    return FirstHour(slopes / scale[:, None] / np.maximum(deviations, 1e-9), past.exact, len(counts))
+    regression, settled = fit_counts(columns, past.level[usable], counts, weights)
+    kernel_weights = slopes / scale[:, None] / np.maximum(deviations, 1e-9)
+    return FirstHour(kernel_weights, past.exact, len(counts), regression, settled)
 
 
 def splice(paths: FloatArray, first: FloatArray, rng: np.random.Generator) -> None:

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musktracker.models import event_effects
-from musktracker.models.analogs import Analogs, Likeness, Spread, features_after, find
+from musktracker.models.analogs import Analogs, Likeness, Spread, features_after, find, smoothed
 from musktracker.models.base import Diagnostics, FloatArray, History, IntArray, SimulationWarning
 from musktracker.models.event_effects import EventEffects
 from musktracker.models.features import events_known_at
 from musktracker.models.first_hour import FirstHour, States, fit_first_hour, splice
 from musktracker.models.level import WINDOW, LogHar, Rates, fit_level, profile
+from musktracker.models.level_checks import check
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,16 @@ class Har:
     """
 
     analog_days: int = 900
-    analog_half_life: float = 300.0
-    activity_bandwidth: float = 0.35
-    level_bandwidth: float = 0.7
+    analog_half_life: float = 450.0
+    activity_bandwidth: float = 0.6
+    level_bandwidth: float = 0.8
     reach: int = 2
     level_ridge: float = 2000.0
     level_half_life: float = 400.0
     profile_half_life: float = 90.0
     spread_exponent: float = 0.2
-    volatility_exponent: float = 0.2
-    jitter: float = 0.06
+    volatility_exponent: float = 0.25
+    jitter: float = 0.1
     splice_first: int = 1
     event_effects: int = 1
 
@@ -77,7 +78,7 @@ class Har:
     @property
     def spread(self) -> Spread:
         """How the errors of then are stretched to the present."""
-        return Spread(self.spread_exponent, self.volatility_exponent, self.jitter)
+        return Spread(self.spread_exponent, self.volatility_exponent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics, Prepa
     begin = time.perf_counter()
     rates = Rates(history, history.origin)
     level = fit_level(rates, ridge=settings.level_ridge, half_life=settings.level_half_life)
+    checked = check(level, rates, ridge=settings.level_ridge, half_life=settings.level_half_life)
     prepared = prepare(settings, history, history.origin, exact=history.posts is not None)
     first = None if prepared.states is None else fit_first_hour(prepared.states)
     effects = None
@@ -140,8 +142,9 @@ def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics, Prepa
         effects = event_effects.estimate(history, rates, level, profile_half_life=settings.profile_half_life)
     counted = first is not None and not first.exact
     diagnostics = Diagnostics(
-        converged=True,
+        converged=checked.sound and (first is None or first.settled),
         trained_on=(history.start, history.origin),
+        warnings=(*checked.warnings, *_doubts(first)),
         notes=("the first hour is fitted to hourly counts, as no times of posts were given",) if counted else (),
         estimates={**level.estimates(), **(effects.estimates() if effects else {})},
         values={
@@ -149,6 +152,8 @@ def fit(settings: Har, history: History) -> tuple[Foundation, Diagnostics, Prepa
             **(effects.values() if effects else {}),
             "windows": len(prepared.analogs.starts),
             "effective_windows": round(prepared.analogs.effective(), 1),
+            "level_condition": round(checked.condition, 1),
+            "level_autocorrelation": round(checked.autocorrelation, 3),
             "first_hour_rows": first.rows if first else 0,
             "seconds": round(time.perf_counter() - begin, 3),
         },
@@ -240,11 +245,14 @@ def draw_levels(
 
     `now` (1 or n, 6) are the features at the week's start.
     """
-    drawn = analogs.draw(weights, n_paths, rng)
+    drawn = analogs.draw(foundation.level, weights, n_paths, rng)
     expected = foundation.level.predict(now)
     errors = analogs.errors(foundation.level, expected, drawn, foundation.settings.spread)
-    jitter = foundation.settings.jitter * rng.standard_normal((n_paths, 1))
-    return drawn, expected + error_share * errors + jitter
+    return drawn, expected + error_share * smoothed(errors, foundation.settings.jitter, rng)
+
+
+def _doubts(first: FirstHour | None) -> tuple[str, ...]:
+    return () if first is None or first.settled else ("the search for the first hour's regression did not settle",)
 
 
 def _splice_first(first: FirstHour, states: States, paths: FloatArray, rng: np.random.Generator) -> None:

@@ -77,9 +77,12 @@ class Hawkes(Har):
         distance, probability = _kolmogorov_smirnov(excitation.residuals(kernel, events, cumulative))
         diagnostics = replace(
             diagnostics,
-            converged=found.converged,
+            converged=diagnostics.converged and found.converged,
             trained_on=span,
-            warnings=() if found.converged else ("the search for the likelihood's maximum did not converge",),
+            warnings=(
+                *diagnostics.warnings,
+                *(() if found.converged else ("the search for the likelihood's maximum did not converge",)),
+            ),
             notes=(_told(distance, probability),),
             estimates={**diagnostics.estimates, **_named(kernel, found.errors)},
             values={

@@ -6,9 +6,11 @@ The same call again goes on where the one before was cut off: an origin that is 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,12 +29,15 @@ from musktracker.evaluation.protocol import Scored
 from musktracker.models import registry
 from musktracker.models.base import FloatArray, History
 from musktracker.pipeline import history as histories
+from musktracker.pipeline.curve import Curve
+from musktracker.pipeline.workers import shared_out
 from musktracker.runs import Run
 from musktracker.timeline import ceil_hour, floor_hour, from_hour_index, hour_index, iso, now, parse_time
 
 EVERY = {"sarimax": 3}  # it takes seconds where the others take milliseconds
 USUAL_PERIOD = timedelta(days=365)
 LONGEST_NAME = 64
+CURVE = "total_168"  # the score that is told while it goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +83,15 @@ def backtest(
     seed: int = 1,
     jobs: int | None = None,
     name: str | None = None,
+    backend: str | None = None,
     retrospective_events: bool = False,
 ) -> dict[str, Any]:
     """Score `models` (all, by default) at the origins from `begin` to `end`, by default the last 365 days.
 
-    `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), on
-    whatever backend joblib is configured for. An event counts from when it was entered, with `retrospective_events`
-    from the beginning, which the backtest's protocol then says. Raises UsageError for what cannot be asked, or a
-    `name` that another question or other data have; DataError where there are no counts.
+    `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), or a
+    cluster that is reached by `backend` (see workers). An event counts from when it was entered, with
+    `retrospective_events` from the beginning, which the backtest's protocol then says. Raises UsageError for what
+    cannot be asked, or a `name` that another question or other data have; DataError where there are no counts.
     """
     run.progress(0.0, stage="load", message="reading the counts")
     known = histories.load(engine)
@@ -108,12 +114,17 @@ def backtest(
         done = _stored_origins(connection, backtest_id)
     tasks = [(model, origin) for model, chosen in plan.origins.items() for origin in chosen]
     left = [task for task in tasks if task not in done]
-    run.info(f"Backtest {name}: {len(left):,} of {len(tasks):,} origins to compute", models=list(plan.origins))
+    events = ", every event known from the beginning" if retrospective_events else ""
+    run.info(
+        f"Backtest {name}: {len(left):,} of {len(tasks):,} origins to compute{events}", models=list(plan.origins)
+    )
     begun = time.perf_counter()
     warned: set[tuple[str, str]] = set()
-    for count, outcome in enumerate(_outcomes(known.history, plan, left, jobs), 1):
+    curve = Curve(run, CURVE, Counter(model for model, _ in left))
+    for count, outcome in enumerate(_outcomes(known.history, plan, left, jobs, backend), 1):
         _store(engine, backtest_id, outcome)
         _tell(run, outcome, warned)
+        curve.add(outcome.model, outcome.origin, outcome.scored.values[CURVE] if outcome.scored else None)
         spent = time.perf_counter() - begun
         eta = timedelta(seconds=round(spent / count * (len(left) - count)))
         run.progress(
@@ -121,39 +132,26 @@ def backtest(
             stage="backtest",
             message=f"{outcome.model}: {count:,} of {len(left):,} origins, {eta} to go",
         )
+    curve.tell()
+    seconds = round(time.perf_counter() - begun, 1)
+    run.progress(stage="compare", message="the skill of each model over each other")
+    run.info(f"Backtest {name}: {len(tasks):,} origins are scored")
     return {
         "name": name,
         "origins": len(tasks),
         "computed": len(left),
-        "seconds": round(time.perf_counter() - begun, 1),
+        "seconds": seconds,
         **describe(engine, name),
+        **_compared(engine, run, name),
     }
 
 
-def listing(engine: Engine) -> list[dict[str, Any]]:
-    """The backtests that are stored, newest first: name, period, models, how many origins are done, and whether every
-    event counted as known from the beginning."""
-    done = (
-        select(BacktestScore.backtest_id, func.count().label("done")).group_by(BacktestScore.backtest_id).subquery()
-    )
-    query = select(Backtest.__table__, func.coalesce(done.c.done, 0).label("done")).outerjoin(
-        done, done.c.backtest_id == Backtest.id
-    )
-    with reading(engine) as connection:
-        rows = connection.execute(query.order_by(Backtest.created_at.desc(), Backtest.id.desc())).all()
-    return [
-        {
-            "name": row.name,
-            "created_at": row.created_at,
-            "begin": row.span_start,
-            "end": row.span_end,
-            "counting": row.counting,
-            "models": sorted(json.loads(row.protocol)["models"]),
-            "done": row.done,
-            "retrospective_events": _sees_all_events(row.protocol),
-        }
-        for row in rows
-    ]
+def compare_stored(engine: Engine, run: Run, *, name: str, other: str | None = None) -> dict[str, Any]:
+    """The skills of `compare` as a run, whose result is kept; without `other`, of each model over each of its own."""
+    run.progress(0.0, stage="compare", message="drawing origins in blocks")
+    found = _compared(engine, run, name, other)
+    run.info(f"Compared {name}" + (f" with {other}" if other else ""), models=len(found["skills"]))
+    return found
 
 
 def load(engine: Engine, name: str) -> dict[str, list[Scored]]:
@@ -228,6 +226,29 @@ def compare(engine: Engine, name: str, other: str) -> dict[str, dict[str, Any]]:
             f"{name} and {other} have no model in common", "musktracker backtest list shows their models"
         )
     return {model: _skills(found[model], theirs[model]) for model in both}
+
+
+def _compared(engine: Engine, run: Run, name: str, other: str | None = None) -> dict[str, Any]:
+    """Skills with intervals by model, reference and score; and of what: the backtests, and how much was scored."""
+    names = [name, other or name]
+    scored = [_rows(engine, one) for one in names]
+    if other is not None:
+        skills = {model: {model: found} for model, found in compare(engine, name, other).items()}
+    else:
+        found = load(engine, name)
+        skills = {model: {} for model in found}
+        for model, reference in itertools.permutations(found, 2):
+            run.check()
+            skills[model][reference] = _skills(found[model], found[reference])
+    return {"compared": names, "scored": scored, "skills": skills}
+
+
+def _rows(engine: Engine, name: str) -> int:
+    query = (select(func.count()).join_from(BacktestScore, Backtest, Backtest.id == BacktestScore.backtest_id)).where(
+        Backtest.name == name
+    )
+    with reading(engine) as connection:
+        return int(connection.scalar(query) or 0)
 
 
 def _plan(
@@ -312,17 +333,13 @@ def _stored_origins(connection: Connection, backtest_id: int) -> set[tuple[str, 
     return {(model, hour_index(origin)) for model, origin in connection.execute(query)}
 
 
-def _outcomes(history: History, plan: Plan, left: Sequence[tuple[str, int]], jobs: int | None) -> Iterator[Outcome]:
-    """What comes of each origin, in whatever order they are done; leaving off ends the others."""
-    from joblib import Parallel, cpu_count, delayed
-
-    n_jobs = jobs or cpu_count()
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered" if n_jobs != 1 else "generator")
-    chosen = plan.protocol["models"]
-    yield from parallel(
-        delayed(_outcome)(model, chosen[model], history, origin, plan.protocol["n_paths"], plan.protocol["seed"])
-        for model, origin in left
-    )
+def _outcomes(
+    history: History, plan: Plan, left: Sequence[tuple[str, int]], jobs: int | None, backend: str | None
+) -> Iterator[Outcome]:
+    """What comes of each origin, in whatever order they are done."""
+    chosen, n_paths, seed = (plan.protocol[name] for name in ("models", "n_paths", "seed"))
+    tasks = ((model, chosen[model], history, origin, n_paths, seed) for model, origin in left)
+    return shared_out(_outcome, tasks, jobs=jobs, backend=backend)
 
 
 def _outcome(
@@ -369,7 +386,7 @@ def _tell(run: Run, outcome: Outcome, warned: set[tuple[str, str]]) -> None:
 
 def _skills(scored: Sequence[Scored], reference: Sequence[Scored]) -> dict[str, dict[str, float]]:
     found = {}
-    for score in ("hourly_168", "hourly_24", "lead_1", *protocol.TOTALS):
+    for score in ("hourly_168", "hourly_24", "lead_1", *protocol.TOTALS, "log_score"):
         try:
             skill = protocol.compare(scored, reference, score)
         except ValueError:  # no origin at which both have it

@@ -25,16 +25,19 @@ from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
 from musktracker.errors import UsageError
 from musktracker.pipeline import ranges, retention, spending, store
+from musktracker.pipeline.live import Live
 from musktracker.pipeline.online import online
 from musktracker.pipeline.ranges import Range
 from musktracker.pipeline.reconcile import Reconciler
 from musktracker.pipeline.spending import SpendingLimitReached
 from musktracker.pipeline.walk import RECENT, SETTLE, Account, Client, Tally, Walker, is_passing
 from musktracker.runs import Run
+from musktracker.sources.x_api import XClient
 from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable
 from musktracker.timeline import DAY, HOUR, Span, iso, now, parse_time
 
 INTERVAL = 10.0  # seconds between polls
+STREAM_INTERVAL = 60.0  # while the stream is open
 REREAD = 2 * HOUR  # that are read anew: posts can show late, and to read one twice a day is free
 FIRST_LOOK = DAY  # back, of the first poll of all, unless coverage ends within FIRST_REACH
 FIRST_REACH = 7 * DAY
@@ -60,18 +63,27 @@ class Price:
     basis: str
 
 
-def ingest(engine: Engine, run: Run, *, follow: bool = False, interval: float = INTERVAL) -> dict[str, Any]:
+def ingest(
+    engine: Engine, run: Run, *, follow: bool = False, interval: float | None = None, stream: bool = False
+) -> dict[str, Any]:
     """Fetch what is new, once, or with `follow` every `interval` seconds until it is stopped.
 
-    The result counts posts seen and new, and dollars spent. Raises the client's errors, SpendingLimitReached where
-    `follow` does not wait for the next day, and UsageError for an interval below a second.
+    With `stream`, what the activity stream brings is stored at once, beside the polls. Without an `interval` they are
+    10 seconds apart, or 60 while the stream is open. The result counts posts seen and new, and dollars spent. Raises
+    the client's errors, SpendingLimitReached where `follow` does not wait for the next day, and UsageError for an
+    interval below a second, or a stream without `follow`.
     """
-    if interval < 1:
+    if interval is not None and interval < 1:
         raise UsageError(f"{interval} seconds are no interval to poll at", "Choose 1 or more")
+    if stream and not follow:
+        raise UsageError("The stream is for who follows", "Add --follow")
 
-    async def work(client: Client, account: Account) -> dict[str, Any]:
+    async def work(client: XClient, account: Account) -> dict[str, Any]:
         follower = Follower(engine, run, client, account)
-        if follow:
+        if stream:
+            live = Live(engine, run, client.activity(), account, follower.walker, server_now=client.server_now)
+            await live.beside(follower.follow(interval, live))
+        elif follow:
             await follower.follow(interval)
         await follower.poll()
         await follower.daily()
@@ -124,7 +136,7 @@ def price(
     With `exact` the API counts the posts, which costs $0.010 for every 31 days; otherwise what is stored says how
     many there are in a day. Raises UsageError, and with `exact` the client's errors.
     """
-    left = ranges.still_to_fetch(engine, ["backfill"] if backfill else ["follow", "recheck"])
+    left = ranges.still_to_fetch(engine, "backfill" if backfill else "follow")
     if backfill:
         spans = to_fetch(engine, wanted_span(since, until), again=again) if since else []
     else:
@@ -193,13 +205,15 @@ class Follower:
         self._checked: date | None = None
         self._check_after: datetime | None = None
 
-    async def follow(self, interval: float) -> None:
+    async def follow(self, interval: float | None = None, live: Live | None = None) -> None:
         """Poll until the run is cancelled, through everything that passes; raise what does not."""
         failures = 0
         while True:
             begun = self._clock()
             try:
                 new = await self.poll()
+                if live is not None:
+                    await live.after_poll()
                 await self.daily()
             except (Unavailable, DBAPIError) as error:
                 if isinstance(error, DBAPIError) and not is_passing(error):
@@ -208,20 +222,23 @@ class Follower:
                 failures += 1
                 continue
             except SpendingLimitReached as reached:
+                if live is not None:
+                    await live.after_poll()
                 await self._wait_for_money(reached)
                 continue
             if failures:
                 self._run.info("It works again")
                 failures = 0
             self._run.progress(stage="following", message=self._state(begun, new))
-            await self._sleep(max(interval - (self._clock() - begun).total_seconds(), 0.0))
+            seconds = interval or (STREAM_INTERVAL if live is not None and live.is_open else INTERVAL)
+            await self._sleep(max(seconds - (self._clock() - begun).total_seconds(), 0.0))
 
     async def poll(self) -> int:
         """Finish what is left, then fetch what is new; returns how many posts were new."""
         tally = self.walker.tally
         before = tally.new
-        self.walker.budget.refresh(self._client.server_now(), limit_too=True)
-        for left in ranges.still_to_fetch(self._engine, ["follow", "recheck"]):
+        self.walker.budget.refresh()
+        for left in ranges.still_to_fetch(self._engine, "follow"):
             self._run.info(f"Finishing what an earlier walk left: posts from {iso(left.span.start)} on")
             await self.walker.walk(left)
         await self.walker.walk(next_poll(self._engine, self._client.server_now()))
@@ -262,16 +279,16 @@ class Follower:
         until = self._clock() + timedelta(seconds=seconds)
         text = runs.describe(error)
         self._run.log("warning" if failures == 0 else "debug", text, until=iso(until))
-        self._run.progress(stage="backing off", message=f"{text} Trying again at {iso(until)}")
+        self._run.progress(stage="backing off", message=text, until=until)
         await self._sleep(seconds)
 
     async def _wait_for_money(self, reached: SpendingLimitReached) -> None:
         self._run.warning(reached.message, until=iso(reached.until))
-        limit = spending.limit(self._engine)
-        while self._client.server_now() < reached.until and spending.limit(self._engine) == limit:
-            self._run.progress(stage="waiting", message=f"{reached.message}; waiting until {iso(reached.until)}")
-            left = (reached.until - self._client.server_now()).total_seconds()
-            await self._sleep(min(max(left, 1.0), LOOK_AGAIN))
+        while (moment := self._client.server_now()) < reached.until:
+            self._run.progress(stage="waiting", message=reached.message, until=reached.until)
+            await self._sleep(min(max((reached.until - moment).total_seconds(), 1.0), LOOK_AGAIN))
+            if spending.affordable(self._engine, reached.wanted, moment):
+                return
 
     def _state(self, begun: datetime, new: int) -> str:
         tally = self.walker.tally
@@ -291,7 +308,7 @@ class Backfill:
 
     async def carry_out(self, span: Span | None, via: Via, *, again: bool, verify: bool = True) -> None:
         """Finish what an earlier backfill left, then fetch a span, and `verify` that no hour of it lacks posts."""
-        left = ranges.still_to_fetch(self._engine, ["backfill"])
+        left = ranges.still_to_fetch(self._engine, "backfill")
         if left:
             self._run.info(f"Finishing {len(left):,} ranges that an earlier backfill left")
             await self._walk(left)
@@ -345,7 +362,7 @@ class Backfill:
     async def _walk(self, left: list[Range]) -> None:
         tally = self._walker.tally
         for i, each in enumerate(left):
-            self._walker.budget.refresh(self._client.server_now(), limit_too=True)
+            self._walker.budget.refresh()
             day = f"{each.span.start:%Y-%m-%d} to {each.span.end:%Y-%m-%d}"
             self._run.progress(i / len(left), stage="fetching", message=f"{day}: {tally.new:,} new posts so far")
             await self._walker.walk(each)

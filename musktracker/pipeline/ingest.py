@@ -18,10 +18,10 @@ from typing import Any
 from sqlalchemy import Engine, exists, select
 
 from musktracker import timeline
-from musktracker.db.engines import is_sqlite, reading, writing
+from musktracker.db.engines import is_sqlite, reading
 from musktracker.db.tables import RawTweet
 from musktracker.errors import MuskTrackerError, UsageError
-from musktracker.pipeline.store import cover, fill_kinds, insert_rows, sqlite_times, stored_kinds, without
+from musktracker.pipeline.store import cover, fill_kinds, insert_rows, sqlite_times, stored_kinds, storing, without
 from musktracker.runs import Run
 from musktracker.sources import files as sources
 from musktracker.sources.file_posts import Posts
@@ -202,19 +202,19 @@ class _Importer:
         stored = self._stored(ids) if known else {}
         new = [i for i, name in enumerate(ids) if name not in stored] if stored else range(len(ids))
         filled = [i for i, name in enumerate(ids) if batch[i][1] and stored.get(name, "") is None] if stored else []
-        imported = len(new)
+        imported, updated = len(new), len(filled)
         if self._dry_run:
             self._pretended.update(ids[i] for i in new)
         elif new or filled or spans is not None:
             new_rows, filled_rows = (self._rows(chosen, ids, batch, moments) for chosen in (new, filled))
-            with writing(self._engine) as connection:
+            with storing(self._engine, self._run) as connection:
                 imported = insert_rows(connection, new_rows)
-                fill_kinds(connection, filled_rows)
+                updated = fill_kinds(connection, filled_rows)
                 if spans is not None:
                     cover(connection, self._plan.source, spans, holes=self._plan.holes, moment=self._moment)
         outcome.imported += imported
         outcome.already_there += len(batch) - imported
-        outcome.updated += len(filled)
+        outcome.updated += updated
 
     def _rows(
         self, chosen: Sequence[int], ids: list[str], batch: list[_Post], moments: list[int]

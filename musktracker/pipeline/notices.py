@@ -30,12 +30,16 @@ STRETCH = 4  # hours of the day that are named as where posts became more, or fe
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a test says: its figures as JSON can hold them; with an alarm, since when, and in words."""
+    """What a test says: its figures as JSON can hold them; with an alarm, since when, and in words.
+
+    Without one, `over` tells whether an earlier alarm is over too.
+    """
 
     kind: str
     figures: Mapping[str, Any]
     since: datetime | None = None
     message: str = ""
+    over: bool = True
 
 
 def verdicts(history: History) -> list[Verdict]:
@@ -71,7 +75,10 @@ def _keep(connection: Connection, verdict: Verdict, moment: datetime) -> str | N
     query = select(Notice.__table__).where(Notice.kind == verdict.kind, Notice.resolved_at.is_(None))
     row = connection.execute(query).one_or_none()
     before = {} if row is None else json.loads(row.details)
-    same = bool(verdict.since and before) and all(before.get(name) == verdict.figures.get(name) for name in SAME)
+    same = bool(before) and all(before.get(name) == verdict.figures.get(name) for name in SAME)
+    if same and verdict.since is None and not verdict.over:
+        return None
+    same = same and verdict.since is not None
     if row is not None and not same:
         connection.execute(update(Notice).where(Notice.id == row.id).values(resolved_at=moment))
     if verdict.since is None:
@@ -123,7 +130,7 @@ def _of_profile(found: ProfileDrift) -> Verdict:
         "before": np.round(found.before, 3).tolist(),
     }
     if found.since is None:
-        return Verdict(PROFILE, figures)
+        return Verdict(PROFILE, figures, over=found.over)
     since, change = from_hour_index(found.since), found.recent - found.before
     return Verdict(
         PROFILE,

@@ -69,7 +69,7 @@ def waits(run: Run) -> Callable[[WaitReason, datetime], None]:
         elif reason.kind == "retry":
             long = (until - datetime.now(until.tzinfo)).total_seconds() >= LONG_RETRY
             run.log("warning" if long else "debug", reason.message, until=iso(until))
-        run.progress(stage=STAGES[reason.kind], message=f"{reason.message}, until {iso(until)}")
+        run.progress(stage=STAGES[reason.kind], message=reason.message, until=until)
 
     return tell
 

@@ -94,13 +94,15 @@ def promote(
     version: str | None = None,
     alias: str = CHAMPION,
     reason: str | None = None,
+    or_fail: bool = True,
     jobs: int | None = None,
 ) -> dict[str, Any]:
     """Let `alias` mean a version: `model` is a model (its newest, or `version`), `har_bootstrap:v3` or `@challenger`.
 
     The champion has to pass the gate, unless a `reason` is stated: then its figures are recorded beside the reason.
     A challenger needs none. `jobs` processes work on the backtests (one a core). Raises GateFailed where it does not
-    pass, DataError where there is no such version, UsageError for what cannot be.
+    pass (not `or_fail`: a warning, and everything stays), DataError where there is no such version, UsageError for
+    what cannot be.
     """
     aliases.parse(f"@{alias}")
     reason = aliases.checked_reason(reason)
@@ -121,7 +123,11 @@ def promote(
         return {**found, "changed": False, "gate": None}
     gate = judge(engine, run, chosen, before, jobs=jobs) if alias == CHAMPION else None
     if gate is not None and not gate.passed and reason is None:
-        raise GateFailed(chosen, gate)
+        refused = GateFailed(chosen, gate)
+        if or_fail:
+            raise refused
+        run.warning(refused.message)
+        return {**found, "changed": False, "gate": gate.figures()}
     for text in gate.failed if gate is not None else ():
         run.warning(f"In spite of this: {text}")
     figures = None if gate is None else gate.figures()
@@ -297,11 +303,16 @@ class _Part(Run):
         self._whole.log(level, message, **fields)
 
     def progress(
-        self, fraction: float | None = None, *, stage: str | None = None, message: str | None = None
+        self,
+        fraction: float | None = None,
+        *,
+        stage: str | None = None,
+        message: str | None = None,
+        until: datetime | None = None,
     ) -> None:
         """As in Run."""
         part = None if fraction is None else self._begin + (self._end - self._begin) * fraction
-        self._whole.progress(part, stage=stage, message=message)
+        self._whole.progress(part, stage=stage, message=message, until=until)
 
     def check(self) -> None:
         """As in Run."""

@@ -3,17 +3,22 @@
 A range is walked from its newest post down. Each page is stored in the same transaction that lowers what is left, and
 the range goes only with its last page: a walk that is cut off leaves the row of what lies below. The high-water mark
 moves only when a walk is complete.
+
+Ranges to follow belong to the run that holds the lease "ingest", those of a backfill to the one that holds
+"backfill": whoever holds it next finishes what a dead one left. A recheck belongs to the run that makes it, and is
+written down nowhere: it covers nothing, and hours that lack posts are found anew by whoever compares them next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 
+from musktracker import runs
 from musktracker.db import verbatim
 from musktracker.db.engines import is_sqlite, reading, writing
 from musktracker.db.tables import Base, FetchRange, HighWaterMark
@@ -82,10 +87,10 @@ def moment_of(post_id: int, otherwise: datetime) -> datetime:
     return snowflake_time(post_id) if post_id >= FIRST_SNOWFLAKE else otherwise
 
 
-def still_to_fetch(engine: Engine, purposes: Sequence[Purpose]) -> list[Range]:
-    """The open ranges of these purposes, newest posts first."""
+def still_to_fetch(engine: Engine, purpose: Purpose) -> list[Range]:
+    """The open ranges of a purpose, newest posts first."""
     table = FetchRange.__table__
-    query = select(table).where(FetchRange.source == SOURCE, FetchRange.purpose.in_(purposes))
+    query = select(table).where(FetchRange.source == SOURCE, FetchRange.purpose == purpose)
     with reading(engine) as connection:
         rows = connection.execute(query.order_by(FetchRange.high_id.desc(), FetchRange.id)).all()
     return [
@@ -109,7 +114,9 @@ def any_left(connection: Connection, purpose: Purpose) -> bool:
 
 
 def save(connection: Connection, left: Range, moment: datetime) -> Range:
-    """Write down what is left of a range; returns it with its row's id."""
+    """Write down what is left of a range; returns it with its row's id. A recheck stays as it is."""
+    if left.purpose == "recheck":
+        return left
     if left.id is not None:
         mark = "?" if is_sqlite(connection) else "%s"
         changes = ", ".join(f"{name} = {mark}" for name in ("endpoint", "high_id", "updated_at"))
@@ -137,10 +144,11 @@ def close(connection: Connection, done: Range) -> None:
         connection.execute(delete(FetchRange).where(FetchRange.id == done.id))
 
 
-def drop(engine: Engine, purpose: Purpose) -> int:
-    """Forget the open ranges of a purpose, fetched or not; returns how many."""
+def forget_backfill(engine: Engine) -> int:
+    """Forget what a backfill left to fetch; returns how many ranges. Raises LeaseHeld while one goes on."""
     with writing(engine) as connection:
-        return connection.execute(delete(FetchRange).where(FetchRange.purpose == purpose)).rowcount
+        runs.require_free(connection, "backfill")
+        return connection.execute(delete(FetchRange).where(FetchRange.purpose == "backfill")).rowcount
 
 
 def high_water_mark(engine: Engine) -> int | None:

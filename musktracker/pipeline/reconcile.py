@@ -7,7 +7,8 @@ again, and what differs then is said, not hidden: its counts and its posts need 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -133,16 +134,16 @@ class Reconciler:
 
     async def _look_up(self, batch: Sequence[int]) -> dict[str, int]:
         moment = self._client.server_now()
-        self._walker.budget.allow(len(batch) * spending.POST, moment)
-        answer = await self._client.lookup(batch)
+        async with self._reserved(len(batch) * spending.POST):
+            answer = await self._client.lookup(batch)
 
-        def write(connection: Connection) -> tuple[int, int, int]:
-            cost = spending.buy_posts(connection, answer.found, moment)
-            returned = store.restore(connection, list(map(str, answer.found)))
-            return cost, returned, store.mark_deleted(connection, list(map(str, answer.missing)), moment)
+            def write(connection: Connection) -> tuple[int, int, int]:
+                cost = spending.buy_posts(connection, answer.found, moment)
+                returned = store.restore(connection, list(map(str, answer.found)))
+                return cost, returned, store.mark_deleted(connection, list(map(str, answer.missing)), moment)
 
-        cost, returned, deleted = await self._walker.transact(write)
-        self._spent(cost)
+            cost, returned, deleted = await self._walker.transact(write)
+        self._bought += cost
         return {
             "looked_up": len(batch),
             "deleted": deleted,
@@ -174,9 +175,12 @@ class Reconciler:
         moment = self._client.server_now()
         requests = -(-(span.end - span.start) // COUNTED_AT_ONCE) if scope == "all" else 1
         cost = requests * spending.COUNTS[scope]
-        self._walker.budget.allow(cost, moment)
-        counts = await self._client.counts(self._account.query, scope=scope, start_time=span.start, end_time=span.end)
-        self._spent(await self._walker.transact(lambda connection: spending.buy_request(connection, cost, moment)))
+        async with self._reserved(cost):
+            counts = await self._client.counts(
+                self._account.query, scope=scope, start_time=span.start, end_time=span.end
+            )
+            await self._walker.transact(lambda connection: spending.buy_request(connection, cost, moment))
+        self._bought += cost
         return {start: number for start, end, number in counts if end - start == HOUR}
 
     async def _walk_again(self, lacking: Sequence[Differing]) -> None:
@@ -213,9 +217,13 @@ class Reconciler:
         with reading(self._engine) as connection:
             return [int(text) for text in connection.scalars(query) if text.isdecimal()]
 
-    def _spent(self, microdollars: int) -> None:
-        self._walker.budget.add(microdollars)
-        self._bought += microdollars
+    @asynccontextmanager
+    async def _reserved(self, cost: int) -> AsyncIterator[None]:
+        await self._walker.reserve(cost, cost)
+        try:
+            yield
+        finally:
+            self._walker.budget.release()
 
 
 def _hours(span: Span) -> Iterator[datetime]:

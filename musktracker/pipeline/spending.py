@@ -1,24 +1,29 @@
 """What reading posts costs: the price, what was spent on each UTC day, and the limit that a day must not pass.
 
 A post costs once a UTC day, however often it is read; an answer without posts is free. Amounts are in millionths of a
-dollar.
+dollar. The limit is one for all runs: under a limit, a run reserves what an answer may cost before it asks, so that
+all of them together keep to it.
 """
 
 from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy.exc import DBAPIError
 
+from musktracker import timeline
 from musktracker.db import settings
-from musktracker.db.engines import is_sqlite, reading
-from musktracker.db.tables import ApiLimit, Base, BoughtPost, Spending
+from musktracker.db.engines import is_sqlite, reading, writing
+from musktracker.db.tables import ApiLimit, Base, BoughtPost, RunRow, Spending
 from musktracker.db.upsert import upsert
 from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.runs import STALE, Run
 from musktracker.sources.x_limits import RateLimit
 from musktracker.sources.x_pages import Usage
 from musktracker.timeline import DAY, floor_day
@@ -30,15 +35,19 @@ LIMIT_SETTING = "daily_spend_limit_usd"
 
 
 class SpendingLimitReached(MuskTrackerError):
-    """The next page could cost more than the day's limit leaves; `until` is when the next day begins."""
+    """The next answer could cost more than the day's limit leaves.
 
-    def __init__(self, limit: int, spent: int, until: datetime) -> None:
+    `until` is when the next day begins, `wanted` the least that the answer may cost.
+    """
+
+    def __init__(self, limit: int, spent: int, wanted: int, until: datetime) -> None:
         super().__init__(
             f"The spending limit of {dollars(limit)} a day is reached: {dollars(spent)} are spent today (UTC)",
             f"It goes on where it stopped after {until:%Y-%m-%d %H:%M} UTC; raise the limit with musktracker ingest "
             "--daily-limit USD",
         )
         self.until = until
+        self.wanted = wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +61,76 @@ class Spent:
 
 
 class Budget:
-    """The day's limit and what is spent of it, kept beside the database's record while a run goes on."""
+    """What one run may buy under the day's limit, which all runs share."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, run: Run) -> None:
         self._engine = engine
-        self._day: date | None = None
+        self._run = run
         self._limit: int | None = None
-        self._spent = 0
+        self._known = False
+        self._reserves = False
 
-    def posts(self, wanted: int, least: int, moment: datetime) -> int:
-        """How many posts may be asked for at once: `wanted`, or as few as `least` near the limit.
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit at all."""
+        if not self._known:
+            self.refresh()
+        return self._limit is not None
 
-        Raises SpendingLimitReached where not even those may.
+    def refresh(self) -> None:
+        """Read the limit anew, which somebody may have changed."""
+        self._limit, self._known = limit(self._engine), True
+
+    def reserve(self, connection: Connection, most: int, least: int, moment: datetime) -> int | None:
+        """Reserve what the answers that are on their way may cost: `most`, or as little as `least` near the limit.
+
+        It stands for what was reserved before. Returns the amount; None where other runs reserve what would be left,
+        which they may not spend. Raises SpendingLimitReached where it is spent.
         """
-        self.refresh(moment)
         if self._limit is None:
-            return wanted
-        left = (self._limit - self._spent) // POST
+            return most
+        bought = _spent(connection, moment.date()).microdollars
+        left = self._limit - bought - _reserved(connection, but=self._run)
         if left < least:
-            raise SpendingLimitReached(self._limit, self._spent, floor_day(moment) + DAY)
-        return min(wanted, left)
+            if self._limit - bought >= least:
+                return None
+            raise SpendingLimitReached(self._limit, bought, least, floor_day(moment) + DAY)
+        amount = min(most, left)
+        self._write(connection, amount)
+        return amount
 
     def allow(self, cost: int, moment: datetime) -> None:
-        """Raise SpendingLimitReached where something that costs this much would pass the limit."""
-        self.refresh(moment)
-        if self._limit is not None and self._spent + cost > self._limit:
-            raise SpendingLimitReached(self._limit, self._spent, floor_day(moment) + DAY)
+        """Raise SpendingLimitReached where what comes without being asked for would pass the limit.
 
-    def refresh(self, moment: datetime, *, limit_too: bool = False) -> None:
-        """Know the day's spending; `limit_too` reads the limit anew, which somebody may have changed."""
-        if self._day != moment.date():
-            self._day, self._spent = moment.date(), spent(self._engine, moment.date()).microdollars
-            limit_too = True
-        if limit_too:
-            self._limit = limit(self._engine)
+        What this run reserves itself is not held against it.
+        """
+        allowed = limit(self._engine)
+        if allowed is None:
+            return
+        with reading(self._engine) as connection:
+            bought = _spent(connection, moment.date()).microdollars
+            spoken_for = bought + _reserved(connection, but=self._run)
+        if spoken_for + cost > allowed:
+            raise SpendingLimitReached(allowed, bought, cost, floor_day(moment) + DAY)
 
-    def add(self, microdollars: int) -> None:
-        """Hear of what was recorded as spent."""
-        self._spent += microdollars
+    def release(self) -> None:
+        """Reserve nothing any more; where the database is away, until the run ends or reserves anew."""
+        if self._reserves:
+            with suppress(DBAPIError), writing(self._engine) as connection:
+                self._write(connection, None)
+
+    def _write(self, connection: Connection, amount: int | None) -> None:
+        if self._run.id is not None:
+            connection.execute(update(RunRow).where(RunRow.id == self._run.id).values(reserved=amount))
+            self._reserves = amount is not None
+
+
+def affordable(engine: Engine, cost: int, moment: datetime) -> bool:
+    """Whether the day's limit leaves room for something that costs this much."""
+    allowed = limit(engine)
+    with reading(engine) as connection:
+        spoken_for = _spent(connection, moment.date()).microdollars + _reserved(connection)
+    return allowed is None or spoken_for + cost <= allowed
 
 
 def buy_posts(connection: Connection, post_ids: Iterable[int], moment: datetime) -> int:
@@ -112,10 +153,8 @@ def buy_request(connection: Connection, microdollars: int, moment: datetime) -> 
 
 def spent(engine: Engine, day: date) -> Spent:
     """What was bought on a UTC day."""
-    table = Spending.__table__
     with reading(engine) as connection:
-        row = connection.execute(select(table).where(Spending.day == day)).one_or_none()
-    return Spent(day) if row is None else Spent(row.day, row.posts, row.requests, row.microdollars)
+        return _spent(connection, day)
 
 
 def limit(engine: Engine) -> int | None:
@@ -159,6 +198,21 @@ def forget_bought(connection: Connection, before: date) -> int:
 def dollars(microdollars: int) -> str:
     """An amount as people read it."""
     return f"${microdollars / 1_000_000:,.2f}" if microdollars % 10_000 == 0 else f"${microdollars / 1_000_000:,.3f}"
+
+
+def _spent(connection: Connection, day: date) -> Spent:
+    row = connection.execute(select(Spending.__table__).where(Spending.day == day)).one_or_none()
+    return Spent(day) if row is None else Spent(row.day, row.posts, row.requests, row.microdollars)
+
+
+def _reserved(connection: Connection, *, but: Run | None = None) -> int:
+    """What living runs reserve, but for one of them."""
+    total = select(func.sum(RunRow.reserved)).where(
+        RunRow.lease.is_not(None), RunRow.heartbeat_at > timeline.now() - STALE
+    )
+    if but is not None and but.id is not None:
+        total = total.where(RunRow.id != but.id)
+    return int(connection.scalar(total) or 0)
 
 
 def _record(connection: Connection, day: date, bought: Spent) -> None:

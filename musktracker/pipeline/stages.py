@@ -23,9 +23,15 @@ STAGES = {
     "what_if": "musktracker.pipeline.what_if:what_if",
     "window": "musktracker.pipeline.window:window",
     "backtest": "musktracker.pipeline.backtest:backtest",
+    "compare": "musktracker.pipeline.backtest:compare_stored",
     "score": "musktracker.pipeline.monitor:score",
+    "retention": "musktracker.pipeline.retention:retain",
+    "service": "musktracker.pipeline.service:serve",
     "demo": "musktracker.pipeline.demo:prepare",
 }
+
+
+POST_STORING = ("ingest", "backfill", "reconcile", "import")
 
 
 def stage(kind: str) -> Callable[..., Mapping[str, Any]]:
@@ -40,10 +46,20 @@ def stage(kind: str) -> Callable[..., Mapping[str, Any]]:
 
 
 def lease(kind: str, parameters: Mapping[str, Any]) -> str | None:
-    """What a run of this kind holds alone while it goes on."""
-    if kind in ("import", "demo", "ingest", "backfill", "reconcile"):
-        return "ingest"
-    if kind in ("refresh", "promote"):
+    """What a run of this kind holds alone while it goes on.
+
+    Whatever stores posts keeps out its own kind, and none of the others: a follower runs for months, and to fetch
+    what was before, to reconcile and to import must be possible meanwhile. An ingest alone moves the high-water mark
+    and finishes the ranges of a follower; a backfill alone finishes those of a backfill, and knows what of them is to
+    be verified; a reconciliation leaves nothing to finish, but two would buy the same posts; and what two imports of
+    one source say of coverage and holes would depend on which came last. What they share is stored in turn, see
+    musktracker.pipeline.store. The demo prepares a whole database: it holds the leases of all of them.
+    """
+    if kind in POST_STORING:
+        return kind
+    if kind == "demo":
+        return " ".join(POST_STORING)
+    if kind in ("refresh", "promote", "service"):
         return kind
     if kind == "train":
         return f"train:{parameters.get('model', '')}"

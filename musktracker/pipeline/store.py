@@ -1,22 +1,25 @@
 """The one way posts and what is covered come into the database, whether from a file or from the X API.
 
-Posts are idempotent: one that is there stays as it is, but for a kind that was unknown.
+Posts are idempotent: one that is there stays as it is, but for a kind that was unknown. Several runs store at once:
+their transactions have their turns, one after the other, so that none misses what another covers or spends.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from musktracker import timeline
+from musktracker import runs, timeline
 from musktracker.db import verbatim
-from musktracker.db.engines import is_sqlite
+from musktracker.db.engines import in_turn, is_sqlite, writing
 from musktracker.db.tables import Base, Coverage, CoverageHole, RawTweet
 from musktracker.db.upsert import upsert
+from musktracker.runs import Run
 from musktracker.timeline import DAY, EPOCH, Span
 
 RAW_TWEETS = Base.metadata.tables["raw_tweets"]
@@ -39,8 +42,26 @@ class Stored(NamedTuple):
     restored: int
 
 
-def store_posts(connection: Connection, source: str, posts: Sequence[NewPost], moment: datetime) -> Stored:
-    """Store posts that were just seen at a source; whoever sees a post knows that it is not deleted."""
+@contextmanager
+def storing(engine: Engine, run: Run) -> Iterator[Connection]:
+    """A transaction that stores posts, what is covered or what was spent, of a run that still holds its lease.
+
+    On Postgres one goes on at a time, as on SQLite: what it reads to decide what it writes stays true, and no two
+    wait for each other in a circle. Raises LeaseLost.
+    """
+    with writing(engine) as connection:
+        in_turn(connection, "posts")
+        runs.require_lease(connection, run)
+        yield connection
+
+
+def store_posts(
+    connection: Connection, source: str, posts: Sequence[NewPost], moment: datetime, *, restoring: bool = True
+) -> Stored:
+    """Store posts that were just seen at a source; whoever sees a post knows that it is not deleted.
+
+    Not `restoring` is for who only heard that they were made, and not that they are still there.
+    """
     if not posts:
         return Stored(0, 0, 0)
     stored_time = verbatim.sqlite_text if is_sqlite(connection) else timeline.utc
@@ -51,7 +72,7 @@ def store_posts(connection: Connection, source: str, posts: Sequence[NewPost], m
         return Stored(new, 0, 0)
     known = stored_kinds(connection, [row[0] for row in rows])
     filled = fill_kinds(connection, [row for row in rows if row[4] and known.get(row[0], "") is None])
-    return Stored(new, filled, restore(connection, list(known)))
+    return Stored(new, filled, restore(connection, list(known)) if restoring else 0)
 
 
 def stored_kinds(connection: Connection, ids: list[str]) -> dict[str, str | None]:
@@ -70,8 +91,13 @@ def insert_rows(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
 
 
 def fill_kinds(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Give stored posts the kinds of these rows of COLUMNS; returns how many changed."""
-    return upsert(connection, RAW_TWEETS, COLUMNS, rows, conflict=("tweet_id",), update=("kind",), verbatim=True)
+    """Give stored posts whose kind is not known those of these rows of COLUMNS; returns how many changed."""
+    if not rows:
+        return 0
+    kinds = [(row[4], row[0]) for row in rows]
+    if is_sqlite(connection):
+        return connection.exec_driver_sql(_FILL_SQLITE, kinds).rowcount
+    return connection.exec_driver_sql(_FILL_POSTGRES, tuple(map(list, zip(*kinds, strict=True)))).rowcount
 
 
 def restore(connection: Connection, ids: Sequence[str]) -> int:
@@ -156,3 +182,8 @@ _DAY = 24 * 60 * _MINUTE
 _MINUTES = [f" {minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
 _KINDS_SQLITE = "SELECT tweet_id, kind FROM raw_tweets WHERE tweet_id IN (SELECT value FROM json_each(?))"
 _KINDS_POSTGRES = "SELECT tweet_id, kind FROM raw_tweets WHERE tweet_id = ANY(%s)"
+_FILL_SQLITE = "UPDATE raw_tweets SET kind = ? WHERE tweet_id = ? AND kind IS NULL"
+_FILL_POSTGRES = (
+    "UPDATE raw_tweets SET kind = found.kind FROM unnest(%s::text[], %s::text[]) AS found (kind, id) "
+    "WHERE tweet_id = found.id AND raw_tweets.kind IS NULL"
+)

@@ -23,12 +23,14 @@ from musktracker.models import registry
 from musktracker.models.base import Diagnostics, Fitted, Model
 from musktracker.pipeline import artifacts
 from musktracker.pipeline import history as histories
+from musktracker.pipeline.curve import Curve
 from musktracker.pipeline.history import Known
 from musktracker.runs import Run
 from musktracker.timeline import floor_hour, from_hour_index, iso, now, parse_time
 
 BACKTEST_HORIZON = 24
 BACKTEST_PATHS = 1000
+CURVE = f"crps_total_{BACKTEST_HORIZON}"  # the score that is told while it goes on
 LONGEST_PATH = 512  # characters that the column holds
 ATTEMPTS = 5  # at a version's number, where others train the same model at the same time
 
@@ -129,19 +131,22 @@ def _backtest(run: Run, model: Model, known: Known, count: int, seed: int) -> di
         run.progress(0.15 + 0.8 * len(done) / len(origins), stage="backtest", message=message)
         done.append(origin)
 
-    refused = backtest.Refused()
-    made = list(
-        backtest.cases(
-            model,
-            known.history,
-            origins,
-            horizon=BACKTEST_HORIZON,
-            n_paths=BACKTEST_PATHS,
-            seed=seed,
-            refused=refused,
-            tell=tell,
-        )
-    )
+    refused, made, scored = backtest.Refused(), [], []
+    curve = Curve(run, CURVE, {model.name: len(origins)})
+    for case in backtest.cases(
+        model,
+        known.history,
+        origins,
+        horizon=BACKTEST_HORIZON,
+        n_paths=BACKTEST_PATHS,
+        seed=seed,
+        refused=refused,
+        tell=tell,
+    ):
+        made.append(case)
+        scored.append(backtest.score(case, [BACKTEST_HORIZON]))
+        curve.add(model.name, case.origin, scored[-1][CURVE])
+    curve.tell()
     if refused.reasons:
         [origin, reason] = next(iter(refused.reasons.items()))
         run.warning(
@@ -149,7 +154,7 @@ def _backtest(run: Run, model: Model, known: Known, count: int, seed: int) -> di
             f"{iso(from_hour_index(origin))}, {reason}"
         )
     _tell_unseen_events(run, known, origins)
-    mean_scores = backtest.summary([backtest.score(case, [BACKTEST_HORIZON]) for case in made])
+    mean_scores = backtest.summary(scored)
     return {
         **{name: _finite(value) for name, value in backtest.point_errors(made).items()},
         **{name: _finite(value) for name, value in mean_scores.items()},

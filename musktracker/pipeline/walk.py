@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from musktracker import runs
-from musktracker.db.engines import reading, writing
+from musktracker.db.engines import reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
 from musktracker.pipeline import ranges, spending, store
@@ -45,6 +45,7 @@ LAG = 3  # pages that must follow before one counts as passed
 STALLS = 3  # walks that led no further, one after the other, until the range is halved
 MOST_SPLITS = 50
 LIMITS_EVERY = timedelta(seconds=5)  # that rate limits are written down
+MONEY_WAIT = 1.0  # seconds until it is asked again whether other runs leave something of the day's limit
 DATABASE_WAITS = (0.2, 1.0, 5.0, 15.0, 30.0, 60.0)  # seconds between attempts to store a page
 
 
@@ -113,13 +114,16 @@ class Tally:
     def count(self, page: Page, stored: store.Stored, microdollars: int) -> None:
         """Add a page that was stored."""
         self.pages += 1
-        self.seen += len(page.posts)
+        self.add([post.created_at for post in page.posts], stored, microdollars)
+
+    def add(self, made: Sequence[datetime], stored: store.Stored, microdollars: int) -> None:
+        """Add posts that were stored, by when they were made."""
+        self.seen += len(made)
         self.new += stored.new
         self.restored += stored.restored
         self.microdollars += microdollars
-        if page.posts:
-            newest = max(post.created_at for post in page.posts)
-            self.newest = max(self.newest or newest, newest)
+        if made:
+            self.newest = max(made) if self.newest is None else max(self.newest, *made)
 
 
 class Walker:
@@ -138,7 +142,7 @@ class Walker:
     ) -> None:
         """With `escalate`, a search finds what a backfill asks of a timeline that does not reach that far."""
         self.tally = Tally()
-        self.budget = spending.Budget(engine)
+        self.budget = spending.Budget(engine, run)
         self._engine = engine
         self._run = run
         self._client = client
@@ -176,8 +180,7 @@ class Walker:
         """
 
         def attempt() -> T:
-            with writing(self._engine) as connection:
-                runs.require_lease(connection, self._run)
+            with store.storing(self._engine, self._run) as connection:
                 return work(connection)
 
         for seconds in DATABASE_WAITS:
@@ -189,20 +192,33 @@ class Walker:
                 reason = error
             until = self._clock() + timedelta(seconds=seconds)
             self._run.warning(f"The database does not take a page: {runs.describe(reason)}", until=iso(until))
-            self._run.progress(stage="backing off", message=f"The database is away: trying again at {iso(until)}")
+            self._run.progress(stage="backing off", message="The database is away", until=until)
             await self._sleep(seconds)
         return attempt()
 
+    async def reserve(self, most: int, least: int) -> int:
+        """Reserve what the answers on their way may cost (microdollars), as `Budget.reserve`; release it after them.
+
+        Waits while other runs reserve what is left. Raises SpendingLimitReached.
+        """
+        while True:
+            amount = await self._try_to_reserve(most, least)
+            if amount is not None:
+                return amount
+            self._run.progress(stage="waiting", message="Other runs reserve what is left of the day's limit")
+            await self._sleep(MONEY_WAIT)
+
     async def _descend(self, left: Range) -> Range | None:
         """Follow the pages of one request down; returns what is left, None where nothing is."""
-        size = self.budget.posts(PAGE[left.endpoint], LEAST[left.endpoint], self._client.server_now())
+        most, least = (number[left.endpoint] * spending.POST for number in (PAGE, LEAST))
+        size = await self.reserve(most, least) // spending.POST
         pages = self._pages(left, size)
         ahead: asyncio.Task[Page] | None = asyncio.create_task(_next(pages))
         passed = _Passed(left.high + 1)
         try:
             while ahead is not None:
                 page = await ahead
-                ahead = self._ahead(left, page, pages, 2 * size)
+                ahead = await self._ahead(page, pages, 2 * size)
                 for _ in range(TURNS if ahead is not None else 0):
                     await asyncio.sleep(0)  # let the request go out: it is on its way while this page is stored
                 self._note(page)
@@ -212,7 +228,7 @@ class Walker:
                 if not page.more and not page.looped:
                     return await self._end(left, page, passed.lowest)
                 left = await self._keep(left.down_to(passed.surely - 1), page)
-                ahead = ahead or self._ahead(left, page, pages, size)
+                ahead = ahead or await self._ahead(page, pages, size)
             if page.more:  # no money for another: tomorrow, to read a page again would cost again
                 left = await self._keep(left.down_to(passed.lowest - 1), page)
         except PageTokenRefused as refusal:
@@ -224,6 +240,7 @@ class Walker:
             self._run.warning("The plan has no search of all posts")
         finally:
             await _stop(ahead, pages)
+            self.budget.release()
         return left
 
     async def _halves(self, left: Range, splits: int) -> list[Range]:
@@ -247,9 +264,9 @@ class Walker:
 
         return await self.transact(write)
 
-    def _ahead(self, left: Range, page: Page, pages: AsyncIterator[Page], posts: int) -> asyncio.Task[Page] | None:
+    async def _ahead(self, page: Page, pages: AsyncIterator[Page], posts: int) -> asyncio.Task[Page] | None:
         """Ask for the next page, where there is one and the day's limit has room for this many posts."""
-        if not page.more or not self._affordable(left, posts):
+        if not page.more or not await self._affordable(posts):
             return None
         return asyncio.create_task(_next(pages))
 
@@ -343,7 +360,10 @@ class Walker:
             return False
         if left.low <= 0:
             return True
-        self.budget.posts(LEAST["timeline"], LEAST["timeline"], self._client.server_now())
+        if not await self._affordable(len(page.posts) + LEAST["timeline"]):
+            await self._stored(page, lambda _: None)  # so that nothing stays reserved by who waits for others
+            self.budget.release()
+            await self.reserve(LEAST["timeline"] * spending.POST, LEAST["timeline"] * spending.POST)
         below = self._client.timeline(self._account.id, until_id=left.low + 1, max_results=LEAST["timeline"])
         try:
             async for found in below:
@@ -356,26 +376,30 @@ class Walker:
 
     def _doubtful(self, left: Range, page: Page) -> bool:
         """Whether more posts may have been made since a range began than a timeline holds."""
-        newer = select(func.count()).select_from(RawTweet).where(RawTweet.created_at >= left.span.start)
-        with reading(self._engine) as connection:
-            stored = connection.scalar(newer) or 0
-        if stored + len(page.posts) >= SURELY_REACHED:
-            return True
-        if left.purpose == "follow":
-            return False
         until_now = Span(left.span.end, self._client.server_now())
-        unknown = sum(span.hours() for span in coverage.holes(self._engine, until_now))
-        return unknown > UNKNOWN_HOURS
+        missing = [] if left.purpose == "follow" else coverage.holes(self._engine, until_now)
+        if sum(span.hours() for span in missing) > UNKNOWN_HOURS:
+            return True
+        newer = select(func.count()).select_from(RawTweet).where(RawTweet.created_at >= left.span.start)
+        with reading(self._engine) as connection:  # after coverage: another run stores posts, then that they are all
+            stored = connection.scalar(newer) or 0
+        return stored + len(page.posts) >= SURELY_REACHED
 
     def _recent_start(self) -> datetime:
         return self._client.server_now() - RECENT + MARGIN
 
-    def _affordable(self, left: Range, posts: int) -> bool:
+    async def _affordable(self, posts: int) -> bool:
+        """Reserve this many posts, whatever others do; False, and what was reserved stays, where it cannot be."""
         try:
-            wanted = self.budget.posts(posts, LEAST[left.endpoint], self._client.server_now())
+            return await self._try_to_reserve(posts * spending.POST, posts * spending.POST) is not None
         except spending.SpendingLimitReached:
             return False
-        return wanted == posts
+
+    async def _try_to_reserve(self, most: int, least: int) -> int | None:
+        if not self.budget.limited:
+            return most
+        moment = self._client.server_now()
+        return await self.transact(lambda connection: self.budget.reserve(connection, most, least, moment))
 
     async def _stored(self, page: Page, then: Callable[[Connection], T]) -> T:
         """Store a page and what it leads to in one transaction, then count it."""
@@ -384,7 +408,6 @@ class Walker:
             return *self._store_page(connection, page), then(connection)
 
         stored, cost, result = await self.transact(write)
-        self.budget.add(cost)
         self.tally.count(page, stored, cost)
         return result
 

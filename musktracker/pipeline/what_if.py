@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from musktracker.errors import UsageError
+from musktracker.models import registry
 from musktracker.models.base import Events, FloatArray
 from musktracker.pipeline import events as stored_events
 from musktracker.pipeline import forecast as forecasts
@@ -44,8 +45,9 @@ def what_if(
 
     `without` are the ids of events that are known; `added` are imagined ones, of `start`, `end`, `intensity` and
     `category`. With them means all that is known and the imagined ones; without them, all that is known but those in
-    `without`. The difference is taken path by path, where the paths of models on the level share their random
-    numbers. Raises what `forecast` raises, and UsageError for events that cannot be or are not known.
+    `without`. The difference is taken path by path: those of models on the level share their random numbers, of
+    others a warning says that they do not. Raises what `forecast` raises, and UsageError for events that cannot be or
+    are not known.
     """
     forecasts.check_request(model, horizon, n_paths, seed)
     imagined = [_fields(one) for one in added]
@@ -64,11 +66,7 @@ def what_if(
     with_them, without_them = (one.paths for one in made)
     chosen, zone = made[0].version, ZoneInfo(timezone)
     said = list(dict.fromkeys(text for one in made for text in one.warnings))
-    if np.array_equal(with_them, without_them):
-        text = (
-            f"These events change nothing: none reaches the {horizon} h, or {chosen.name} {chosen.version} knows of "
-            "no effect"
-        )
+    for text in _doubts(made):
         run.warning(text)
         said.append(text)
     difference = with_them - without_them
@@ -107,6 +105,17 @@ def _simulate(
         made.append(one)
         run.progress(0.5 * len(made), stage="simulate", message=f"{len(made)} of {len(seen)} forecasts")
     return made
+
+
+def _doubts(made: Sequence[Simulated]) -> list[str]:
+    """What the difference does not say."""
+    [with_them, without_them], version = [one.paths for one in made], made[0].version
+    if np.array_equal(with_them, without_them):
+        hours = f"none reaches the {with_them.shape[1]} h"
+        return [f"These events change nothing: {hours}, or {version.name} {version.version} knows of no effect"]
+    if "event_effects" not in registry.hyperparameters(registry.create(version.name)):
+        return [f"Paths of {version.name} are drawn anew without the events: the difference varies by chance as well"]
+    return []
 
 
 def _fields(given: Mapping[str, Any]) -> EventFields:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from musktracker.timeline import EPOCH, SNOWFLAKE_EPOCH_MS, snowflake_time
 
+CREATED, DELETED = "post.create", "post.delete"
 KINDS = ("original", "reply", "quote", "repost")
 YEAR_POSTS = 15_000  # fewer than the model makes in any year
 MODEL_START = datetime.fromisoformat("2016-06-01T00:00:00+00:00")
@@ -26,6 +27,9 @@ class Account:
         self.deleted: set[int] = set()
         self.versions: dict[int, tuple[int, ...]] = {}
         self.changes = 0
+        self.journal: list[
+            tuple[str, int] | bytes
+        ] = []  # for the stream: what happened to which post; a line as it is
         self._newest_version: dict[int, int] = {}
         self._random = random.Random(seed)  # noqa: S311 - a simulation, nothing secret
         self._arrivals: Iterator[tuple[datetime, str]] = iter(())
@@ -47,6 +51,7 @@ class Account:
             insort(self.ids, number)
         self.kinds[number] = kind
         self.changes += 1
+        self.journal.append((CREATED, number))
 
     def edit(self, number: int, moment: datetime) -> int:
         """A new version of a post, made at a time; returns its id."""
@@ -67,8 +72,10 @@ class Account:
 
     def delete(self, numbers: Iterable[int]) -> None:
         """Posts vanish, in all their versions."""
-        self.deleted |= {current for number in numbers if (current := self.current(number)) is not None}
+        gone = {current for number in numbers if (current := self.current(number)) is not None} - self.deleted
+        self.deleted |= gone
         self.changes += 1
+        self.journal += [(DELETED, number) for number in sorted(gone)]
 
     def restore(self, numbers: Iterable[int]) -> None:
         """Deleted posts are there again."""

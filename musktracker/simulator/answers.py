@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from musktracker.simulator.account import made_at
+from musktracker.simulator.account import CREATED, made_at
 
 TEXT = "simulated text, which nobody keeps"  # in every post, so that a leak of text is found
 PROBLEMS = "https://api.twitter.com/2/problems"
@@ -56,6 +56,28 @@ def page(posts: Sequence[bytes], meta: dict[str, Any], errors: list[dict[str, An
     data = b'"data":[' + b",".join(posts) + b"]," if posts else b""
     ending = b',"errors":' + json.dumps(errors).encode() if errors else b""
     return b"{" + data + b'"meta":' + json.dumps(meta).encode() + ending + b"}"
+
+
+def event(kind: str, post: bytes, number: int, author: int, tag: str) -> bytes:
+    """A line of the activity stream; what comes along with a post holds text, too, as from the real API."""
+    payload: dict[str, Any] = {"id": str(number), "author_id": str(author)}
+    user = {"id": str(author), "name": "Simulated", "description": TEXT}
+    includes: dict[str, Any] = {"users": [user]}
+    if kind == CREATED:
+        payload = json.loads(post)
+        includes["tweets"] = [payload]
+    data = {"event_uuid": str(number), "filter": {"user_id": str(author)}, "event_type": kind, "tag": tag}
+    return json.dumps({"data": {**data, "payload": payload, "includes": includes}}).encode()
+
+
+def too_many_connections() -> dict[str, Any]:
+    """The body of the 429 of an app that has its connections to the stream already."""
+    return {
+        "title": "ConnectionException",
+        "detail": "This stream is currently at the maximum allowed connection limit.",
+        "connection_issue": "TooManyConnections",
+        "type": f"{PROBLEMS}/streaming-connection",
+    }
 
 
 def invalid_request(problems: list[dict[str, Any]]) -> dict[str, Any]:

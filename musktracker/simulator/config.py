@@ -28,6 +28,13 @@ FAULTS = {
     "late": "of all posts, this share shows up to late_seconds late",
     "no_created_at": "posts come without their time",
 }
+STREAM_FAULTS = {
+    "stream_drop": "the stream's connection is reset in place of an event or a sign of life",
+    "stream_stall": "the stream says nothing more, without an end",
+    "stream_malformed": "a line that is cut short comes before an event",
+    "stream_repeat": "an event comes twice",
+    "stream_swap": "an event comes after the one that follows it",
+}
 LIMITS = {
     "users/by/username/:username": 300,
     "users/:id/tweets": 10_000,
@@ -37,6 +44,8 @@ LIMITS = {
     "tweets/counts/all": 300,
     "tweets": 3_500,
     "usage/tweets": 50,
+    "activity/stream": 50,
+    "activity/subscriptions": 500,
 }
 SPELLINGS = ("both", "tweet", "post", "mixed", "ignored")
 UNLIMITED = 1_000_000_000
@@ -44,7 +53,7 @@ UNLIMITED = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Which faults come at which rate (0..1 of the answers; of the posts for `late`), by a seed."""
+    """Which faults come at which rate (0..1: of answers, of a stream's lines, for `late` of posts), by a seed."""
 
     seed: int = 0
     rates: dict[str, float] = field(default_factory=dict)
@@ -57,8 +66,8 @@ class Faults:
     def checked(self) -> Faults:
         """The same. Raises UsageError for a fault or a rate that there is not."""
         for name, rate in self.rates.items():
-            if name not in FAULTS:
-                raise UsageError(f"There is no fault {name!r}", f"Known: {', '.join(FAULTS)}")
+            if name not in FAULTS | STREAM_FAULTS:
+                raise UsageError(f"There is no fault {name!r}", f"Known: {', '.join(FAULTS | STREAM_FAULTS)}")
             if not 0 <= rate <= 1:
                 raise UsageError(f"The rate of {name} must be from 0 to 1, not {rate}")
         return self
@@ -90,6 +99,8 @@ class Config:
     account: str = "ok"  # ok, suspended, protected, missing
     credits: bool = True
     allowed: bool = True  # whether the plan includes the endpoints
+    streams: int = 1  # how many connections to the stream the plan includes; 0: not even one
+    keep_alive_seconds: float = 20.0  # between a stream's signs of life, by this machine's clock
     faults: Faults = field(default_factory=Faults)
 
     def limit(self, endpoint: str) -> int:

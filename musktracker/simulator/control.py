@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from musktracker.simulator.config import FAULTS
+from musktracker.simulator.config import FAULTS, STREAM_FAULTS
 from musktracker.simulator.world import World
 from musktracker.timeline import iso, parse_time
 
@@ -40,12 +40,24 @@ def change(world: World, **values: Any) -> Any:
 
 
 def script(world: World, answers: list[Any]) -> Any:
-    """Settle the next answers: each a fault, a list of faults, null for none, or an answer as it is to be."""
+    """Settle the next answers: each a fault, a list of faults, null for none, or an answer as it is to be.
+
+    Faults of the stream settle its next lines instead.
+    """
     for entry in answers:
+        if isinstance(entry, str) and entry in STREAM_FAULTS:
+            world.activity.scripted.append(entry)
+            continue
         for name in [entry] if isinstance(entry, str) else entry if isinstance(entry, list) else ():
             if name not in FAULTS:
                 raise ValueError(f"There is no fault {name!r}")
-    world.scripted.extend(answers)
+        world.scripted.append(entry)
+    return {}
+
+
+def say(world: World, line: str) -> Any:
+    """Whoever is connected to the stream gets a line."""
+    world.activity.say(line.encode())
     return {}
 
 
@@ -64,6 +76,8 @@ def state(world: World) -> Any:
         "requests": dict(world.requests),
         "faults": dict(world.fired),
         "used": world.used,
+        "subscriptions": world.activity.subscriptions,
+        "streams": len(world.activity.listeners),
     }
 
 
@@ -82,5 +96,5 @@ def _add(world: World, post: Mapping[str, str]) -> int:
 
 
 CONTROLS: dict[str, Callable[..., Any]] = {
-    handler.__name__: handler for handler in (add, edit, delete, restore, change, script, clock, state, posts)
+    handler.__name__: handler for handler in (add, edit, delete, restore, change, script, say, clock, state, posts)
 }

@@ -58,8 +58,15 @@ class Simulator:
         self._control("change", **values)
 
     def script(self, *answers: str | list[str] | dict[str, Any] | None) -> None:
-        """Settle the next answers, each a fault, several, none, or an answer (status, headers, body, type)."""
+        """Settle the next answers, each a fault, several, none, or an answer (status, headers, body, type).
+
+        Faults of the stream settle its next lines.
+        """
         self._control("script", answers=list(answers))
+
+    def say(self, line: str) -> None:
+        """Whoever is connected to the stream gets a line."""
+        self._control("say", line=line)
 
     def advance(self, seconds: float) -> datetime:
         """Move the clock on, which from then on stands still between; returns the time."""
@@ -71,7 +78,10 @@ class Simulator:
         self.username, self.user_id = config["username"], config["user_id"]
 
     def state(self) -> dict[str, Any]:
-        """`config`, `now`, `requests` by endpoint, `faults` that came by name, `used` posts of the month."""
+        """`config`, `now`, `requests` by endpoint, `faults` that came by name, `used` posts of the month.
+
+        And of the stream `subscriptions`, and how many connections to it there are, `streams`.
+        """
         found: dict[str, Any] = self._control("state")
         return found
 

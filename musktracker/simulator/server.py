@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import struct
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
@@ -18,6 +16,7 @@ from musktracker.simulator import answers, limits
 from musktracker.simulator.answers import Refused
 from musktracker.simulator.config import Config
 from musktracker.simulator.control import CONTROLS
+from musktracker.simulator.stream import lose, stream
 from musktracker.simulator.world import World, request
 
 HOST = "127.0.0.1"
@@ -49,7 +48,8 @@ class _Server:
     def application(self) -> web.Application:
         application = web.Application(client_max_size=LARGEST_CONTROL)
         application.router.add_post("/control/{what}", self._control)
-        application.router.add_get("/{path:.*}", self._api)
+        for method in ("GET", "POST", "DELETE"):
+            application.router.add_route(method, "/{path:.*}", self._api)
         return application
 
     async def _api(self, http: web.Request) -> web.StreamResponse:
@@ -61,16 +61,19 @@ class _Server:
             return _scripted(fault, headers)
         try:
             world.authorize(http.headers.get("Authorization"))
-            asked = request(http.path, dict(http.query), page_faults)
+            sent = await http.json() if http.can_read_body else None
+            asked = request(http.path, dict(http.query), page_faults, http.method, sent)
             world.requests[asked.endpoint] += 1
             if fault in _INSTEAD:
                 return _INSTEAD[fault](world, headers)
             if fault in ("hang", "drop"):
-                return await _lost(http, world.config.faults.hang_seconds if fault == "hang" else 0)
+                return await lose(http, world.config.faults.hang_seconds if fault == "hang" else 0)
             allowed, told = world.limits.take(world.config, asked.endpoint, world.now())
             headers |= told
             if not allowed:
                 return _too_many(headers)
+            if asked.endpoint == "activity/stream":
+                return await stream(http, world, headers)
             body = world.answer(asked)
         except Refused as refused:
             return _response(refused.status, json.dumps(refused.body).encode(), headers)
@@ -82,6 +85,7 @@ class _Server:
         try:
             values = await http.json()
             if http.match_info["what"] == "reset":
+                self._world.activity.end()
                 self._world = World(Config().changed(values))
                 values = {}
             control = CONTROLS.get(http.match_info["what"], CONTROLS["state"])
@@ -131,15 +135,6 @@ def _scripted(value: dict[str, Any], headers: dict[str, str]) -> web.Response:
 def _date(world: World) -> dict[str, str]:
     moment = world.now() + timedelta(seconds=world.config.faults.date_skew)
     return {"Date": format_datetime(moment, usegmt=True)}
-
-
-async def _lost(http: web.Request, after: float) -> web.Response:
-    await asyncio.sleep(after)
-    if http.transport is not None:
-        connection = http.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
-        http.transport.abort()
-    return web.Response()
 
 
 async def _truncated(http: web.Request, body: bytes, headers: dict[str, str]) -> web.StreamResponse:

@@ -14,8 +14,9 @@ from typing import Any
 
 from musktracker.simulator import answers
 from musktracker.simulator.account import Account, made_at
+from musktracker.simulator.activity import Activity
 from musktracker.simulator.answers import Refused
-from musktracker.simulator.config import Config
+from musktracker.simulator.config import STREAM_FAULTS, Config
 from musktracker.simulator.limits import RateLimits
 from musktracker.simulator.pages import Segment, Walk, fingerprint
 from musktracker.simulator.parameters import FIRST_ARCHIVED, FIRST_TIME, Parameters, seconds
@@ -27,6 +28,7 @@ REACH_WITHOUT_REPLIES = 800
 RECENT = timedelta(days=7)
 COUNTED_AT_ONCE = timedelta(days=31)
 GRANULARITIES = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": DAY}
+STREAM_LOSSES = ("stream_drop", "stream_stall")
 PAGE_FAULTS = ("partial", "duplicate", "overlap", "shuffle", "swap", "empty", "loop", "subset", "no_created_at")
 REQUEST_FAULTS = (
     "throttle", "throttle_second", "throttle_bare", "server_error", "hang", "drop", "truncate", "not_json", "html",
@@ -42,14 +44,18 @@ class Request:
     names: dict[str, str]
     query: dict[str, str]
     faults: Collection[str]
+    method: str = "GET"
+    body: Any = None
 
 
-def request(path: str, query: dict[str, str], faults: Collection[str]) -> Request:
+def request(
+    path: str, query: dict[str, str], faults: Collection[str], method: str = "GET", body: Any = None
+) -> Request:
     """The request that a path and its query make. Raises Refused (404) for a path that there is not."""
-    for pattern, endpoint in _ADDRESSES:
+    for pattern, endpoint, methods in _ADDRESSES:
         found = pattern.fullmatch(path)
-        if found:
-            return Request(path, endpoint, found.groupdict(), query, faults)
+        if found and method in methods:
+            return Request(path, endpoint, found.groupdict(), query, faults, method, body)
     raise Refused(404, answers.plain(404, "Not Found"))
 
 
@@ -66,6 +72,7 @@ class World:
         self.clock = parse_time(config.clock) if config.clock else None
         self.account = Account(config.seed)
         self.account.begin(config.posts, config.seed, self.now(), config.speed)
+        self.activity = Activity(self.account)
         self._dice = random.Random(config.faults.seed)  # noqa: S311 - a simulation, nothing secret
         self._billed: tuple[datetime | None, set[int]] = (None, set())
         self._rendered: dict[frozenset[str], dict[int, bytes]] = {}
@@ -90,6 +97,17 @@ class World:
         if whole:
             self.fired[whole] += 1
         return whole, page
+
+    def draw_line(self, *, alive: bool = False) -> str | None:
+        """What goes wrong with the next line of the stream: an event, or only a sign that it is `alive`."""
+        rates = self.config.faults.rates
+        able = STREAM_LOSSES if alive else STREAM_FAULTS
+        if self.activity.scripted and self.activity.scripted[0] in able:
+            fault: str | None = self.activity.scripted.popleft()
+        else:
+            fault = next((name for name in able if self._happens(rates.get(name, 0))), None)
+        self.fired.update([fault] if fault else [])
+        return fault
 
     def choose(self, values: tuple[int, ...]) -> int:
         """One of some numbers, by the faults' seed."""
@@ -209,7 +227,7 @@ class World:
             elif number not in silent:
                 history, kind = self.account.history(current), self.account.kinds[current]
                 found.append(answers.post(number, kind, history, fields, self.config.user_id))
-        self._bill(ids)
+        self.bill(ids)
         data = b'"data":[' + b",".join(found) + b"]" if found else b""
         problems = b'"errors":' + _json(errors) if errors else b""
         return b"{" + b",".join(filter(None, (data, problems))) + b"}"
@@ -222,6 +240,10 @@ class World:
         parameters.finish()
         data = {"project_usage": str(self.used), "project_cap": str(self.config.usage_cap)}
         return _json({"data": {**data, "cap_reset_day": 5, "project_id": "4242"}})
+
+    def subscriptions(self, asked: Request) -> bytes:
+        """GET, POST and DELETE /2/activity/subscriptions"""
+        return self.activity.answer(asked.method, asked.body, asked.names.get("id"), self.now())
 
     def _page(
         self,
@@ -245,7 +267,7 @@ class World:
         if token:
             walk.resume(token)
         body, shown = walk.page(asked.faults, self._renderer(fields))
-        self._bill(shown)
+        self.bill(shown)
         return body
 
     def _visible(self, excluded: set[str], some_missing: bool) -> Callable[[int], bool]:
@@ -339,8 +361,8 @@ class World:
         meta: dict[str, Any] = {f"total_{noun}_count": sum(found.values())}
         return _json({"data": data, "meta": meta if token is None else meta | {"next_token": str(token)}})
 
-    def _bill(self, numbers: Collection[int]) -> None:
-        """A post is billed once a day."""
+    def bill(self, numbers: Collection[int]) -> None:
+        """Posts are billed, each once a day."""
         today = floor_day(self.now())
         if self._billed[0] != today:
             self._billed = (today, set())
@@ -386,9 +408,13 @@ _HANDLERS: dict[str, _Handler] = {
     "tweets/counts/all": World.counts,
     "tweets": World.lookup,
     "usage/tweets": World.usage,
+    "activity/subscriptions": World.subscriptions,
 }
 _ADDRESSES = (
-    (re.compile(r"/2/users/by/username/(?P<username>[^/]+)"), "users/by/username/:username"),
-    (re.compile(r"/2/users/(?P<id>[0-9]{1,19})/tweets"), "users/:id/tweets"),
-    *((re.compile(f"/2/{name}"), name) for name in _HANDLERS if ":" not in name),
+    (re.compile(r"/2/users/by/username/(?P<username>[^/]+)"), "users/by/username/:username", ("GET",)),
+    (re.compile(r"/2/users/(?P<id>[0-9]{1,19})/tweets"), "users/:id/tweets", ("GET",)),
+    (re.compile(r"/2/activity/stream"), "activity/stream", ("GET",)),
+    (re.compile(r"/2/activity/subscriptions"), "activity/subscriptions", ("GET", "POST")),
+    (re.compile(r"/2/activity/subscriptions/(?P<id>[0-9]{1,19})"), "activity/subscriptions", ("DELETE",)),
+    *((re.compile(f"/2/{name}"), name, ("GET",)) for name in _HANDLERS if ":" not in name),
 )

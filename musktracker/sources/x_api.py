@@ -26,6 +26,7 @@ from musktracker.sources.x_fields import FieldNames, Spelling
 from musktracker.sources.x_limits import RateLimit
 from musktracker.sources.x_pages import Count, LookedUp, Malformed, Page, Post, Usage
 from musktracker.sources.x_requests import Endpoint, OnWait, Patience, Requests, Timeouts, WaitReason
+from musktracker.sources.x_stream import ActivityStream
 from musktracker.timeline import iso, now
 
 Scope = Literal["recent", "all"]
@@ -36,7 +37,7 @@ STALLED_PAGES = 50  # pages in a row that lead no further back: the API leads in
 
 
 class XClient:
-    """Reads one API with one token, one request at a time; use it as an asynchronous context manager.
+    """Reads one API with one token, one request at a time and a stream beside; an asynchronous context manager.
 
     `on_wait(reason, until)` hears of every wait of a second or more before it begins, `until` by this machine's
     clock. Every method raises the errors of `x_errors`: Unavailable once retries are spent, any other at once.
@@ -68,6 +69,8 @@ class XClient:
             sleep=sleep,
         )
         self._fields = FieldNames(spelling)
+        self._clock = clock
+        self._sleep = sleep
         self.posts_received = 0  # entries, repeated ones too
 
     async def user_id(self, username: str) -> int:
@@ -175,6 +178,10 @@ class XClient:
     async def usage(self) -> Usage:
         """What the project has read this month, and may."""
         return await self._requests.ask(_USAGE, "/2/usage/tweets", {}, x_pages.read_usage)
+
+    def activity(self) -> ActivityStream:
+        """The stream of what accounts do, beside the requests of this client and by its token."""
+        return ActivityStream(self._requests, clock=self._clock, sleep=self._sleep)
 
     @property
     def requests(self) -> int:

@@ -119,10 +119,10 @@ def read_posts(entries: list[Any]) -> tuple[list[Post], list[int], list[int]]:
     untimed: list[int] = []
     for entry in entries:
         try:
-            post_id = first = _id(entry["id"])
+            post_id = first = read_id(entry["id"])
             history = entry.get("edit_history_tweet_ids") or entry.get("edit_history_post_ids")
             if history and len(history) > 1:
-                first = min(map(_id, history))
+                first = min(map(read_id, history))
             references = entry.get("referenced_tweets") or entry.get("referenced_posts")
             kind = _kind(references) if references else "original"
             stated = entry.get("created_at")
@@ -140,6 +140,16 @@ def read_posts(entries: list[Any]) -> tuple[list[Post], list[int], list[int]]:
             contradicted.append(post_id)
         posts.append(Post(post_id, created, kind, first))
     return posts, contradicted, untimed
+
+
+def read_id(value: Any) -> int:
+    """The id of a post, whether it comes as text or as a number. Raises ValueError for anything else."""
+    if type(value) is not str and type(value) is not int:
+        raise ValueError
+    number = int(value)
+    if not 0 < number <= LAST_SNOWFLAKE:
+        raise ValueError
+    return number
 
 
 def says_times(body: Any) -> bool:
@@ -222,15 +232,6 @@ def _entries(body: Any) -> list[Any]:
     if not isinstance(data, list):
         raise Malformed("its data is no list")
     return data
-
-
-def _id(value: Any) -> int:
-    if type(value) is not str and type(value) is not int:
-        raise ValueError
-    number = int(value)
-    if not 0 < number <= LAST_SNOWFLAKE:
-        raise ValueError
-    return number
 
 
 def _kind(references: Any) -> str:

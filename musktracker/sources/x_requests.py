@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -43,11 +44,12 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, of silence while an answer comes, and for a whole request."""
+    """Seconds: to connect, of silence while an answer comes, for a whole request, between two lines of a stream."""
 
     connect: float = 10.0
     silence: float = 30.0
     total: float = 60.0
+    between_lines: float = 30.0  # half as long again as a stream is ever quiet
 
 
 class WaitReason(NamedTuple):
@@ -61,11 +63,15 @@ OnWait = Callable[[WaitReason, datetime], None]
 
 
 class Endpoint(NamedTuple):
-    """An address of the API: the name its limit goes by, what it gives in words, the least time between requests."""
+    """An address of the API: the name its limit goes by, what it gives in words, the least time between requests.
+
+    Waits for one that is `aside` are told to nobody: the work goes on without it.
+    """
 
     name: str
     words: str
     spacing: timedelta = timedelta()
+    aside: bool = False
 
 
 class Requests:
@@ -99,7 +105,7 @@ class Requests:
         self._local = _is_loopback(base_url)
         self._on_wait = on_wait
         self._patience = patience
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         self._clock = clock
         self._sleep = sleep
         self._last: dict[str, datetime] = {}
@@ -109,7 +115,7 @@ class Requests:
         """Be ready to send."""
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {self.token}", "User-Agent": f"musktracker/{__version__}"},
-            timeout=httpx.Timeout(self._timeouts.silence, connect=self._timeouts.connect),
+            timeout=httpx.Timeout(self.timeouts.silence, connect=self.timeouts.connect),
             limits=httpx.Limits(max_connections=4, keepalive_expiry=60),
             trust_env=not self._local,  # a proxy leads nowhere from this machine to itself
         )
@@ -130,39 +136,101 @@ class Requests:
     async def ask(self, endpoint: Endpoint, path: str, parameters: Mapping[str, str], read: Callable[[Any], T]) -> T:
         """Ask until there is an answer that `read` takes, waiting between; raise once patience is spent."""
         try:
-            return await self._ask_once(endpoint, path, parameters, read)
-        except _TryAgain as failure:
+            return await self.ask_once(endpoint, path, parameters, read)
+        except TryAgain as failure:
             failed: list[Exception] = [failure]
 
         async def attempt() -> T:
             if failed:  # the first one, which was spared the cost of being tried again
                 raise failed.pop()
-            return await self._ask_once(endpoint, path, parameters, read)
+            return await self.ask_once(endpoint, path, parameters, read)
 
         retrying = tenacity.AsyncRetrying(
             sleep=self._sleep,
             stop=tenacity.stop_after_attempt(self._patience.attempts),
             wait=self._wait_after,
-            retry=tenacity.retry_if_exception_type(_TryAgain),
+            retry=tenacity.retry_if_exception_type(TryAgain),
             before_sleep=self._tell_of_retry,
             reraise=True,
         )
         try:
             return await retrying(attempt)
-        except _TryAgain as last:
+        except TryAgain as last:
             given_up = self._given_up(endpoint, last)
         raise given_up  # outside of the handler, so that it drags no other error with what that holds along
 
-    async def _ask_once(
-        self, endpoint: Endpoint, path: str, parameters: Mapping[str, str], read: Callable[[Any], T]
+    async def ask_once(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        parameters: Mapping[str, str],
+        read: Callable[[Any], T],
+        *,
+        send: Mapping[str, Any] | None = None,
     ) -> T:
+        """Ask, or `send` JSON, a single time; raise TryAgain where it may help to do so again."""
         await self._pace(endpoint)
-        response = await self._send(endpoint, path, parameters)
+        response = await self._send(endpoint, self._request(path, parameters, send), self.timeouts.total)
         body = _json(response)
+        self._refuse(endpoint, response, body)
+        if not isinstance(body, Mapping):
+            kind = printable(response.headers.get("content-type", "no type"))[:40]
+            raise TryAgain(f"the answer is not whole JSON ({kind}, {len(response.content):,} bytes)")
+        try:
+            return read(body)
+        except Malformed as problem:
+            reason = f"the answer cannot be used: {problem}"
+        raise TryAgain(reason)
+
+    @asynccontextmanager
+    async def stream(self, endpoint: Endpoint, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """An answer without an end, as the chunks of its body; raise TryAgain where it does not begin or ends."""
+        await self._pace(endpoint)
+        request = self._request(path, {}, None)
+        request.headers["Accept-Encoding"] = "identity"  # a line comes when it is written
+        quiet = httpx.Timeout(self.timeouts.between_lines, connect=self.timeouts.connect)
+        request.extensions["timeout"] = quiet.as_dict()
+        response = await self._send(endpoint, request, self.timeouts.between_lines, stream=True)
+        try:
+            if response.status_code != 200:
+                self._refuse(endpoint, response, _json(response))
+                raise TryAgain(f"the server answered {response.status_code}")
+            async with aclosing(_chunks(response)) as chunks:
+                yield chunks
+        finally:
+            await response.aclose()
+
+    def _request(self, path: str, parameters: Mapping[str, str], send: Mapping[str, Any] | None) -> httpx.Request:
+        if self._http is None:
+            raise RuntimeError("The client is used outside of its context")
+        address = f"{self.base_url.rstrip('/')}{path}{'?' if parameters else ''}{urlencode(parameters)}"
+        return self._http.build_request("GET" if send is None else "POST", address, json=send)
+
+    async def _send(
+        self, endpoint: Endpoint, request: httpx.Request, seconds: float, *, stream: bool = False
+    ) -> httpx.Response:
+        """The answer: whole, unless it is the `stream` that was asked for."""
+        assert self._http is not None  # noqa: S101 - it made the request
+        sent = self._last[endpoint.name] = self._clock()
+        self.sent += 1
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._http.send(request, stream=stream)
+                if stream and response.status_code != 200:
+                    await response.aread()
+        except (httpx.RequestError, TimeoutError) as error:
+            reason = _network_words(error)
+        else:
+            self._observe(endpoint, response, sent)
+            return response
+        raise TryAgain(reason, network=True)
+
+    def _refuse(self, endpoint: Endpoint, response: httpx.Response, body: Any) -> None:
+        """Raise what an answer other than the one asked for means."""
         if response.status_code == 429:
             raise self._throttled(endpoint, response, body)
         if response.status_code >= 500 or response.status_code == 408:
-            raise _TryAgain(f"the server answered {response.status_code}")
+            raise TryAgain(f"the server answered {response.status_code}")
         if response.is_redirect:
             raise x_errors.XApiError(
                 f"The X API's address redirects elsewhere ({response.status_code})",
@@ -170,30 +238,6 @@ class Requests:
             )
         if response.status_code >= 400:
             raise x_errors.refusal(response.status_code, body, endpoint.words, self.token)
-        if not isinstance(body, Mapping):
-            kind = printable(response.headers.get("content-type", "no type"))[:40]
-            raise _TryAgain(f"the answer is not whole JSON ({kind}, {len(response.content):,} bytes)")
-        try:
-            return read(body)
-        except Malformed as problem:
-            reason = f"the answer cannot be used: {problem}"
-        raise _TryAgain(reason)
-
-    async def _send(self, endpoint: Endpoint, path: str, parameters: Mapping[str, str]) -> httpx.Response:
-        if self._http is None:
-            raise RuntimeError("The client is used outside of its context")
-        address = f"{self.base_url.rstrip('/')}{path}{'?' if parameters else ''}{urlencode(parameters)}"
-        sent = self._last[endpoint.name] = self._clock()
-        self.sent += 1
-        try:
-            async with asyncio.timeout(self._timeouts.total):
-                response = await self._http.get(address)
-        except (httpx.RequestError, TimeoutError) as error:
-            reason = _network_words(error)
-        else:
-            self._observe(endpoint, response, sent)
-            return response
-        raise _TryAgain(reason)
 
     def _observe(self, endpoint: Endpoint, response: httpx.Response, sent: datetime) -> None:
         skew = x_limits.read_skew(response.headers, sent, self._clock())
@@ -217,10 +261,10 @@ class Requests:
         seconds = min(earliest - self._clock(), LONGEST_RESET).total_seconds()
         if seconds <= 0:
             return
-        if kind == "reset":
-            self._tell(kind, f"The rate limit of {endpoint.name} is spent: waiting for its reset", seconds)
-        else:
-            self._tell(kind, f"Spreading the requests to {endpoint.name} over its rate limit", seconds)
+        spent = f"The rate limit of {endpoint.name} is spent: waiting for its reset"
+        spread = f"Spreading the requests to {endpoint.name} over its rate limit"
+        if not endpoint.aside:
+            self._tell(kind, spent if kind == "reset" else spread, seconds)
         await self._sleep(seconds)
 
     def _throttled(self, endpoint: Endpoint, response: httpx.Response, body: Any) -> Exception:
@@ -230,12 +274,12 @@ class Requests:
         if limit is None:
             after = x_limits.read_retry_after(response.headers)
             reason = f"too many requests to {endpoint.name} (429 without a reset)"
-            return _TryAgain(reason, after=None if after is None else self._bounded(after), throttled="blind")
+            return TryAgain(reason, after=None if after is None else self._bounded(after), throttled="blind")
         if limit.remaining > 0:  # the limit of each second, not that of the window
-            return _TryAgain(f"too many requests to {endpoint.name} in a second (429)", throttled="second")
+            return TryAgain(f"too many requests to {endpoint.name} in a second (429)", throttled="second")
         left = (limit.reset - self.server_now() + x_limits.MARGIN).total_seconds()
         reason = f"the rate limit of {endpoint.name} is spent (429)"
-        return _TryAgain(reason, after=self._bounded(left), throttled="window")
+        return TryAgain(reason, after=self._bounded(left), throttled="window")
 
     def _bounded(self, seconds: float) -> float:
         return min(max(seconds, self._patience.first), LONGEST_RESET.total_seconds())
@@ -261,7 +305,7 @@ class Requests:
         if self._on_wait is not None and seconds >= SHORTEST_REPORTED:
             self._on_wait(WaitReason(kind, message), self._clock() + timedelta(seconds=seconds))
 
-    def _given_up(self, endpoint: Endpoint, last: _TryAgain) -> x_errors.Unavailable:
+    def _given_up(self, endpoint: Endpoint, last: TryAgain) -> x_errors.Unavailable:
         tried = f"{self._patience.attempts} attempts"
         message = f"The X API did not give {endpoint.words} in {tried}; the last: {last.reason}"
         if last.throttled:
@@ -269,8 +313,11 @@ class Requests:
         return x_errors.Unavailable(message, "Check the connection, then start again: it goes on where it stopped")
 
 
-class _TryAgain(Exception):
-    """A request failed in a way that passes; `after` are the seconds to wait where the answer said so."""
+class TryAgain(Exception):
+    """A request failed in a way that passes; `after` are the seconds to wait where the answer said so.
+
+    `network`: there was no answer, or it broke off. `throttled`: there were too many requests (429).
+    """
 
     def __init__(
         self,
@@ -278,11 +325,24 @@ class _TryAgain(Exception):
         *,
         after: float | None = None,
         throttled: Literal["window", "second", "blind"] | None = None,
+        network: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.after = after
         self.throttled = throttled
+        self.network = network
+
+
+async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in response.aiter_bytes():
+            yield chunk
+    except httpx.RequestError as error:
+        reason = _network_words(error)
+    else:
+        reason = "the server ended it"
+    raise TryAgain(reason, network=True)
 
 
 def _json(response: httpx.Response) -> Any:
@@ -306,9 +366,9 @@ def _backoff(first: float, longest: float) -> tenacity.wait.wait_base:
     return certain + tenacity.wait_random_exponential(multiplier=first / 2, max=longest / 2)
 
 
-def _failure(state: tenacity.RetryCallState) -> _TryAgain:
+def _failure(state: tenacity.RetryCallState) -> TryAgain:
     failure = state.outcome.exception() if state.outcome else None
-    assert isinstance(failure, _TryAgain)  # noqa: S101 - the only one that is retried
+    assert isinstance(failure, TryAgain)  # noqa: S101 - the only one that is retried
     return failure
 
 

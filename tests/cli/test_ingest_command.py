@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from musktracker import runs
 from musktracker.cli.main import main
-from musktracker.db.engines import writing
+from musktracker.db.engines import reading, writing
 from musktracker.db.queries import coverage
-from musktracker.pipeline import ranges, store
+from musktracker.db.tables import RawTweet
+from musktracker.pipeline import ranges, stages, store
+from musktracker.simulator.answers import TEXT
 from musktracker.simulator.process import Simulator, running_simulator
 from musktracker.timeline import DAY, HOUR, Span, iso
 
@@ -121,12 +126,78 @@ def test_what_a_backfill_left_can_be_forgotten(engine: Engine, simulator: Simula
 
 
 def test_who_comes_second_is_told_who_holds_the_lease(simulator: Simulator, engine: Engine, capsys: Capture) -> None:
-    holder = runs.create(engine, "ingest", {}, lease="ingest")
-    for command in (["ingest"], ["reconcile"], ["coverage", "--fill"], ["ingest", "--backfill"]):
-        with writing(engine) as connection:
-            store.cover(connection, "file", [Span(datetime.now(UTC) - DAY, datetime.now(UTC))], moment=runs.now())
-        assert main(command) == 1
-        assert f"ingest is held by run {holder}, started by {runs.whoami()}" in capsys.readouterr().err
+    with writing(engine) as connection:
+        store.cover(connection, "file", [Span(datetime.now(UTC) - DAY, datetime.now(UTC))], moment=runs.now())
+    commands = {
+        "ingest": (["ingest"], ["ingest", "--follow"]),
+        "backfill": (["coverage", "--fill"], ["ingest", "--backfill"], ["ingest", "--backfill", "--forget"]),
+        "reconcile": (["reconcile"],),
+        "import": (["import", "posts.csv"],),
+    }
+    for kind, refused in commands.items():
+        holder = runs.create(engine, kind, {}, lease=stages.lease(kind, {}))
+        for command in refused:
+            assert main(command) == 1
+            assert f"{kind} is held by run {holder}, started by {runs.whoami()}" in capsys.readouterr().err
+
+
+def test_a_follower_with_the_stream_hears_of_posts_and_deletions_at_once(
+    simulator: Simulator, engine: Engine
+) -> None:
+    with following(engine, "--stream") as run_id:
+        eventually(lambda: simulator.state()["streams"] == 1 and ranges.high_water_mark(engine) is not None)
+        known = (coverage.spans(engine), ranges.high_water_mark(engine))
+        begun = time.monotonic()
+        there, gone = simulator.add(runs.now(), runs.now(), kind="reply")
+        simulator.delete([gone])
+        eventually(lambda: stored_posts(engine, there, gone) == {there: ("reply", False), gone: ("reply", True)})
+        assert time.monotonic() - begun < 5  # a poll would come after 60
+        assert known == (coverage.spans(engine), ranges.high_water_mark(engine))
+    info = runs.get(engine, run_id)
+    assert (info.status, info.parameters) == ("cancelled", {"follow": True, "stream": True})
+    said = str(runs.log_lines(engine, run_id))
+    assert "A new post, by the stream" in said
+    assert TOKEN not in said
+    assert TEXT not in said
+
+
+def test_a_follower_whose_plan_has_no_stream_says_so_once_and_polls(simulator: Simulator, engine: Engine) -> None:
+    simulator.change(streams=0)
+    with following(engine, "--stream", "--interval", "1") as run_id:
+        eventually(lambda: ranges.high_water_mark(engine) is not None)
+        [number] = simulator.add()
+        eventually(lambda: number in stored_posts(engine, number))
+    [said] = [line.message for line in runs.log_lines(engine, run_id) if "stream" in line.message]
+    assert "does not allow the stream of the account's activity" in said
+    assert "It goes on by polling" in said
+
+
+@contextmanager
+def following(engine: Engine, *options: str) -> Iterator[int]:
+    """A follower that goes on beside the test; the id of its run."""
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(main, ["ingest", "--follow", *options])
+        eventually(lambda: bool(runs.recent(engine)) or ending.done())
+        [info] = runs.recent(engine)
+        try:
+            yield info.id
+        finally:
+            runs.request_cancel(engine, info.id)
+            assert ending.result(30) == 130
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end, "it does not come to that"
+        time.sleep(0.05)
+
+
+def stored_posts(engine: Engine, *ids: int) -> dict[int, tuple[str, bool]]:
+    wanted = RawTweet.tweet_id.in_([str(number) for number in ids])
+    with reading(engine) as connection:
+        rows = connection.execute(select(RawTweet.tweet_id, RawTweet.kind, RawTweet.is_deleted).where(wanted))
+        return {int(number): (kind, is_deleted) for number, kind, is_deleted in rows}
 
 
 @pytest.mark.parametrize(
@@ -163,6 +234,8 @@ def test_without_a_token_it_says_where_to_put_one(
     [
         ["--since", "2025-01-01"],
         ["--interval", "5"],
+        ["--stream"],
+        ["--backfill", "--stream"],
         ["--backfill", "--until", "2025-01-01"],
         ["--exact"],
         ["--follow", "--interval", "0.1"],

@@ -12,7 +12,8 @@ HEAVY = ("pandas", "scipy", "statsmodels", "textual", "numpy", "plotext")
 
 
 @pytest.mark.parametrize(
-    "command", [["--help"], ["status"], ["migrate", "current"], ["config"], ["runs"], ["models", "list"]]
+    "command",
+    [["--help"], ["status"], ["migrate", "current"], ["config"], ["runs"], ["models", "list"], ["alerts"]],
 )
 def test_light_commands_import_nothing_heavy(command: list[str], tmp_path: Path) -> None:
     program = (

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from musktracker.models import event_effects, registry
 from musktracker.models.base import Events, FloatArray, History
-from musktracker.models.event_effects import AFTER, MICROSECONDS, EventEffects
+from musktracker.models.event_effects import AFTER, EventEffects
+from musktracker.models.features import MICROSECONDS
 from musktracker.models.har_bootstrap import HarBootstrap
 from musktracker.models.level import Rates, fit_level
 from musktracker.models.simulation import EVENT_BOOST, HOURS_PER_YEAR, simulate_account, simulate_events

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from musktracker.models.base import History
-from musktracker.models.first_hour import FirstHour, States, fit_first_hour, splice
+from musktracker.models.first_hour import REGRESSION_SHARE, FirstHour, States, fit_first_hour, splice
 
 START = 480_000
 HOUR = 3_600_000_000
@@ -106,3 +108,36 @@ def test_spliced_draws_keep_the_ranks_of_the_paths() -> None:
 def test_too_few_hours_are_refused_in_words() -> None:
     with pytest.raises(ValueError, match="only 24 hours have a known level"):
         fit_first_hour(states(bursts(29)))
+
+
+def test_a_share_of_the_draws_is_the_regressions() -> None:
+    history = bursts()
+    first = fit_first_hour(states(history))
+    assert first.regression is not None
+    past = states(history)
+    plain = dataclasses.replace(first, regression=None).draw(past, 4000, np.random.default_rng(1))
+    mean, _ = first.regression.mean_and_size(past.columns[-1], float(past.level[-1]))
+    expected = (1 - REGRESSION_SHARE) * plain.mean() + REGRESSION_SHARE * mean
+    assert first.draw(past, 4000, np.random.default_rng(1)).mean() == pytest.approx(expected, rel=0.03)
+
+
+def test_a_fit_comes_back_from_its_arrays() -> None:
+    history = bursts(100)
+    first = fit_first_hour(states(history))
+    again = FirstHour.restore(first.parameters())
+    assert np.array_equal(drawn(first, history, history.origin), drawn(again, history, history.origin))
+
+
+def test_a_fit_stored_before_there_was_a_regression_still_draws() -> None:
+    history = bursts(100)
+    first = fit_first_hour(states(history))
+    stored = {name: value for name, value in first.parameters().items() if name not in ("first_slopes", "first_size")}
+    assert drawn(FirstHour.restore(stored), history, history.origin).shape == (400,)
+
+
+def test_draws_vary_less_than_independent_ones() -> None:
+    history = bursts(100)
+    first, past = fit_first_hour(states(history)), states(history)
+    means = [first.draw(past, 200, np.random.default_rng(seed)).mean() for seed in range(40)]
+    deviation = first.draw(past, 20_000, np.random.default_rng(0)).std()
+    assert np.std(means) < 0.5 * deviation / np.sqrt(200)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from musktracker.models import analogs
+from musktracker.models import analogs, count_regression
 from musktracker.models.analogs import Likeness, Spread
 from musktracker.models.base import Diagnostics, History, SimulationWarning
 from musktracker.models.har_bootstrap import HarBootstrap
@@ -86,7 +86,7 @@ def test_errors_come_along_as_they_were_without_exponents() -> None:
     found = analogs.find(history, history.origin, WIDE)
     drawn = np.arange(10)
     expected = level.predict(found.now)
-    errors = found.errors(level, expected, drawn, Spread(0, 0, 0))
+    errors = found.errors(level, expected, drawn, Spread(0, 0))
     came, then = rates.ahead(found.starts[drawn]), level.predict(rates.features(found.starts[drawn]))
     assert errors == pytest.approx(came - then)
 
@@ -97,10 +97,10 @@ def test_errors_shrink_as_the_level_rises_and_grow_with_volatility() -> None:
     found = analogs.find(history, history.origin, WIDE)
     drawn = np.arange(len(found.starts))
     higher = level.predict(found.features).max(axis=0) + 1.0
-    plain = found.errors(level, higher[None], drawn, Spread(0, 0, 0))
-    assert found.errors(level, higher[None], drawn, Spread(0.3, 0, 0)).std() < 0.8 * plain.std()
+    plain = found.errors(level, higher[None], drawn, Spread(0, 0))
+    assert found.errors(level, higher[None], drawn, Spread(0.3, 0)).std() < 0.8 * plain.std()
     calm = dataclasses.replace(found, volatility=np.full(len(drawn), 0.7))
-    assert calm.errors(level, higher[None], drawn, Spread(0, 0.5, 0)) == pytest.approx(plain * 0.7**0.5)
+    assert calm.errors(level, higher[None], drawn, Spread(0, 0.5)) == pytest.approx(plain * 0.7**0.5)
 
 
 def test_totals_of_blocks_are_level_times_error() -> None:
@@ -196,3 +196,58 @@ def test_hyperparameters_travel_with_the_fit() -> None:
     restored = HarBootstrap().restore(fitted.parameters(), history)
     draws = [one.simulate(history.origin, 48, 50, np.random.default_rng(1)) for one in (fitted, restored)]
     assert np.array_equal(*draws)
+
+
+def test_smoothed_errors_vary_as_before_and_fill_the_gaps() -> None:
+    rng = np.random.default_rng(1)
+    few = np.repeat(rng.standard_normal((10, 3)) * np.array([0.2, 0.3, 0.4]), 500, axis=0)
+    found = analogs.smoothed(few, 0.1, rng)
+    assert found.mean(axis=0) == pytest.approx(few.mean(axis=0), abs=0.01)
+    assert found.std(axis=0) == pytest.approx(few.std(axis=0), rel=0.03)
+    assert len(np.unique(found[:, 0])) == len(few)
+    assert analogs.smoothed(few, 0.0, rng) == pytest.approx(few)
+
+
+def test_errors_narrower_than_the_jitter_are_not_turned_over() -> None:
+    few = np.repeat([[-0.01] * 3, [0.01] * 3], 500, axis=0)
+    found = analogs.smoothed(few, 0.0999, np.random.default_rng(1))
+    assert found[:500].mean() < found[500:].mean() + 0.02
+    assert found.std() == pytest.approx(0.1, rel=0.1)
+
+
+def test_a_quantile_of_the_errors_hardly_varies_by_seed() -> None:
+    history = made(deviation=0.1)
+    level = fit_level(Rates(history, history.origin), ridge=1000, half_life=400)
+    found = analogs.find(history, history.origin, WIDE)
+    residuals = found.residuals(level)
+
+    def upper(seed: int) -> float:
+        rng = np.random.default_rng(seed)
+        drawn = residuals[found.draw(level, found.weights, 500, rng)]
+        return float(np.quantile(analogs.smoothed(drawn, 0.1, rng) @ analogs.SHARES, 0.95))
+
+    def independent(seed: int) -> float:
+        rng = np.random.default_rng(seed)
+        drawn = residuals[rng.choice(len(residuals), 500, p=found.weights / found.weights.sum())]
+        return float(np.quantile((drawn + 0.1 * rng.standard_normal((500, 1))) @ analogs.SHARES, 0.95))
+
+    assert np.std([upper(seed) for seed in range(40)]) < 0.6 * np.std([independent(seed) for seed in range(40)])
+
+
+def test_the_order_of_draws_says_nothing_of_their_errors() -> None:
+    history = made(deviation=0.1)
+    level = fit_level(Rates(history, history.origin), ridge=1000, half_life=400)
+    found = analogs.find(history, history.origin, WIDE)
+    rng = np.random.default_rng(1)
+    drawn = found.residuals(level)[found.draw(level, found.weights, 4000, rng)]
+    week = analogs.smoothed(drawn, 0.1, rng) @ analogs.SHARES
+    assert abs(np.corrcoef(week[:-1], week[1:])[0, 1]) < 0.06
+    assert abs(np.corrcoef(week, np.arange(len(week)))[0, 1]) < 0.06
+
+
+def test_a_regression_that_did_not_settle_is_no_convergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(count_regression, "STEPS", 1)
+    diagnostics = diagnosed(HarBootstrap(), made())
+    assert not diagnostics.converged
+    assert "the search for the first hour's regression did not settle" in diagnostics.warnings
+    assert diagnosed(PLAIN, made()).converged

@@ -27,7 +27,7 @@ from musktracker.db.engines import is_sqlite, reading, sqlite_path, writing
 from musktracker.db.queries import coverage, ingestion
 from musktracker.db.tables import RawTweet, RunRow
 from musktracker.simulator.answers import TEXT
-from musktracker.simulator.config import FAULTS
+from musktracker.simulator.config import FAULTS, STREAM_FAULTS
 from musktracker.simulator.process import Simulator, running_simulator
 from musktracker.timeline import DAY, Span, iso, now, snowflake_time
 
@@ -38,7 +38,7 @@ PATIENCE = 120.0  # seconds that a life may take to begin, or the last one to en
 TOKEN = "AAAAsecretToken"
 OF_REQUESTS = ("throttle", "throttle_second", "server_error", "hang", "drop", "truncate", "not_json", "html")
 RATES = {
-    **dict.fromkeys(FAULTS, 0.05),
+    **dict.fromkeys(FAULTS | STREAM_FAULTS, 0.05),
     **dict.fromkeys((*OF_REQUESTS, "partial"), 0.015),  # the client waits a second for each, as long as a life
     "throttle_bare": 0.003,  # and a minute for this
     "late": 0.1,
@@ -151,7 +151,7 @@ def test_a_storm_of_faults_and_kills_loses_no_post(
         pass
     backfilled = time.monotonic() - begun
     while storm.kills < KILLS:
-        storm.live("--follow", "--interval", "1")
+        storm.live("--follow", "--interval", "1", "--stream")
     end = simulator.advance(60)  # from here on it stands still, so that there is a truth to compare with
     simulator.change(faults={"rates": {**RATES, "throttle_bare": 0, "late": 0}})
     for _ in range(2):

@@ -193,14 +193,14 @@ async def test_a_walk_that_is_cut_off_leaves_what_lies_below_and_moves_no_mark(
     await_pages(api, 6)
     with pytest.raises(Unavailable):
         await follower().poll()
-    [left] = ranges.still_to_fetch(engine, ["follow"])
+    [left] = ranges.still_to_fetch(engine, "follow")
     assert left.low < left.high < left.top
     assert {n for n in api.truth if n > left.high} <= stored(engine)
     assert (covered(engine), ranges.high_water_mark(engine)) == ([], None)
     api.before_request = lambda _: None
     await follower().poll()
     assert stored(engine) == api.truth
-    assert ranges.still_to_fetch(engine, ["follow"]) == []
+    assert ranges.still_to_fetch(engine, "follow") == []
     assert ranges.high_water_mark(engine) is not None
 
 
@@ -250,7 +250,7 @@ async def test_whatever_order_pages_come_in_and_whenever_it_is_killed_every_post
     await carry_out()
     assert stored(engine) == api.truth
     assert covered(engine) == [Span(span.start, NOON - REREAD)]
-    assert ranges.still_to_fetch(engine, ["backfill"]) == []
+    assert ranges.still_to_fetch(engine, "backfill") == []
 
 
 async def test_what_a_killed_backfill_passed_over_is_found_by_the_counts_of_the_next(

@@ -14,14 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 
-from musktracker.db.engines import writing
 from musktracker.db.queries import coverage
 from musktracker.db.tables import Coverage, RawTweet
 from musktracker.db.verbatim import sqlite_text
 from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from musktracker.pipeline import ingest
 from musktracker.pipeline.ingest import import_files
-from musktracker.pipeline.store import sqlite_times
+from musktracker.pipeline.store import sqlite_times, storing
 from musktracker.runs import Run
 from musktracker.timeline import DAY, EPOCH, HOUR, Span, iso, snowflake_floor, snowflake_time
 
@@ -230,12 +229,12 @@ def test_the_last_rows_and_the_coverage_commit_together(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
-    def failing(engine: Engine) -> Any:
-        with writing(engine) as connection:
+    def failing(engine: Engine, run: Run) -> Any:
+        with storing(engine, run) as connection:
             yield connection
             raise OSError("the machine went away")
 
-    monkeypatch.setattr(ingest, "writing", failing)
+    monkeypatch.setattr(ingest, "storing", failing)
     with pytest.raises(OSError, match="went away"):
         import_files(engine, Run(), files=[write(tmp_path / "a", ids(0, 1))])
     assert everything(engine) == [[], []]

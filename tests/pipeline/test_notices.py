@@ -103,6 +103,18 @@ def test_a_change_that_is_over_is_resolved_and_a_new_one_is_another_notice(engin
     assert [row.resolved_at is None for row in rows(engine)] == [False, True]
 
 
+def test_a_change_that_is_only_less_certain_is_not_over(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(engine, moved())
+    before = rows(engine)
+    shape = np.ones(24)
+    for p_value, kept in ((0.05, True), (0.5, False)):
+        unsure = ProfileDrift(UNTIL, 1.0, p_value, None, shape, shape)
+        monkeypatch.setattr(notices.drift, "profile", lambda *_, unsure=unsure: unsure)
+        check(engine, History(START, STEADY))
+        assert (rows(engine) == before) is kept
+    assert rows(engine)[0].resolved_at is not None
+
+
 def test_a_change_the_other_way_is_another_notice(engine: Engine) -> None:
     check(engine, tripled())
     check(engine, with_last(10, np.floor(STEADY[-240:] / 4)))

@@ -20,6 +20,7 @@ from stored_versions import TRAINED, store_version
 from musktracker import runs
 from musktracker.db import settings
 from musktracker.db.engines import reading
+from musktracker.db.queries import backtests
 from musktracker.errors import Cancelled, DataError, UsageError
 from musktracker.evaluation.protocol import Scored
 from musktracker.models.base import FloatArray
@@ -118,6 +119,15 @@ def test_coverage_out_of_range_is_refused_with_the_figures(
     assert "--reason TEXT" in str(refused.value)
     assert refused.value.exit_code == 3
     assert refused.value.details["gate"]["passed"] is False
+    assert (champion(two), aliases.history(two)) == (None, [])
+
+
+def test_a_scheduled_promotion_that_is_refused_is_a_warning_and_changes_nothing(two: Engine, judged: Recipes) -> None:
+    judged(hawkes=scored(held_95=100))
+    run = Run()
+    result = promote(two, run, model="hawkes", or_fail=False)
+    assert (result["changed"], result["gate"]["passed"]) == (False, False)
+    assert any(line.level == "warning" and "does not pass the gate" in line.message for line in run.lines)
     assert (champion(two), aliases.history(two)) == (None, [])
 
 
@@ -283,9 +293,9 @@ def test_it_is_judged_by_a_stored_backtest_at_the_last_origins_of_its_data(engin
     assert gate.origins == len(found) > promotion.LEAST_ORIGINS
     expected = promotion.protocol.compare(found, theirs, "total_168")
     assert gate.skill["total_168"]["lower"] == expected.lower
-    listed = {one["name"]: one for one in backtest.listing(engine)}
-    assert listed[own]["end"] == until
-    assert until - listed[own]["begin"] == timedelta(hours=119 * 73 + 168)
+    listed = {one.name: one for one in backtests.listed(engine)}
+    assert listed[own].end == until
+    assert until - listed[own].begin == timedelta(hours=119 * 73 + 168)
     again = Run()
     assert promotion.judge(engine, again, *versions(engine, "seasonal_naive:v1", "seasonal_naive:v2"), jobs=1) == gate
     assert sum(" 0 of " in line.message for line in again.lines) == 2

@@ -10,6 +10,7 @@ from fake_x import NOON, Clock, FakeX
 from sqlalchemy import Engine, select
 
 from musktracker.db.engines import reading, writing
+from musktracker.db.queries import ingestion
 from musktracker.db.tables import FetchRange, RawTweet
 from musktracker.errors import UsageError
 from musktracker.pipeline import reconcile as stage
@@ -181,11 +182,9 @@ async def test_without_counts_of_all_posts_the_last_week_is_compared(
     assert 160 < found["hours"] < 168
 
 
-async def test_a_recheck_that_is_cut_off_is_finished_by_the_next_poll(
-    engine: Engine, api: FakeX, reconciler: Reconciler, clock: Clock, account: Account
+async def test_a_recheck_that_is_cut_off_is_nobody_s_to_finish_and_made_good_by_the_next_comparison(
+    engine: Engine, api: FakeX, reconciler: Reconciler
 ) -> None:
-    from musktracker.pipeline.follow import Follower
-
     ids = api.fill(Span(HOUR_START, HOUR_START + HOUR), 600)
     hold(engine, api, [], Span(NOON - DAY, NOON))
     asked = 0
@@ -200,8 +199,9 @@ async def test_a_recheck_that_is_cut_off_is_finished_by_the_next_poll(
     with pytest.raises(Unavailable):
         await reconciler.compare(Span(NOON - DAY, NOON))
     assert 0 < len(stored(engine)) < 600
+    assert ingestion.state(engine, NOON).open_ranges == ()
     api.before_request = lambda _: None
-    await Follower(engine, Run(), api, account, clock=clock, sleep=clock.sleep).poll()
+    await reconciler.compare(Span(NOON - DAY, NOON))
     assert stored(engine) == set(ids)
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, delete, func, select, update
 from stored_hours import START, store_hours
 
+from musktracker import runs
 from musktracker.db.engines import reading, writing
+from musktracker.db.queries import backtests
 from musktracker.db.tables import BacktestScore, TimeBucket
 from musktracker.errors import Cancelled, DataError, UsageError
 from musktracker.evaluation import protocol
@@ -149,8 +151,101 @@ def test_without_counts_there_is_nothing_to_test_on(engine: Engine) -> None:
 
 def test_the_list_says_how_many_origins_are_done(counted: Engine) -> None:
     result = make(counted, name="mine", end=iso(END - HOUR))
-    [one] = backtest.listing(counted)
-    assert (one["name"], one["done"], one["models"]) == ("mine", result["origins"], ["seasonal_naive"])
+    [one] = backtests.listed(counted)
+    assert (one.name, one.done, one.planned, one.models) == ("mine", *[result["origins"]] * 2, ("seasonal_naive",))
+
+
+def carried_out(engine: Engine, **parameters: Any) -> None:
+    """A backtest as a run whose result is kept."""
+    asked = {
+        "models": ["seasonal_naive", "har_bootstrap"],
+        "begin": iso(BEGIN),
+        "n_paths": 50,
+        "jobs": 1,
+        **parameters,
+    }
+    runs.execute(engine, "backtest", backtest.backtest, asked)
+
+
+def test_the_consoles_figures_are_those_of_the_command_line(counted: Engine) -> None:
+    result = make(counted, models=["seasonal_naive", "har_bootstrap"])
+    for one in backtests.summary(counted, result["name"]):
+        told = result["models"][one.model]
+        known = {name: value for name, value in told["scores"].items() if value is not None}
+        assert {name: known[name] for name in one.scores} == pytest.approx(dict(one.scores))
+        assert set(backtests.SCORES) <= set(one.scores)
+        assert list(one.by_lead) == pytest.approx(list(told["by_lead"].values()), abs=1e-4)
+        assert {name: list(shares) for name, shares in one.pit.items()} == {
+            name: pytest.approx(shares, abs=0.002)
+            for name, shares in told["pit"].items()  # one may lie on an edge
+        }
+        for level in backtests.LEVELS:
+            mean = np.mean(one.coverage[level])
+            assert mean == pytest.approx(known[f"hourly_covered_{level}"], abs=0.01)
+
+
+def test_the_skills_of_every_pair_are_kept_with_the_run_until_more_is_scored(counted: Engine) -> None:
+    carried_out(counted, name="mine")
+    [stored] = backtests.listed(counted)
+    found = backtests.skills(counted, stored)
+    assert len(found) == 2 * len(backtests.SCORES)
+    by_model = {one.model: one for one in backtests.summary(counted, "mine")}
+    for (model, reference, score), one in found.items():
+        plain = backtests.skill(by_model[model], by_model[reference], score)
+        assert plain is not None
+        assert one.lower is not None
+        assert one.upper is not None
+        assert one.lower <= one.skill <= one.upper
+        assert (one.skill, one.n) == (pytest.approx(plain.skill), plain.n)
+    with writing(counted) as connection:
+        last = select(func.max(BacktestScore.origin)).scalar_subquery()
+        connection.execute(delete(BacktestScore).where(BacktestScore.origin == last))
+    [stored] = backtests.listed(counted)
+    assert not stored.whole
+    assert backtests.skills(counted, stored) == {}
+
+
+def test_a_run_compares_two_backtests_and_keeps_what_it_found(counted: Engine) -> None:
+    carried_out(counted, name="a")
+    carried_out(counted, name="b", hyperparameters={"seasonal_naive": {"window_days": 14}})
+    two = {one.name: one for one in backtests.listed(counted)}
+    assert backtests.skills(counted, two["a"], two["b"]) == {}
+    runs.execute(counted, "compare", backtest.compare_stored, {"name": "a", "other": "b"})
+    found = backtests.skills(counted, two["a"], two["b"])
+    told = backtest.compare(counted, "a", "b")["seasonal_naive"]["total_168"]
+    one = found["seasonal_naive", "seasonal_naive", "total_168"]
+    assert (one.skill, one.lower, one.upper, one.n) == tuple(told[key] for key in ("skill", "lower", "upper", "n"))
+
+
+def test_models_can_be_held_against_each_other_on_the_same_origins(counted: Engine) -> None:
+    models = ["seasonal_naive", "har_bootstrap"]
+    name = make(counted, models=models, every={"har_bootstrap": 2})["name"]
+    own = {one.model: one.origins for one in backtests.summary(counted, name)}
+    same = {one.model: one.origins for one in backtests.summary(counted, name, same_origins=True)}
+    assert own["seasonal_naive"] > own["har_bootstrap"]
+    assert set(same.values()) == {own["har_bootstrap"]}
+
+
+def test_refused_origins_are_counted_by_their_reason(counted: Engine) -> None:
+    name = make(counted, models=["seasonal_naive", "har_bootstrap"], begin=iso(START + 20 * DAY))["name"]
+    refused = {one.model: sum(one.refused.values()) for one in backtests.summary(counted, name)}
+    [stored] = backtests.listed(counted)
+    assert stored.refused == refused["har_bootstrap"] > 0
+    assert refused["seasonal_naive"] == 0
+
+
+def test_origins_are_planned_only_where_there_is_history(counted: Engine) -> None:
+    result = make(counted, begin=iso(START - 30 * DAY), end=iso(END))
+    [stored] = backtests.listed(counted)
+    assert stored.planned == stored.done == result["origins"]
+
+
+def test_its_scores_are_told_while_it_goes_on(counted: Engine) -> None:
+    run = Run()
+    result = make(counted, run)
+    points = [tuple(point) for line in run.lines for point in line.fields.get("points", ())]
+    stored = backtest.load(counted, result["name"])["seasonal_naive"]
+    assert [value for _, value in points] == pytest.approx([one.values["total_168"] for one in stored], abs=1e-4)
 
 
 def test_a_retrospective_backtest_sees_events_before_they_were_entered_and_says_so(counted: Engine) -> None:
@@ -163,7 +258,7 @@ def test_a_retrospective_backtest_sees_events_before_they_were_entered_and_says_
     retrospective = make(counted, name="retrospective", retrospective_events=True, **asked)
     assert (as_entered["retrospective_events"], retrospective["retrospective_events"]) == (False, True)
     assert as_entered["models"] != retrospective["models"]
-    flags = {one["name"]: one["retrospective_events"] for one in backtest.listing(counted)}
+    flags = {one.name: one.retrospective_events for one in backtests.listed(counted)}
     assert flags == {"as entered": False, "retrospective": True}
     for day in range(30, 60, 3):
         events.remove(counted, day // 3 - 9)

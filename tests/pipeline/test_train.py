@@ -82,6 +82,18 @@ def test_diagnostics_hold_parameters_with_errors_dispersion_convergence_and_the_
     assert found["seconds"] > 0
 
 
+def test_the_score_of_each_origin_is_told_for_a_curve(counted: Engine, tmp_path: Path) -> None:
+    run = Run()
+    fit(counted, tmp_path, run, model="seasonal_naive")
+    told = [line.fields for line in run.lines if "points" in line.fields]
+    values = [value for fields in told for _, value in fields["points"]]
+    assert {(fields["model"], fields["score"], fields["of"]) for fields in told} == {
+        ("seasonal_naive", "crps_total_24", 3)
+    }
+    mean = json.loads(stored(counted).diagnostics)["backtest"]["crps_total_24"]
+    assert sum(values) / len(values) == pytest.approx(mean, abs=1e-4)
+
+
 def test_the_artifact_is_the_same_in_the_database_and_in_a_private_file(counted: Engine, tmp_path: Path) -> None:
     result = fit(counted, tmp_path, model="negative_binomial", hyperparameters=SMALL)
     path = Path(stored(counted).artifact_path)

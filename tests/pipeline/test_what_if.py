@@ -100,6 +100,15 @@ def test_an_event_that_reaches_no_hour_is_said_to_change_nothing(trained: Engine
     assert any("change nothing" in text for text in found["warnings"])
 
 
+def test_where_paths_are_drawn_anew_it_says_that_the_difference_varies_by_chance(
+    trained: Engine, tmp_path: Path
+) -> None:
+    train(trained, Run(), artifact_dir=str(tmp_path), model="negative_binomial", backtest_origins=0)
+    found = ask(trained, model="negative_binomial", added=[LAUNCH])
+    assert found["difference"]["total"]["mean"] > 0
+    assert any("drawn anew" in text for text in found["warnings"])
+
+
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [

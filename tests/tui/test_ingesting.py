@@ -92,6 +92,28 @@ def a_run(moment: datetime, **changed: Any) -> Any:
     return insert(RunRow).values(values | changed)
 
 
+def a_waiting_run(moment: datetime, seconds: int, **changed: Any) -> Any:
+    """A follower that waits so many seconds for the next window of requests."""
+    until = moment + timedelta(seconds=seconds)
+    reason = "The requests of this window are spent"
+    return a_run(moment, stage="waiting", message=reason, waits_until=until, **changed)
+
+
+def runs_beside(moment: datetime) -> list[Any]:
+    """A backfill, a reconciliation and an import."""
+    kinds = (("backfill", 0.4), ("reconcile", 0.7), ("import", 0.05))
+    return [
+        a_run(moment, id=9 + i, kind=kind, lease=kind, parameters="{}", progress=progress, stage="", message="")
+        for i, (kind, progress) in enumerate(kinds)
+    ]
+
+
+def cut(state: IngestState, *parts: Any) -> str:
+    """What a line shows where it is painted anew; all of it without a region."""
+    [region] = parts or [state.region.reset_offset]
+    return state._line().plain[region.x : region.right]
+
+
 def told(screen: IngestionScreen) -> str:
     return screen.query_one(IngestState).render().plain
 
@@ -112,6 +134,19 @@ async def test_following_as_a_picture(
     async with opened(size) as (pilot, _screen):
         await settled(pilot)
         snapshot(pilot.app, f"ingestion-following-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_four_at_once_as_a_picture(
+    opened: Opened, snapshot: Any, settled: Any, populated_engine: Engine, frozen: datetime, size: tuple[int, int]
+) -> None:
+    _make_busy(populated_engine, frozen)
+    execute(populated_engine, *runs_beside(frozen))
+    wait = {"stage": "waiting", "waits_until": frozen + timedelta(seconds=95)}
+    execute(populated_engine, update(RunRow).where(RunRow.kind == "backfill").values(wait))
+    async with opened(size) as (pilot, _screen):
+        await settled(pilot)
+        snapshot(pilot.app, f"ingestion-beside-{size[0]}x{size[1]}")
 
 
 async def test_the_follow_key_starts_a_follower_that_holds_the_lease(
@@ -169,7 +204,7 @@ async def test_a_backfill_starts_from_its_form_with_times_of_the_display_zone(
         await pilot.press("enter")
         await settled(pilot)
         wanted = {"since": "2024-12-01T00:00:00Z", "until": "2024-12-24T12:00:00Z"}
-        assert launched == [("backfill", wanted, "ingest")]
+        assert launched == [("backfill", wanted, "backfill")]
 
 
 async def test_where_there_are_holes_the_backfill_form_proposes_to_fill_them(
@@ -224,7 +259,7 @@ async def test_reconciling_asks_for_days_and_refuses_what_is_none(
         days.value = "30"
         await pilot.press("enter")
         await settled(pilot)
-        assert launched == [("reconcile", {"days": 30}, "ingest")]
+        assert launched == [("reconcile", {"days": 30}, "reconcile")]
 
 
 async def test_the_cancel_key_stops_the_follower_under_the_cursor(
@@ -241,27 +276,94 @@ async def test_the_cancel_key_stops_the_follower_under_the_cursor(
 async def test_a_wait_is_counted_down_once_a_second_on_its_line_alone(
     opened: Opened, settled: Any, populated_engine: Engine, frozen: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message = f"The requests of this window are spent, until {iso(frozen + timedelta(seconds=200))}"
-    execute(populated_engine, a_run(frozen, stage="waiting", message=message))
+    execute(populated_engine, a_waiting_run(frozen, 200))
     async with opened() as (pilot, screen):
         state = screen.query_one(IngestState)
+        painted: list[str] = []
+        monkeypatch.setattr(state, "refresh", lambda *parts, **_: painted.append(cut(state, *parts)))
         assert "waiting, 3 min 20 s left · The requests of this window are spent" in told(screen)
         assert state._timer is not None
         assert state._timer._active.is_set()
-        monkeypatch.setattr(pilot.app, "now", lambda: frozen + timedelta(seconds=81))
+        monkeypatch.setattr(pilot.app, "now", lambda: frozen + timedelta(seconds=1))
         state._tick()
-        assert "waiting, 1 min 59 s left" in told(screen)
+        assert painted == ["19"]
+        assert "waiting, 3 min 19 s left" in told(screen)
         monkeypatch.setattr(pilot.app, "now", lambda: frozen + timedelta(seconds=201))
         state._tick()
         assert "following" in told(screen)
         assert not state._timer._active.is_set()
 
 
+async def test_what_goes_on_beside_a_follower_is_said_beside_it(
+    opened: Opened, populated_engine: Engine, frozen: datetime
+) -> None:
+    execute(populated_engine, a_run(frozen), *runs_beside(frozen))
+    async with opened() as (_pilot, screen):
+        assert "● following · backfill 40% · reconcile 70% · import 5%" in told(screen)
+
+
+async def test_a_wait_beside_a_follower_is_counted_down_too(
+    opened: Opened, populated_engine: Engine, frozen: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backfill = a_waiting_run(frozen, 42, id=9, kind="backfill", lease="backfill", parameters="{}")
+    execute(populated_engine, a_run(frozen), backfill)
+    async with opened() as (pilot, screen):
+        assert "● following · backfill ◔ 42 s ·" in told(screen)
+        monkeypatch.setattr(pilot.app, "now", lambda: frozen + timedelta(seconds=7))
+        screen.query_one(IngestState)._tick()
+        assert "backfill ◔ 35 s ·" in told(screen)
+
+
+async def test_an_import_alone_goes_on_beside_what_ended(
+    opened: Opened, populated_engine: Engine, frozen: datetime
+) -> None:
+    ended = a_run(frozen, status="cancelled", finished_at=frozen, lease=None)
+    execute(populated_engine, ended, runs_beside(frozen)[2])
+    async with opened() as (_pilot, screen):
+        assert "■ stopped · import 5% · ingest #8 cancelled" in told(screen)
+
+
+async def test_the_stop_key_asks_which_where_several_go_on_and_the_cursor_is_on_none(
+    opened: Opened, settled: Any, populated_engine: Engine, frozen: datetime
+) -> None:
+    execute(populated_engine, a_run(frozen), *runs_beside(frozen))
+    async with opened() as (pilot, screen):
+        assert screen.query_one(RunTable).select(6)
+        await pilot.press("x")
+        await settled(pilot)
+        assert isinstance(pilot.app.screen, FormScreen)
+        await pilot.press("right", "enter")
+        await settled(pilot)
+        asked = [info.id for info in runs.recent(populated_engine) if info.cancel_requested_at is not None]
+        assert asked == [10]
+        assert "reconcile stopping" in told(screen)
+
+
+@pytest.mark.parametrize(("key", "kind"), [("b", "backfill"), ("o", "reconcile")])
+async def test_beside_a_follower_a_backfill_and_a_reconciliation_start(
+    opened: Opened, launched: Launched, settled: Any, populated_engine: Engine, frozen: datetime, key: str, kind: str
+) -> None:
+    execute(populated_engine, a_run(frozen))
+    async with opened() as (pilot, screen):
+        await pilot.press(key)
+        await settled(pilot)
+        if key == "b":
+            form = pilot.app.screen
+            assert isinstance(form, FormScreen)
+            next(iter(form.query(Input).results(Input))).value = "2024-12-01"
+            form._preview_now()
+            await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert [each[0] for each in launched] == [kind]
+        assert f"● following · {kind} starting" in told(screen)
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
         ({}, "● following · since 01-15 17:07 · run 8 by ada@tower"),
-        ({"stage": "backing off", "message": "No connection. Trying again at {soon}"}, "backing off, 30 s left · No"),
+        ({"stage": "backing off", "message": "No connection", "waits": 30}, "backing off, 30 s left · No connection"),
         ({"heartbeat": -600}, "? lost · No sign of life for 10 min"),
         (
             {"status": "failed", "error": "The token was refused"},
@@ -276,8 +378,8 @@ async def test_the_state_is_said_in_words(
     opened: Opened, populated_engine: Engine, frozen: datetime, changed: dict[str, Any], words: str
 ) -> None:
     heartbeat = frozen + timedelta(seconds=changed.pop("heartbeat", 0))
-    if "message" in changed:
-        changed["message"] = changed["message"].format(soon=iso(frozen + timedelta(seconds=30)))
+    if "waits" in changed:
+        changed["waits_until"] = frozen + timedelta(seconds=changed.pop("waits"))
     if "status" in changed:
         changed |= {"finished_at": frozen, "lease": None}
     execute(populated_engine, a_run(frozen, **({"heartbeat_at": heartbeat} | changed)))

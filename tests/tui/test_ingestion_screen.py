@@ -116,7 +116,7 @@ async def test_an_import_starts_from_its_form_and_gets_the_cursor(
         await until(pilot, lambda: "1 new" in str(form.query_one("#form-preview", Static).content))
         await pilot.press("enter")
         await settled(pilot)
-        assert launched == [("import", {"files": [str(path)], "source": "file", "strict": False}, "ingest")]
+        assert launched == [("import", {"files": [str(path)], "source": "file", "strict": False}, "import")]
         table = screen.query_one(RunTable)
         await until(pilot, lambda: table.record is not None and table.record.id == 8)
 

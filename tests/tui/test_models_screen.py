@@ -179,6 +179,8 @@ async def test_where_the_gate_failed_a_reason_is_asked_for(
             await pilot.pause()
         await settled(pilot)
         preview = app.screen.query_one("#form-preview", Static)
+        while not str(preview.content):
+            await pilot.pause(0.01)
         assert str(preview.content) == "negative_binomial 1 does not pass the gate: too wide."
         await pilot.press("enter")
         await settled(pilot)
@@ -195,7 +197,7 @@ async def test_b_asks_and_rolls_the_champion_back(
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         await go(app, pilot, settled)
-        await pilot.press("b")
+        await pilot.press("P")
         await settled(pilot)
         await pilot.press("right", "enter")
         while isinstance(app.screen, Confirm):
@@ -211,7 +213,7 @@ async def test_there_is_nothing_to_roll_back_without_a_champion(
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await go(app, pilot, settled)
-        await pilot.press("b")
+        await pilot.press("P")
         await settled(pilot)
         assert app.screen is screen
 

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, delete, insert, update
+from sqlalchemy import Engine, delete, insert, select, update
 from textual.widgets import Static
 
 from musktracker import runs
@@ -17,12 +17,18 @@ from musktracker.db import engines, tables
 from musktracker.db.queries import overview
 from musktracker.timeline import DAY, HOUR
 from tui.app import Console
+from tui.widgets.keys import Keys
 from tui.widgets.run_table import RunTable
 from tui.widgets.sparkline import axis_line, bars
 
 MakeConsole = Callable[..., Console]
 NEW_YORK = ZoneInfo("America/New_York")
 SIZES = [(80, 24), (120, 36)]
+ALERTS = [
+    ("run_failed", "error", 12, "Run 3 (train negative_binomial) failed: The fit did not converge [b]as text[/b]"),
+    ("silence", "warning", 95, "Silent for 5.2 h, since 01-15 12:50 UTC: longer than 99% of the silences that began"),
+    ("bracket", "info", 30, "fri-noon to 01-16 17:00 UTC: 260-279 went from 46% to 53%"),
+]
 
 
 @pytest.fixture
@@ -44,6 +50,20 @@ def execute(engine: Engine, *statements: Any) -> None:
             connection.execute(statement)
 
 
+@pytest.fixture
+def alarmed(populated_engine: Engine, frozen: datetime) -> Engine:
+    """The populated database with three open alerts, one that was acknowledged and one that is over."""
+    common = {"key": "x", "details": "{}", "last_seen_at": frozen}
+    rows: list[dict[str, Any]] = [
+        {"rule": rule, "severity": severity, "raised_at": frozen - timedelta(minutes=ago), "message": text, **common}
+        for rule, severity, ago, text in ALERTS
+    ]
+    seen = rows[0] | {"message": "Seen", "acknowledged_at": frozen, "acknowledged_by": "ada@tower"}
+    over = rows[0] | {"message": "Over", "resolved_at": frozen}
+    execute(populated_engine, *(insert(tables.Alert).values(row) for row in (*rows, seen, over)))
+    return populated_engine
+
+
 def stages(engine: Engine, moment: datetime) -> dict[str, tuple[str, int]]:
     return {stage.name: (stage.state, stage.due) for stage in overview.read(engine, NEW_YORK, moment).stages}
 
@@ -56,6 +76,53 @@ async def test_overview_looks(
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
         snapshot(app, f"overview-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_overview_with_alerts_looks(
+    size: tuple[int, int],
+    populated: Settings,
+    alarmed: Engine,
+    console: MakeConsole,
+    settled: Any,
+    snapshot: Any,
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        snapshot(app, f"overview-alerts-{size[0]}x{size[1]}")
+
+
+async def test_alerts_are_acknowledged_by_their_key_the_worst_first(
+    populated: Settings, alarmed: Engine, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        shown = app.screen.query_one("#alerts", Static)
+        for left in (["Run 3", "Silent", "fri-noon"], ["Silent", "fri-noon"], ["fri-noon"]):
+            lines = str(shown.content).splitlines()
+            assert [next(word for word in left if word in line) for line in lines] == left
+            await pilot.press("a")
+            await settled(pilot)
+        assert not shown.display
+        assert "Acknowledge" not in str(app.screen.query_one(Keys).render())
+        await pilot.press("a")
+        await settled(pilot)
+    with engines.reading(alarmed) as connection:
+        who = connection.scalars(select(tables.Alert.acknowledged_by).order_by(tables.Alert.id)).all()
+    assert who == [runs.whoami()] * 3 + ["ada@tower", None]
+
+
+async def test_a_console_that_only_reads_acknowledges_nothing(
+    populated: Settings, alarmed: Engine, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("a")
+        await settled(pilot)
+        assert str(app.screen.query_one("#alerts", Static).content).count("\n") == 2
 
 
 def test_windows_count_what_was_posted_and_what_is_usual(populated_engine: Engine, frozen: datetime) -> None:

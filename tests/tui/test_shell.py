@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import Engine, update
 from textual.widgets import Static
 
+from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from tui import state
@@ -46,6 +48,32 @@ async def test_the_header_says_whose_posts_where_and_how_fresh(
     assert "post 4 min ago" in first
     assert first.rstrip().endswith("18:07 UTC")
     assert re.findall(r"\d \w+", second) == [f"{i} {title}" for i, title in enumerate(SCREENS.values(), 1)]
+
+
+@pytest.mark.parametrize(
+    ("beaten", "ended", "words"),
+    [(0, False, "train 62%"), (0, True, "● service"), (60, False, "● 2 runs"), (60, True, "! service lost")],
+)
+async def test_a_service_stands_back_behind_other_runs_unless_it_is_lost(
+    populated: Settings,
+    populated_engine: Engine,
+    console: MakeConsole,
+    settled: Any,
+    frozen: datetime,
+    beaten: int,
+    ended: bool,
+    words: str,
+) -> None:
+    service = runs.create(populated_engine, "service", {}, lease="service")
+    beat = {"heartbeat_at": frozen - timedelta(seconds=beaten)}
+    with engines.writing(populated_engine) as connection:
+        connection.execute(update(tables.RunRow).where(tables.RunRow.id == service).values(status="running", **beat))
+        if ended:
+            connection.execute(update(tables.RunRow).where(tables.RunRow.kind == "train").values(status="succeeded"))
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert words in shown(app).splitlines()[0]
 
 
 def test_the_database_is_named_as_long_as_there_is_room() -> None:

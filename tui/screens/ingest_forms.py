@@ -1,8 +1,8 @@
-"""The forms of a backfill and of a reconciliation, and how to connect the X API."""
+"""The forms of a backfill, of a reconciliation and of what to stop, and how to connect the X API."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -14,6 +14,8 @@ from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from musktracker.runs import RunInfo
 
 CONNECT = (
     "X_BEARER_TOKEN is not set. Put the bearer token of an X API app in the environment or in .env, or as "
@@ -92,6 +94,18 @@ def reconcile_form() -> FormScreen:
         check=reconcile_problems,
         save=lambda _engine, values: reconcile_parameters(values),
         submit="start",
+    )
+
+
+def stop_form(active: Sequence[RunInfo]) -> FormScreen:
+    """Ask which run is to stop; closes with its id."""
+    choices = tuple((str(info.id), f"{info.kind} #{info.id}") for info in active)
+    hint = "of those that go on"
+    return FormScreen(
+        "Stop a run",
+        (Field("run", "Run", choices[0][0], hint, choices=choices),),
+        save=lambda _engine, values: int(values["run"]),
+        submit="stop it",
     )
 
 

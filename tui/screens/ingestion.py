@@ -18,7 +18,7 @@ from textual.widgets import Static
 from musktracker.text import printable
 from musktracker.timeline import DAY, Span, holes
 from tui.screens.base import ConsoleScreen
-from tui.screens.ingest_forms import CONNECT, backfill_form, reconcile_form
+from tui.screens.ingest_forms import CONNECT, backfill_form, reconcile_form, stop_form
 from tui.widgets.confirm import Confirm
 from tui.widgets.coverage_bar import CoverageBar
 from tui.widgets.form import FormScreen
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 RUNS = 200
 LIVE = ("ingest", "backfill", "reconcile")  # kinds that talk to the X API
+GOING_ON = (*LIVE, "import")  # the kinds of which several go on at once
 MONTH = "posts of the month"  # the budget that is no endpoint's
 BESIDE = ("usage/", "users/by/")  # endpoints without which posts come all the same
 LOSES_WORK = ("train", "demo")  # what other kinds have done stays in the database
@@ -60,7 +61,8 @@ KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 class IngestionData:
     """What the screen shows. `states` are the runs' states when they were read: a lost run changes no row.
 
-    `live` is the newest run that talks to the X API; `limit` is what a day may cost, in dollars; `holes` is how many
+    `live` is the run that follows, or another that talks to the X API, or the last that did; `beside` are those that
+    go on beside it, `going_on` the states of all. `limit` is what a day may cost, in dollars; `holes` is how many
     holes were recorded, and why the newest.
     """
 
@@ -71,7 +73,8 @@ class IngestionData:
     last_post: datetime | None
     minute: datetime
     live: RunInfo | None
-    live_state: str
+    beside: tuple[RunInfo, ...]
+    going_on: tuple[str, ...]
     ingestion: Ingestion
     limit: float | None
     holes: tuple[int, str | None]
@@ -86,7 +89,7 @@ class IngestionScreen(ConsoleScreen):
     AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "start", "Follow X", tooltip="Follow the account on the X API", id="ingestion.start"),
-        Binding("x", "cancel", "Cancel", tooltip="Ask the selected run to stop", id="ingestion.cancel"),
+        Binding("x", "cancel", "Cancel", tooltip="Ask a run to stop", id="ingestion.cancel"),
         Binding("b", "backfill", "Backfill", tooltip="Fetch what was before from the X API", id="ingestion.backfill"),
         Binding("i", "import", "Import", tooltip="Bring in posts from a file", id="ingestion.import"),
         Binding(
@@ -147,7 +150,10 @@ class IngestionScreen(ConsoleScreen):
         from musktracker.pipeline import spending
 
         moment = self.app.now()
-        live = next(iter(runs.recent(engine, limit=1, kinds=LIVE)), None)
+        active = runs.recent(engine, kinds=GOING_ON, active=True)
+        active.sort(key=lambda info: GOING_ON.index(info.kind))
+        talking = [info for info in active if info.kind in LIVE] or runs.recent(engine, limit=1, kinds=LIVE)
+        live = talking[0] if talking else None
         limit = spending.limit(engine)
         kinds = KINDS[self._kind][1]
         found = tuple(runs.recent(engine, limit=RUNS, kinds=kinds or None))
@@ -159,7 +165,8 @@ class IngestionScreen(ConsoleScreen):
             last_post=coverage.last_post(engine),
             minute=moment.replace(second=0, microsecond=0),
             live=live,
-            live_state="" if live is None else live.state,
+            beside=tuple(info for info in active if live is None or info.id != live.id),
+            going_on=tuple(info.state for info in active),
             ingestion=ingestion.state(engine, moment),
             limit=None if limit is None else limit / 1_000_000,
             holes=ingestion.recorded_holes(engine),
@@ -182,7 +189,8 @@ class IngestionScreen(ConsoleScreen):
     def _show_run(self) -> None:
         info = self.query_one(RunTable).record
         self.query_one(RunProgress).info = info
-        if self._cancellable != (info is not None and info.active):
+        active = info is not None and info.active
+        if self._cancellable != (active or bool(self._active())):
             self._cancellable = not self._cancellable
             self.refresh_bindings()  # rebuilds the footer: only where a key changes
         shown = self.query_one(RunLog).run_info
@@ -222,10 +230,19 @@ class IngestionScreen(ConsoleScreen):
         self._kind = 0
 
     def action_cancel(self) -> None:
-        """Ask the selected run to stop; first the operator, where work would be lost."""
-        info = self.query_one(RunTable).record
-        if info is None or not info.active:
-            return
+        """Ask the selected run to stop, or the one that the operator says where the selected one has ended."""
+        selected, active = self.query_one(RunTable).record, self._active()
+        if selected is not None and selected.active:
+            self._stop(selected)
+        elif active:
+            form = stop_form(list(active.values()))
+            self.app.push_screen(form, lambda run_id: None if run_id is None else self._stop(active[run_id]))
+
+    def _active(self) -> dict[int, RunInfo]:
+        return {info.id: info for info in (self._data.runs if self._data else ()) if info.active}
+
+    def _stop(self, info: RunInfo) -> None:
+        """Ask a run to stop; first the operator, where work would be lost."""
         if info.lost or info.kind not in LOSES_WORK:
             self._cancel(info.id)
             return
@@ -286,7 +303,8 @@ class IngestionScreen(ConsoleScreen):
 
     def _show_summary(self, data: IngestionData) -> None:
         within = Span(data.minute - DAYS * DAY, data.minute)
-        self.query_one(IngestState).set_run(data.live, connected=bool(self.app.settings.x_bearer_token))
+        connected = bool(self.app.settings.x_bearer_token)
+        self.query_one(IngestState).set_runs(data.live, data.beside, connected=connected)
         self._set_text("#budget-text", _labelled("Budget", budget_text(data, self.app.format_time)))
         self.query_one(CoverageBar).set_spans(data.covered, within)
         self._set_text("#coverage-text", observed_text(data.covered, within, self.app.format_time))

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from musktracker.text import printable
 from tui.widgets.plot_axes import format_count
 
 if TYPE_CHECKING:
     from musktracker.db.queries.forecasts import Accuracy
-    from musktracker.db.queries.models import ModelVersion, Parameter
+    from musktracker.db.queries.models import EventEffect, ModelVersion, Parameter
 
 Line = tuple[str, str]  # a text, and its tone
 LEVELS = (50, 80, 95)
@@ -29,6 +30,9 @@ SCORES = {  # what a backtest leaves, by its horizon, and in words
     "covered_95_{}": "95% of totals held",
     "width_95_{}": "Mean width of 95%",
 }
+SCORE_LABELS = {"rmse": "Hourly RMSE", "mae": "Hourly MAE", "mape": "Hourly MAPE"} | {
+    name.format(24): label for name, label in SCORES.items()
+}
 
 
 def detail(
@@ -41,9 +45,13 @@ def detail(
         lines += [("", ""), (_backtest_title(found.backtest, format_time), "dim"), *_scores(found)]
     lines += [("", ""), ("Forecasts since", "dim"), *_since(found, accuracy)]
     lines += [("", ""), ("Fit", "dim"), *_fit(found, format_time)]
-    if found.parameters:
+    if found.event_effects:
+        lines += [("", ""), (f"{'Event, intensity 1':<19}{'effect':>7}{'95%':>16}{'n':>4}", "dim")]
+        lines += [(_effect(one), "") for one in found.event_effects]
+    parameters = [one for one in found.parameters if one.name.partition(":")[0] != "event"]
+    if parameters:
         lines += [("", ""), (f"{'Parameter':<19}{'estimate':>9}{'± error':>9}{'z':>6}", "dim")]
-        lines += [(_parameter(one), "") for one in found.parameters]
+        lines += [(_parameter(one), "") for one in parameters]
     lines += [(f"· {note}", "dim") for note in found.notes]
     if found.artifact_path:
         lines += [("", ""), (found.artifact_path, "dim")]
@@ -53,6 +61,21 @@ def detail(
 def number(value: float | None, digits: int = 1) -> str:
     """A measure with thousands apart; a dash where there is none."""
     return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def short(value: Any) -> str:
+    """A value of any kind in few cells; a dash where there is none."""
+    if isinstance(value, bool) or value is None:
+        return DASH if value is None else str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if abs(value) < 10 else format_count(value)
+    return (
+        ", ".join(map(str, value))
+        if isinstance(value, list)
+        else str(value)
+        if isinstance(value, str)
+        else json.dumps(value)
+    )
 
 
 def _warnings(found: ModelVersion) -> list[Line]:
@@ -97,8 +120,8 @@ def _fit(found: ModelVersion, format_time: Callable[..., str]) -> list[Line]:
         _row("To", format_time(found.training_end)),
         _row("", f"{span / timedelta(days=1):,.0f} days, counting {found.counting or 'as the database did'}"),
         _row("Likelihood", number(found.log_likelihood)),
-        *(_row(name, _short(value)) for name, value in found.hyperparameters.items()),
-        *(_row(name.replace("_", " "), _short(value)) for name, value in found.values.items() if name != "seconds"),
+        *(_row(name, short(value)) for name, value in found.hyperparameters.items()),
+        *(_row(name.replace("_", " "), short(value)) for name, value in _values(found).items()),
     ]
 
 
@@ -124,23 +147,23 @@ def _row(name: str, value: str, width: int = INDENT - 1) -> Line:
     return (f"{name:<{width}} {value}", "")
 
 
-def _short(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return DASH if value is None else str(value).lower()
-    if isinstance(value, int | float):
-        return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if abs(value) < 10 else format_count(value)
-    return (
-        ", ".join(map(str, value))
-        if isinstance(value, list)
-        else str(value)
-        if isinstance(value, str)
-        else json.dumps(value)
-    )
+def _values(found: ModelVersion) -> dict[str, Any]:
+    """What is told nowhere else."""
+    elsewhere = ("seconds", "events")
+    return {name: value for name, value in found.values.items() if name.partition(":")[0] not in elsewhere}
+
+
+def _effect(one: EventEffect) -> str:
+    names = {None: "(any other)", "": "(none)"}
+    name = names[one.category] if one.category in names else printable(one.category or "")
+    interval = f"{one.lower:+.0f}..{one.upper:+.0f}%"
+    return f"{name:<19.19}{f'{one.percent:+.0f}%':>7}{interval:>16}{one.events:>4}"
 
 
 def _parameter(one: Parameter) -> str:
+    name = printable(one.name)
     if one.estimate is None:
-        return f"{one.name:<19.19}{DASH:>9}"
+        return f"{name:<19.19}{DASH:>9}"
     error = DASH if one.standard_error is None else f"{one.standard_error:.3f}"
     z = f"{one.estimate / one.standard_error:.1f}" if one.standard_error else DASH
-    return f"{one.name:<19.19}{one.estimate:>9.3f}{error:>9}{z:>6}"
+    return f"{name:<19.19}{one.estimate:>9.3f}{error:>9}{z:>6}"

@@ -21,6 +21,8 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.train_form import DEFAULT, parameters, train_form
 from tui.widgets.confirm import Confirm
 from tui.widgets.lines import LineList
+from tui.widgets.live_curve import LiveCurve
+from tui.widgets.marks import MARK, toggled, two_of
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_progress import RunProgress, took
@@ -68,12 +70,13 @@ class VersionTable(RecordTable["ModelVersion"]):
     def __init__(self) -> None:
         super().__init__(COLUMNS, self._row, lambda found: found.id, empty="No model is trained yet: t trains one")
         self.held: dict[int, float] = {}
+        self.marked: list[int] = []
 
     def _row(self, found: ModelVersion) -> Sequence[Cell]:
         held = self.held.get(found.id)
         return (
             found.model,
-            (" ".join((found.version, *(promotion.MARKS[alias] for alias in found.aliases))), "accent"),
+            (self._version(found), "accent"),
             (self.app.format_time(found.trained_at, "%m-%d %H:%M"), "dim"),
             (f"{(found.training_end - found.training_start).days:,}", "dim"),
             words.number(found.rmse, 2),
@@ -83,6 +86,10 @@ class VersionTable(RecordTable["ModelVersion"]):
             words.DASH if held is None else f"{held:.0%}",
             _fit(found),
         )
+
+    def _version(self, found: ModelVersion) -> str:
+        marked = (MARK,) if found.id in self.marked else ()
+        return " ".join((*marked, found.version, *(promotion.MARKS[alias] for alias in found.aliases)))
 
 
 class ModelsScreen(ConsoleScreen):
@@ -95,7 +102,11 @@ class ModelsScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "train", "Train", tooltip="Fit a model, as a new version", id="models.train"),
         Binding("p", "promote", "Promote", tooltip="Make it the champion, by the gate", id="models.promote"),
-        Binding("b", "rollback", "Roll back", tooltip="The champion before again", id="models.rollback"),
+        Binding("P", "rollback", "Roll back", show=False, tooltip="The champion before again", id="models.rollback"),
+        Binding("b", "backtests", "Backtests", tooltip="Stored backtests, and new ones", id="models.backtests"),
+        Binding("space", "mark", "Mark", tooltip="Mark a version, to see two side by side", id="models.mark"),
+        Binding("c", "compare", "Compare", tooltip="The marked versions side by side", id="models.compare"),
+        Binding("v", "view", "Curve", tooltip="The log of the training, or its curve", id="models.view"),
         Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="models.cancel"),
     ]
 
@@ -112,7 +123,9 @@ class ModelsScreen(ConsoleScreen):
                 yield Static(id="model-text", markup=False)
         with Vertical(id="models-run"):
             yield RunProgress(idle="No training yet: t trains a model")
-        yield RunLog()
+        with Horizontal(id="models-live"):
+            yield RunLog()
+            yield LiveCurve()
 
     def fetch(self, engine: Engine) -> ModelsData:
         """Versions, how they have done since, and the last training."""
@@ -142,12 +155,25 @@ class ModelsScreen(ConsoleScreen):
         self._show_detail()
         self.query_one(RunProgress).info = data.run
         self.query_one(RunLog).follow_run(data.run)
+        self.query_one(LiveCurve).follow_run(data.run.id if data.run else None)
+        self._show_curve()
         self.refresh_bindings()
         self._ask_why(data.run)
 
     def on_screen_resume(self) -> None:
         """A dialog has closed: ask what waited for it."""
         self._ask_why(self._run)
+
+    @on(RunLog.Read)
+    def _draw(self, event: RunLog.Read) -> None:
+        run = self._run
+        if run is not None and run.id == event.run_id:
+            self.query_one(LiveCurve).add(event.run_id, event.lines)
+            self._show_curve()
+
+    def _show_curve(self) -> None:
+        """Beside the log, where there is room, only once there is something to draw."""
+        self.set_class(bool(self.query_one(LiveCurve).scores), "-scored")
 
     @on(LineList.Moved, "VersionTable")
     def _show_detail(self) -> None:
@@ -186,6 +212,34 @@ class ModelsScreen(ConsoleScreen):
         question = Confirm("Roll the champion back?", lines, yes="Roll back", no="Leave it")
         self.app.push_screen(question, lambda yes: self._roll_back() if yes else None)
 
+    def action_backtests(self) -> None:
+        """Go to the backtests."""
+        from tui.screens.backtests import BacktestsScreen
+
+        self.app.push_screen(BacktestsScreen())
+
+    def action_mark(self) -> None:
+        """Mark or unmark; the third mark takes the place of the first."""
+        table = self.query_one(VersionTable)
+        if table.record is not None:
+            table.marked = toggled(table.marked, table.record.id)
+            table.refresh()
+
+    def action_compare(self) -> None:
+        """Compare the two that are marked, or the marked one with the one under the cursor."""
+        from tui.screens.version_pair import VersionPairScreen
+
+        table = self.query_one(VersionTable)
+        chosen = two_of(table.marked, table.record.id if table.record is not None else None)
+        if chosen is None:
+            self.notify("Mark two versions with space, then compare them", markup=False, timeout=4)
+        else:
+            self.app.push_screen(VersionPairScreen(*chosen))
+
+    def action_view(self) -> None:
+        """Change between log and curve where there is room for one of them."""
+        self.toggle_class("-curve")
+
     def action_cancel(self) -> None:
         """Ask the operator, then the run to stop: what it has computed is lost."""
         run = self._run
@@ -203,6 +257,10 @@ class ModelsScreen(ConsoleScreen):
             return False
         if action in ("train", "promote", "rollback") and self.app.read_only:
             return None
+        if action in ("mark", "compare"):
+            return True if self._data is not None and self._data.versions else None
+        if action == "view":
+            return self._run is not None and not self.has_class("-wide") and not self.has_class("-widest")
         return super().check_action(action, parameters)
 
     @property

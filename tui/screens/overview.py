@@ -25,11 +25,14 @@ from tui.widgets.sparkline import Sparkline
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from musktracker.db.queries.alerts import OpenAlert
     from musktracker.db.queries.overview import NewestForecast, Overview, Stage, Window
     from musktracker.runs import RunInfo
 
 RUNS = 20
+ALERTS = 4  # the most that are shown, on a tall screen
 MARKS = {"good": ("✓", "$success"), "late": ("!", "$warning"), "missing": ("–", "$text-muted")}
+ALERT_MARKS = {"error": ("✗", "$error"), "warning": ("!", "$warning"), "info": ("i", "$accent")}
 QUIET = "$text-muted"
 STEPS = {
     "import": ("i", "Import newer posts, or follow the X API (3, then a)"),
@@ -43,11 +46,16 @@ WINDOW_NAMES = {"today": "Today", "24 hours": "Last 24 h", "7 days": "Last 7 day
 
 @dataclass(frozen=True, slots=True)
 class OverviewData:
-    """What the screen shows. `states` are the runs' states when they were read: a lost run changes no row."""
+    """What the screen shows. `states` are the runs' states when they were read: a lost run changes no row.
+
+    `alerts` are the worst of those that nobody has acknowledged, of `alert_count`.
+    """
 
     overview: Overview
     runs: tuple[RunInfo, ...]
     states: tuple[str, ...]
+    alerts: tuple[OpenAlert, ...]
+    alert_count: int
     minute: datetime
 
 
@@ -61,6 +69,7 @@ class OverviewScreen(ConsoleScreen):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "next_step", "Next step", tooltip="Do what is to be done next", id="overview.next"),
+        Binding("a", "acknowledge", "Acknowledge", tooltip="The first alert was seen", id="overview.acknowledge"),
         Binding("i", "import", "Import", tooltip="Bring in posts from a file", id="overview.import"),
         Binding("d", "demo", "Demo", tooltip="See everything at work on a simulated account", id="overview.demo"),
         Binding("u", "update", "Update", tooltip="Count new hours, and compute features", id="overview.update"),
@@ -76,6 +85,7 @@ class OverviewScreen(ConsoleScreen):
         yield FirstRun(self.app.settings)
         with Vertical(id="dashboard"):
             yield Static(id="next-step", markup=False)
+            yield Static(id="alerts", markup=False)
             with Horizontal(id="figures"):
                 yield Panel("Fresh", id="freshness")
                 yield Panel("Counts", id="counts")
@@ -93,7 +103,7 @@ class OverviewScreen(ConsoleScreen):
     def fetch(self, engine: Engine) -> OverviewData:
         """Everything on the screen, at one time."""
         from musktracker import runs
-        from musktracker.db.queries import overview
+        from musktracker.db.queries import alerts, overview
 
         found = tuple(runs.recent(engine, limit=RUNS))
         moment = self.app.now()
@@ -101,6 +111,7 @@ class OverviewScreen(ConsoleScreen):
             overview.read(engine, self.app.zone, moment),
             found,
             tuple(info.state for info in found),
+            *alerts.unseen(engine, ALERTS),
             moment.replace(second=0, microsecond=0),
         )
 
@@ -123,6 +134,8 @@ class OverviewScreen(ConsoleScreen):
             return empty
         if action in ("next_step", "update", "score"):
             return self._data is not None and not empty
+        if action == "acknowledge":
+            return bool(self._data and self._data.alerts) and not empty and not self.app.read_only
         return super().check_action(action, parameters)
 
     def action_next_step(self) -> None:
@@ -145,6 +158,20 @@ class OverviewScreen(ConsoleScreen):
         """Start to score."""
         self.launch("score", {})
 
+    def action_acknowledge(self) -> None:
+        """Note that the first alert was seen, which takes it off the screen."""
+        if self._data is None or not self._data.alerts:
+            return
+        first = self._data.alerts[0]
+
+        def seen(engine: Engine) -> None:
+            from musktracker import runs
+            from musktracker.pipeline import alerts
+
+            alerts.acknowledge(engine, first.id, runs.whoami())
+
+        self.act(seen, done=f"Alert {first.id} is acknowledged")
+
     def action_demo(self) -> None:
         """Go to the demo."""
         self.app.open_demo()
@@ -158,6 +185,7 @@ class OverviewScreen(ConsoleScreen):
     def _show_dashboard(self, data: OverviewData) -> None:
         overview, moment = data.overview, data.minute
         self._show_next(overview)
+        self._show_alerts(data)
         self.query_one("#freshness", Panel).set_lines(self._freshness(overview, moment))
         self.query_one("#counts", Panel).set_lines(self._counts(overview), f"Counts ({overview.counting})")
         self.query_one("#newest-forecast", Panel).set_lines(self._forecast(overview.forecast))
@@ -178,6 +206,15 @@ class OverviewScreen(ConsoleScreen):
                 (" Next ", QUIET), (f" {key} ", "bold $accent"), words, (f"{_why(overview)}   n does it", QUIET)
             )
         line = self.query_one("#next-step", Static)
+        if not (isinstance(line.content, Content) and line.content.is_same(text)):
+            line.update(text)
+
+    def _show_alerts(self, data: OverviewData) -> None:
+        places = [f"{i}/{data.alert_count}  " if data.alert_count > 1 else "" for i in range(1, len(data.alerts) + 1)]
+        lines = [_alert_line(alert, place, data.minute) for alert, place in zip(data.alerts, places, strict=True)]
+        text = Content("\n").join(lines)
+        line = self.query_one("#alerts", Static)
+        line.display = bool(lines)
         if not (isinstance(line.content, Content) and line.content.is_same(text)):
             line.update(text)
 
@@ -250,6 +287,14 @@ class OverviewScreen(ConsoleScreen):
         end = self.app.format_time(overview.stages[1].until, "%m-%d %H:%M")
         title = f"Posts an hour to {end}"
         return title, f"last 48 h: max {max(known)} · mean {sum(known) / len(known):.1f}" if known else "not observed"
+
+
+def _alert_line(alert: OpenAlert, place: str, minute: datetime) -> Content:
+    mark, colour = ALERT_MARKS[alert.severity]
+    since = age(minute - alert.raised_at)
+    return Content.assemble(
+        (f" {mark} ", f"bold {colour}"), (f"{place}{since}  ", QUIET), (printable(alert.message), colour)
+    )
 
 
 def _why(overview: Overview) -> str:

@@ -54,8 +54,8 @@ def parameters(values: Values, zone: ZoneInfo, artifact_dir: Path) -> dict[str, 
         "model": values["model"],
         "hyperparameters": _hyperparameters(values),
         "until": iso(parse_time(until, zone)) if until else None,
-        "backtest_origins": _whole(values["origins"], 0, MOST_ORIGINS),
-        "seed": _whole(values["seed"], 0, 2**31 - 1),
+        "backtest_origins": whole(values["origins"], 0, MOST_ORIGINS),
+        "seed": whole(values["seed"], 0, 2**31 - 1),
     }
 
 
@@ -66,8 +66,8 @@ def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
         "window_days": lambda: _window(values),
         "others": lambda: _others(values),
         "until": lambda: values["until"].strip() and parse_time(values["until"], zone),
-        "origins": lambda: _whole(values["origins"], 0, MOST_ORIGINS),
-        "seed": lambda: _whole(values["seed"], 0, 2**31 - 1),
+        "origins": lambda: whole(values["origins"], 0, MOST_ORIGINS),
+        "seed": lambda: whole(values["seed"], 0, 2**31 - 1),
     }
     for name, check in checks.items():
         try:
@@ -75,6 +75,14 @@ def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
         except UsageError as error:
             found[name] = error.message
     return found
+
+
+def whole(text: str, least: int, most: int) -> int:
+    """A whole number that was typed. Raises UsageError for another text or a number beyond its bounds."""
+    read = text.strip().replace(",", "")
+    if not read.isdecimal() or not least <= int(read) <= most:
+        raise UsageError(f"must be a whole number from {least:,} to {most:,}")
+    return int(read)
 
 
 def _hyperparameters(values: Values) -> dict[str, str]:
@@ -87,7 +95,7 @@ def _window(values: Values) -> dict[str, str]:
         return {}
     if MODELS[values["model"]] is None:
         raise UsageError(f"{label(values['model'])} trains on all there is")
-    return {"window_days": str(_whole(text, 1, 10_000))}
+    return {"window_days": str(whole(text, 1, 10_000))}
 
 
 def _others(values: Values) -> dict[str, str]:
@@ -98,10 +106,3 @@ def _others(values: Values) -> dict[str, str]:
             raise UsageError(f"{part!r} is not name=value")
         found[name] = value
     return found
-
-
-def _whole(text: str, least: int, most: int) -> int:
-    read = text.strip().replace(",", "")
-    if not read.isdecimal() or not least <= int(read) <= most:
-        raise UsageError(f"must be a whole number from {least:,} to {most:,}")
-    return int(read)

@@ -224,11 +224,12 @@ class FormScreen(ModalScreen[Any]):
 
     def _preview_now(self) -> None:
         if self._preview is not None:
-            self.run_worker(self._show_preview(self._preview), group="preview", exclusive=True, exit_on_error=False)
+            show: Any = self._show_preview  # called only once it runs: a form that closes leaves nothing unawaited
+            self.run_worker(show, group="preview", exclusive=True, exit_on_error=False)
 
-    async def _show_preview(self, preview: Callable[[Engine, Values], str]) -> None:
-        engine = self.app.engine
-        if engine is None:
+    async def _show_preview(self) -> None:
+        engine, preview = self.app.engine, self._preview
+        if engine is None or preview is None:
             return
         try:
             text = await in_thread(preview, engine, self.values)

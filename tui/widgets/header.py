@@ -89,11 +89,13 @@ class Header(Widget):
         return Content(GAP).join(parts)
 
     def _runs(self, status: Status, width: int) -> list[Content]:
-        if not status.active:
+        # a service is there all the time: it is shown where nothing else is, or where it is lost
+        active = [run for run in status.active if run.kind != "service" or self._lost(run)] or list(status.active)
+        if not active:
             return []
-        if len(status.active) > 1:
-            return [Content.styled(f"● {len(status.active)} runs", RUN)]
-        run = status.active[0]
+        if len(active) > 1:
+            return [Content.styled(f"● {len(active)} runs", RUN)]
+        run = active[0]
         percent = "" if run.progress is None else f" {run.progress:.0%}"
         if self._lost(run):
             return [Content.styled(f"! {run.kind} lost", BAD)]

@@ -1,32 +1,30 @@
-"""How ingestion from the X API stands, in one line: following, waiting, backing off, stopped or lost."""
+"""How ingestion stands, in one line: following, waiting, backing off, stopped or lost, and what goes on beside."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
+from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 
 from musktracker.text import printable
-from musktracker.timeline import utc
-from tui.widgets.run_progress import STATES, duration, where
+from tui.widgets.run_progress import STATES, duration, waits_until, where
 
 if TYPE_CHECKING:
     from musktracker.runs import RunInfo
     from tui.app import Console
 
 LABEL = 10
-MOMENT = re.compile(r"[,;]?\s*(?:waiting until|until|Trying again at|trying again at) (\d{4}-\d\d-\d\dT\S+?Z)")
-COUNTING_DOWN = {"waiting": "waiting", "backing off": "backing off", "pacing": "pacing"}
 WORKING = {"ingest": "fetching what is new", "backfill": "fetching what was before", "reconcile": "reconciling"}
 
 
 class IngestState(Widget):
-    """One line on the newest run that talks to the API; while it waits, the seconds until it goes on are counted."""
+    """One line on a run that talks to the API, and on those beside it; while one waits, seconds are counted down."""
 
     app: Console
     COMPONENT_CLASSES = {f"ingest-state--{name}" for name in ("dim", "accent", "good", "bad", "warning")}  # noqa: RUF012
@@ -44,6 +42,7 @@ class IngestState(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._info: RunInfo | None = None
+        self._beside: Sequence[RunInfo] = ()
         self._connected = False
         self._painted = Text()
         self._timer: Timer | None = None
@@ -51,13 +50,15 @@ class IngestState(Widget):
     def on_mount(self) -> None:
         self._timer = self.set_interval(1.0, self._tick, pause=True)
 
-    def set_run(self, info: RunInfo | None, *, connected: bool) -> None:
-        """Show the newest run, None where there was none; `connected` is whether there is a token to begin with."""
-        self._info, self._connected = info, connected
+    def set_runs(self, info: RunInfo | None, beside: Sequence[RunInfo] = (), *, connected: bool) -> None:
+        """Show a run, None where there was none, and those that go on beside it.
+
+        `connected` is whether there is a token to begin with.
+        """
+        self._info, self._beside, self._connected = info, beside, connected
         self._update()
         if self._timer is not None:
-            waits = info is not None and waits_until(info, self.app.now()) is not None
-            (self._timer.resume if waits else self._timer.pause)()
+            (self._timer.resume if self._waits() else self._timer.pause)()
 
     def render(self) -> Text:
         """The line."""
@@ -65,26 +66,38 @@ class IngestState(Widget):
         return self._painted
 
     def _line(self) -> Text:
+        now = self.app.now()
         mark, word, rest, tone = ingest_words(
-            self._info, self.app.now(), connected=self._connected, format_time=self.app.format_time
+            self._info, now, connected=self._connected, format_time=self.app.format_time
         )
         line = Text(no_wrap=True, overflow="ellipsis", end="")
-        parts = (("X API".ljust(LABEL), "dim"), (f"{mark} {word}", tone), (f" · {rest}" if rest else "", "dim"))
-        for text, style in parts:
+        parts = [("X API".ljust(LABEL), "dim"), (f"{mark} {word}", tone)]
+        for info in self._beside:
+            words, style = beside_words(info, now)
+            parts += [(" · ", "dim"), (words, style)]
+        for text, style in (*parts, (f" · {rest}" if rest else "", "dim")):
             line.append(printable(text), self.get_component_rich_style(f"ingest-state--{style}"))
         line.truncate(max(self.size.width, 1), overflow="ellipsis")
         return line
 
     def _update(self) -> None:
-        line = self._line()
-        if (line.plain, line.spans) != (self._painted.plain, self._painted.spans):
+        line, painted = self._line(), self._painted
+        if line.spans != painted.spans or len(line) != len(painted):
             self.refresh()
+        elif line.plain != painted.plain:  # the same words but for some figures, which alone are painted
+            differ = [i for i, (new, old) in enumerate(zip(line.plain, painted.plain, strict=True)) if new != old]
+            begin = cell_len(line.plain[: differ[0]])
+            self.refresh(Region(begin, 0, cell_len(line.plain[: differ[-1] + 1]) - begin, 1))
 
     def _tick(self) -> None:
         if self.screen.is_current:
             self._update()
-            if self._timer is not None and (self._info is None or waits_until(self._info, self.app.now()) is None):
+            if self._timer is not None and not self._waits():
                 self._timer.pause()
+
+    def _waits(self) -> bool:
+        now = self.app.now()
+        return any(info is not None and waits_until(info, now) for info in (self._info, *self._beside))
 
 
 def ingest_words(
@@ -104,8 +117,7 @@ def ingest_words(
         return mark, word, f"{info.kind} #{info.id}", "warning" if word == "stopping" else tone
     until = waits_until(info, now)
     if until is not None:
-        reason = MOMENT.sub("", info.message or "")
-        return "◔", f"{info.stage}, {duration(until - now)} left", reason.strip(" ;,"), "warning"
+        return "◔", f"{info.stage}, {duration(until - now)} left", info.message or "", "warning"
     if info.kind == "ingest" and info.parameters.get("follow"):
         since = format_time(info.started_at or info.created_at, "%m-%d %H:%M")
         return mark, "following", f"since {since} · run {info.id} by {info.who}", "good"
@@ -113,18 +125,18 @@ def ingest_words(
     return mark, WORKING.get(info.kind, info.kind), f"{percent}run {info.id} by {info.who}", tone
 
 
-def waits_until(info: RunInfo, now: datetime) -> datetime | None:
-    """Until when a run waits, as it said; None where it works, or should by now."""
-    if not info.active or info.lost or info.stage not in COUNTING_DOWN:
-        return None
-    found = MOMENT.search(info.message or "")
-    if found is None:
-        return None
-    try:
-        until = utc(datetime.fromisoformat(found[1]))
-    except ValueError:
-        return None
-    return until if until - now > timedelta() else None
+def beside_words(info: RunInfo, now: datetime) -> tuple[str, str]:
+    """A run that goes on beside another, with how far it is; and the tone."""
+    until = waits_until(info, now)
+    if info.lost:
+        return f"{info.kind} lost", "bad"
+    if info.cancel_requested_at is not None:
+        return f"{info.kind} stopping", "warning"
+    if until is not None:
+        return f"{info.kind} ◔ {duration(until - now)}", "warning"
+    if info.status == "queued":
+        return f"{info.kind} starting", "accent"
+    return info.kind if info.progress is None else f"{info.kind} {info.progress:.0%}", "accent"
 
 
 def _ended(info: RunInfo, mark: str, tone: str, format_time: Callable[..., str]) -> tuple[str, str, str, str]:

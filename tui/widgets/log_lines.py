@@ -132,7 +132,9 @@ class LogLines:
 
 
 def text(line: LogLine) -> str:
-    """A line's message and fields as one text."""
+    """A line's message and fields as one text; the points of a curve are drawn, not read."""
+    if "points" in line.fields:
+        return line.message
     fields = " ".join(f"{name}={value}" for name, value in line.fields.items())
     return f"{line.message}  {fields}" if fields else line.message
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tui.ascii import is_utf8
-
 if TYPE_CHECKING:
     from textual.app import App
+
+from tui.ascii import is_utf8
 
 Depth = Literal["truecolor", "256", "16", "none"]
 Glyphs = Literal["braille", "blocks", "ascii"]

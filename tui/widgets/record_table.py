@@ -102,6 +102,12 @@ class RecordTable(LineList, Generic[Record]):
         if self.record is not None and self._key(self.record) != key:
             self.post_message(self.Moved(self))
 
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """Show others; `cells` gives the texts of these from now on."""
+        self.columns = tuple(columns)
+        self._widths = (-1, [])
+        self.refresh()
+
     def select(self, key: Hashable) -> bool:
         """Put the cursor on the record with this key; False where there is none."""
         for i, record in enumerate(self.records):

@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
@@ -56,6 +57,14 @@ class RunLog(Vertical):
         Binding("enter", "open", "Open", show=False, tooltip="Show the whole line", id="log.open"),
         Binding("escape", "clear", "Clear", show=False, tooltip="Drop the search or the mark", id="log.clear"),
     ]
+
+    class Read(Message):
+        """Lines of a run were read; in which order pages come is not told."""
+
+        def __init__(self, run_id: int, lines: list[LogLine]) -> None:
+            super().__init__()
+            self.run_id = run_id
+            self.lines = lines
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -215,6 +224,7 @@ class RunLog(Vertical):
         if page is None or not self._shows(run_id):
             return
         self.view.append(page)
+        self.post_message(self.Read(run_id, page))
         self._opened = True
         while len(page) == PAGE and not self.view.lines.full:
             oldest = self.view.lines.oldest_id
@@ -222,6 +232,7 @@ class RunLog(Vertical):
             if not page or not self._shows(run_id):
                 return
             self.view.prepend(page)
+            self.post_message(self.Read(run_id, page))
 
     def _poll(self) -> None:
         info = self.run_info
@@ -234,8 +245,9 @@ class RunLog(Vertical):
             while self._shows(run_id):
                 newest = self.view.lines.newest_id
                 page = await self._read(partial(_after, run_id=run_id, after=newest)) or []
-                if self._shows(run_id):
+                if page and self._shows(run_id):
                     self.view.append(page)
+                    self.post_message(self.Read(run_id, page))
                 if len(page) < PAGE:
                     return
         finally:

@@ -122,7 +122,15 @@ def where(info: RunInfo, now: datetime) -> tuple[str, str]:
         return info.error, "bad" if info.status == "failed" else "warning"
     if info.status == "queued":
         return "Waiting for its process to start", "dim"
-    return " · ".join(filter(None, (info.stage, info.message))) or "", "dim"
+    until = waits_until(info, now)
+    left = None if until is None else f"{duration(until - now)} left"
+    return " · ".join(filter(None, (info.stage, left, info.message))) or "", "dim"
+
+
+def waits_until(info: RunInfo, now: datetime) -> datetime | None:
+    """When a run goes on that waits; None where it works, or should by now."""
+    until = info.waits_until if info.active and not info.lost else None
+    return until if until is not None and until > now else None
 
 
 def duration(length: timedelta) -> str:

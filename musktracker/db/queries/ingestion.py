@@ -29,7 +29,7 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class OpenRange:
-    """Time that is still to fetch: `purpose` is follow, backfill or recheck; `begun` whether posts of it came."""
+    """Time that is still to fetch: `purpose` is follow or backfill; `begun` whether posts of it came."""
 
     purpose: str
     endpoint: str

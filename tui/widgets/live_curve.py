@@ -1,0 +1,131 @@
+"""The scores of a run's origins as a curve that grows while the run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from musktracker.text import printable
+from tui.widgets.plot import Plot, Sheet, Values
+from tui.widgets.plot_axes import format_count, value_ticks
+
+if TYPE_CHECKING:
+    from musktracker.runs import LogLine
+
+EMPTY = "No scores to draw: the curve grows while a run scores origins"
+SCORES = {"crps_total_24": "CRPS of 24 hours' total", "total_168": "CRPS of 7 days' total"}
+
+
+class LiveCurve(Vertical):
+    """Each score of the model that was told of last, the mean so far as a line, and the means of all models."""
+
+    DEFAULT_CSS = """
+    LiveCurve {
+        & > #curve-title { height: 1; color: $text-muted; background: $surface; padding: 0 1;
+            text-wrap: nowrap; text-overflow: ellipsis; }
+        & > #curve-means { height: auto; max-height: 2; padding: 0 1; display: none; }
+        & > Plot { padding: 0; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.run_id: int | None = None
+        self.model = ""
+        self._points: dict[str, dict[str, float | None]] = {}
+        self._told: dict[str, tuple[int, str]] = {}  # by model: how many origins, which score
+        self._newest = 0
+
+    @property
+    def scores(self) -> Values:
+        """The scores of the model that is shown, in the order of their origins; None where there is none."""
+        points = self._points.get(self.model, {})
+        return [points[origin] for origin in sorted(points)]
+
+    def compose(self) -> ComposeResult:
+        yield Static("Curve", id="curve-title", markup=False)
+        yield Plot(empty=EMPTY)
+        yield Static(id="curve-means", markup=False)
+
+    def follow_run(self, run_id: int | None) -> None:
+        """Show another run's scores, of which none has come yet."""
+        if run_id != self.run_id:
+            self.run_id, self.model, self._newest = run_id, "", 0
+            self._points, self._told = {}, {}
+            self._show()
+
+    def add(self, run_id: int, lines: Iterable[LogLine]) -> None:
+        """Take in what lines of a run's log tell of scores."""
+        self.follow_run(run_id)
+        told = [line for line in lines if line.fields.get("points")]
+        for line in told:
+            self._take(line.id, line.fields)
+        if told:
+            self._show()
+
+    def _take(self, line_id: int, fields: Any) -> None:
+        model = str(fields.get("model", ""))
+        self._points.setdefault(model, {}).update(dict(fields["points"]))
+        self._told[model] = int(fields.get("of", 0)), str(fields.get("score", ""))
+        if line_id >= self._newest:
+            self._newest, self.model = line_id, model
+
+    def _show(self) -> None:
+        scores = self.scores
+        of, score = self._told.get(self.model, (0, ""))
+        title = "Curve"
+        if scores:
+            parts = (self.model, _mean_text(scores), f"{len(scores):,} of {of:,} origins", SCORES.get(score, score))
+            title = " · ".join(map(printable, parts))
+        self.query_one("#curve-title", Static).update(title)
+        draw = partial(draw_curve, scores=scores, of=of) if scores else None
+        self.query_one(Plot).set_plot(draw, of=(self.model, of, tuple(scores)), empty=EMPTY)
+        self._show_means()
+
+    def _show_means(self) -> None:
+        line = self.query_one("#curve-means", Static)
+        means = {model: _mean(list(points.values())) for model, points in self._points.items()}
+        ranked = sorted((mean, model) for model, mean in means.items() if mean is not None)
+        line.display = len(ranked) > 1
+        parts = [f"{printable(model)} {mean:.4g}" for mean, model in ranked]
+        line.update(Content("Means so far: " + " · ".join(parts)))
+
+
+def draw_curve(sheet: Sheet, scores: Values, of: int) -> None:
+    """Scores origin by origin, and their mean so far as a line."""
+    places = [float(k) for k in range(1, len(scores) + 1)]
+    colours = sheet.colours
+    sheet.line(places, running_means(scores), sheet.fine, colours.mean)
+    sheet.points(places, scores, sheet.dot, colours.strong)
+    top = 1.08 * max((value for value in scores if value is not None), default=1.0) or 1.0
+    sheet.y_axis(0.0, top, [(tick, format_count(tick)) for tick in value_ticks(top, max(sheet.rows // 3, 1))])
+    last = float(max(of, len(scores), 2))
+    inner = [tick for tick in value_ticks(last, max(sheet.width // 12, 2)) if 1 < tick < 0.94 * last]
+    sheet.x_axis(1.0, last, [(tick, format_count(tick)) for tick in (1.0, *inner, last)])
+
+
+def running_means(scores: Values) -> list[float | None]:
+    """The mean of all known scores up to each."""
+    found: list[float | None] = []
+    total, n = 0.0, 0
+    for score in scores:
+        if score is not None:
+            total, n = total + score, n + 1
+        found.append(total / n if n else None)
+    return found
+
+
+def _mean(scores: Values) -> float | None:
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _mean_text(scores: Values) -> str:
+    mean = _mean(scores)
+    return "none known" if mean is None else f"mean {mean:,.2f}"
