@@ -326,13 +326,13 @@ async def test_v_shows_how_the_total_and_the_bracket_moved_where_there_is_no_roo
         assert screen.query_one(BracketBars).has_focus
 
 
-async def test_another_bracket_has_another_course(forecast: Engine, opened: Opened) -> None:
+async def test_another_bracket_has_another_course(forecast: Engine, opened: Opened, settled: Any) -> None:
     async with opened((120, 36)) as (pilot, screen):
         chart = screen.query_one("#chart-chance", FanChart)
         assert chart.fan is not None
         before = chart.fan.mean
         await pilot.press("j")
-        await pilot.pause()
+        await settled(pilot)
         assert chart.fan.mean != before
 
 
@@ -402,8 +402,8 @@ def test_hours_that_were_not_observed_are_told(forecast: Engine) -> None:
     ],
 )
 async def test_the_screen_looks_as_it_did(
-    forecast: Engine, opened: Opened, snapshot: Any, size: tuple[int, int], keys: tuple[str, ...], name: str
+    forecast: Engine, opened: Opened, settled: Any, snapshot: Any, size: tuple[int, int], keys: Any, name: str
 ) -> None:
     async with opened(size, keys) as (pilot, _):
-        await pilot.pause()
+        await settled(pilot)
         snapshot(pilot.app, name)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid
@@ -217,16 +217,17 @@ class CalibrationScreen(RunningScreen):
         one = self.query_one(ScoreTable).record
         if one is not None and _key(one) != self._wanted:
             self._wanted = _key(one)
-            self.run_worker(self._load(self._wanted), group="choose", exclusive=True, exit_on_error=False)
+            self._load()
 
-    async def _load(self, wanted: Key) -> None:
+    @work(group="choose", exclusive=True, exit_on_error=False)
+    async def _load(self) -> None:
         """Show another version or horizon; those that the cursor only passes are left out."""
         from musktracker.db.queries import calibration
 
-        engine, data = self.app.engine, self._data
-        if engine is None or data is None:
-            return
         await asyncio.sleep(SETTLE_SECONDS)
+        engine, data, wanted = self.app.engine, self._data, self._wanted
+        if engine is None or data is None or wanted is None:
+            return
         try:
             weeks = await in_thread(lambda: tuple(calibration.by_week(engine, data.counting, *wanted)))
         except Exception as error:

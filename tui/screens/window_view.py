@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 VIEWS = ("brackets", "total", "chance")
 ROOMY = (110, 28)  # columns and rows from which on everything is shown at once
 LINES = ("span", "count", "total", "source")
+SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,12 @@ class WindowScreen(RunningScreen):
     @on(LineList.Moved, "BracketBars")
     def _moved(self) -> None:
         self._show_rate()
+        self._choose_bracket()
+
+    @work(group="bracket", exclusive=True, exit_on_error=False)
+    async def _choose_bracket(self) -> None:
+        """Draw the course of another bracket; those that the cursor only passes are left out."""
+        await asyncio.sleep(SETTLE_SECONDS)
         if self._data is not None:
             self._show_chance(self._data)
 
