@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from types import FrameType
 from typing import Any, Protocol, Self
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, String, cast, delete, insert, or_, select, update
 from sqlalchemy.exc import OperationalError
 
 from musktracker.config import LOG_LEVELS, Settings
@@ -463,16 +463,34 @@ def get(engine: Engine, run_id: int) -> RunInfo:
 
 
 def recent(
-    engine: Engine, *, limit: int = 50, kinds: Sequence[str] | None = None, active: bool | None = None
+    engine: Engine,
+    *,
+    limit: int = 50,
+    kinds: Sequence[str] | None = None,
+    active: bool | None = None,
+    holding: str = "",
 ) -> list[RunInfo]:
-    """The newest runs first; of some kinds only, or active ones only, where asked."""
+    """The newest runs first; of some kinds only, or active ones only, where asked.
+
+    With words to be `holding`, only runs that have each of them, whatever its case, in their id, kind, status,
+    parameters, stage, message, error, host or starter. Active ones hold "lost" too: only time tells.
+    """
     query = select(RunRow.__table__).order_by(RunRow.id.desc()).limit(limit)
     if kinds is not None:
         query = query.where(RunRow.kind.in_(kinds))
     if active is not None:
         query = query.where(RunRow.status.in_(ACTIVE) if active else RunRow.status.not_in(ACTIVE))
+    for word in holding.split():
+        query = query.where(_holds(word))
     with reading(engine) as connection:
         return [_info(row) for row in connection.execute(query)]
+
+
+def _holds(word: str) -> ColumnElement[bool]:
+    searched = (RunRow.kind, RunRow.status, RunRow.parameters, RunRow.stage, RunRow.message, RunRow.error)
+    columns = (cast(RunRow.id, String), *searched, RunRow.host, RunRow.who)
+    found = or_(*(column.icontains(word, autoescape=True) for column in columns))
+    return or_(found, RunRow.status.in_(ACTIVE)) if word.lower() in "lost" else found
 
 
 def log_lines(

@@ -211,3 +211,19 @@ def test_a_launched_run_lives_in_a_process_of_its_own(settings: Settings, engine
     info = runs.get(engine, run_id)
     assert (info.status, info.error) == ("succeeded", None)
     assert info.pid not in (None, os.getpid())
+
+
+def test_runs_are_found_by_all_the_words_they_hold_whatever_their_case(engine: Engine) -> None:
+    first = runs.create(engine, "train", {"model": "hawkes"}, lease=None)
+    second = runs.create(engine, "import", {"files": ["50%_of.csv"]}, lease=None)
+
+    def found(words: str) -> list[int]:
+        return [info.id for info in runs.recent(engine, holding=words)]
+
+    assert found("") == [second, first]
+    assert found("HAWKES train") == [first]
+    assert found("hawkes import") == []
+    assert found("0%_of") == [second]
+    assert found("_hawkes") == []
+    assert found(f"queued {second}") == [second]
+    assert found("lost") == [second, first]  # what goes on may be lost by the time it is shown

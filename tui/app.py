@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from musktracker.db.queries.overview import Status
     from musktracker.db.queries.pulse import Pulse
+    from tui.exporting import Part
 
 SCREENS = {
     "overview": "Overview",
@@ -255,14 +257,9 @@ class Console(App[None], inherit_bindings=False):
         self.push_screen(HelpScreen(self.screen, self.focused))
 
     def action_export(self) -> None:
-        """Write what has the focus, or else the first table or chart of the screen, to a file."""
-        from tui.exporting import Exportable
+        """Write a table or a drawing of the screen to a file, at first what has the focus; or all as a picture."""
         from tui.screens.export_form import export_form
 
-        focused = [] if self.focused is None else [self.focused]
-        widgets = (*focused, *self.screen.query("*").results())
-        shown = (found.exported() for found in widgets if isinstance(found, Exportable) and found.display)
-        exported = next((found for found in shown if found is not None), None)
         title = self.screen.title or self.current_mode
         picture = self.export_screenshot(title=f"{self.TITLE} · {title}")
         name = f"{title.lower()}-{self.now():%Y%m%d-%H%M}"
@@ -271,7 +268,21 @@ class Console(App[None], inherit_bindings=False):
             if path is not None:
                 self.notify(f"Wrote {path}", markup=False)
 
-        self.push_screen(export_form(name, exported, picture, Path.cwd()), told)
+        self.push_screen(export_form(name, self._parts(title), picture, Path.cwd()), told)
+
+    def _parts(self, title: str) -> list[Part]:
+        """What of the screen can be written; first what has the focus."""
+        from tui.exporting import Exportable, Part, picture, title_of
+
+        parts = []
+        rows = self.screen._compositor.render_strips(self.size)
+        for widget in sorted(self.screen.query("*").results(), key=lambda each: each is not self.focused):
+            exported = widget.exported() if isinstance(widget, Exportable) and widget.region else None
+            if exported is not None:
+                region, name = widget.region, title_of(widget)
+                part = [row.crop(region.x, region.right) for row in rows[region.y : region.bottom]]
+                parts.append(Part(name, exported, partial(picture, part, region.width, f"{title} · {name}")))
+        return parts
 
     def action_command_palette(self) -> None:
         """Open the palette."""
@@ -314,7 +325,7 @@ class Console(App[None], inherit_bindings=False):
             yield SystemCommand("Import posts…", "Start a run", screen.action_import)  # type: ignore[attr-defined]
             yield SystemCommand("Refresh counts and features", "Start a run", lambda: launch("refresh", {}))
             yield SystemCommand("Score forecasts", "Start a run", lambda: launch("score", {}))
-        if self.settings.account != "demo":
+        if self.settings.account != "demo" and not self.read_only:
             yield SystemCommand("Open the demo", "A simulated account, on a database of its own", self.open_demo)
 
     def get_key_display(self, binding: Binding) -> str:

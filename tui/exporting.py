@@ -1,19 +1,26 @@
-"""What a screen shows, as a file: tables and series as CSV, JSON or Markdown, the screen itself as an SVG picture."""
+"""What a screen shows, as a file: tables and series as CSV, JSON or Markdown, the screen or a part of it as SVG."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from rich.console import Console as RichConsole
+from rich.segment import Segment, Segments
 
 from musktracker.errors import MuskTrackerError
 from musktracker.text import printable
 from musktracker.timeline import iso
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,15 @@ class Exported:
         return "\n".join("| " + " | ".join(map(_markdown, line)) + " |" for line in lines) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A widget of a screen that can be written: what it is called, what it holds, and its picture in SVG."""
+
+    title: str
+    exported: Exported
+    picture: Callable[[], str]
+
+
 @runtime_checkable
 class Exportable(Protocol):
     """A widget whose contents can leave the console."""
@@ -50,6 +66,37 @@ class Exportable(Protocol):
     def exported(self) -> Exported | None:
         """What it holds now; None where it holds nothing."""
         ...
+
+
+def of_series(records: Sequence[Mapping[str, Any]]) -> Exported | None:
+    """Points of a drawing, each with the same names; None where there is none."""
+    if not records:
+        return None
+    rows = [["" if value is None else str(_plain(value)) for value in record.values()] for record in records]
+    return Exported(records, list(records[0]), rows)
+
+
+def title_of(widget: Widget) -> str:
+    """What a widget is called: as its frame says, or as its kind is named."""
+    frames = (getattr(node, "border_title", None) for node in (widget, widget.parent))
+    framed = next((str(title) for title in frames if title), "")
+    return framed.partition(" · ")[0] or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(widget).__name__).lower()
+
+
+def picture(rows: Sequence[Iterable[Segment]], width: int, title: str) -> str:
+    """Rows of a screen as an SVG picture."""
+    console = RichConsole(
+        width=width,
+        height=len(rows),
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        record=True,
+        legacy_windows=False,
+    )
+    for row in rows:
+        console.print(Segments([*row, Segment.line()]), end="")
+    return console.export_svg(title=title)
 
 
 def record_of(value: Any) -> dict[str, Any]:

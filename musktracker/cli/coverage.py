@@ -70,10 +70,11 @@ def _print(data: dict[str, Any], settings: Settings) -> None:
     if not data["spans"]:
         print("Nothing is covered yet. musktracker import FILE or musktracker ingest bring posts in.")
     else:
-        header = (f"from ({settings.timezone})", "to", "days", "source")
-        print(table(header, [_row(span, span["source"], settings) for span in data["spans"]]))
-        print(f"\n{data['observed']:.2%} of the time since the first is observed; every kind of post, of which")
-        print(f"those of the definition {data['counting']!r} are counted.")
+        header = (f"from ({settings.timezone})", "to", "days", "source", "posts")
+        spans = [(*_row(span, span["source"], settings), span["counting"]) for span in data["spans"]]
+        print(table(header, spans))
+        print(f"\nOf {data['observed']:.2%} of the time since the first every post was seen that is counted,")
+        print(f"which are those of the definition {data['counting']!r}.")
     if data["holes"]:
         print()
         rows = [_row(hole, hole["reason"] or "not fetched", settings) for hole in data["holes"]]

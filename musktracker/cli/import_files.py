@@ -11,7 +11,9 @@ are, but an unknown kind is filled in.
 
 The time between a file's first and last post counts as observed whole: an hour in it without a post is a zero.
 --covers says it better where the collection is known to be wider, --hole leaves out what was not collected (also of
-what the same source covered before), --no-coverage claims nothing. Times without an offset are in the display zone.
+what the same source covered before), --no-coverage claims nothing, --only without_replies says that replies were not
+collected: such time counts as observed only where replies are not counted. Times without an offset are in the display
+zone.
 
 Exit codes: 0 also where everything was stored already; 1 where a file could not be imported, or, with --strict, at
 the first bad row (nothing of that file is stored then).
@@ -48,6 +50,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     coverage.add_argument(
         "--covers", metavar="START..END", help="the time the files hold every post of, end excluded"
     )
+    parser.add_argument(
+        "--only",
+        metavar="COUNTING",
+        help="the files hold every post that this definition counts, and not every other: without_replies",
+    )
     coverage.add_argument("--no-coverage", action="store_true", help="the files do not hold every post of any time")
     parser.add_argument(
         "--hole", metavar="START..END", action="append", default=[], help="time that was not collected (repeatable)"
@@ -80,6 +87,7 @@ def _parameters(arguments: argparse.Namespace, zone: ZoneInfo) -> dict[str, Any]
         "dry_run": arguments.dry_run,
         "covers": _span(arguments.covers, zone) if arguments.covers else None,
         "holes": [_span(text, zone) for text in arguments.hole],
+        "counting": arguments.only,
     }
     parameters = {name: value for name, value in given.items() if value}
     if arguments.no_coverage:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Engine, or_, select, true
 
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Base, DatabaseSetting, RawTweet
+from musktracker.db.tables import Base, Coverage, DatabaseSetting, RawTweet
 from musktracker.db.upsert import upsert
 from musktracker.errors import UsageError
 from musktracker.timeline import now
@@ -49,7 +49,7 @@ def get(database: Engine | Connection, name: str) -> str | None:
 def set(engine: Engine, name: str, value: str) -> None:
     """Set a setting. Raises UsageError for a counting that is not defined."""
     if name == COUNTING:
-        _known(value)
+        known(value)
     columns, rows = ("name", "value", "updated_at"), [(name, value, now())]
     table = Base.metadata.tables[DatabaseSetting.__tablename__]
     with writing(engine) as connection:
@@ -58,16 +58,22 @@ def set(engine: Engine, name: str, value: str) -> None:
 
 def counting(database: Engine | Connection) -> str:
     """The name of the definition of which posts count. After a change the next refresh counts everything anew."""
-    return _known(get(database, COUNTING) or DEFAULT_COUNTING).name
+    return known(get(database, COUNTING) or DEFAULT_COUNTING).name
 
 
 def counting_condition(name: str) -> ColumnElement[bool]:
     """The posts (rows of raw_tweets, deleted ones too) that count under a definition."""
-    left_out = _known(name).leaves_out
+    left_out = known(name).leaves_out
     return or_(RawTweet.kind.is_(None), RawTweet.kind.not_in(left_out)) if left_out else true()
 
 
-def _known(name: str) -> Counting:
+def coverage_condition(name: str) -> ColumnElement[bool]:
+    """The rows of coverage that say that every post a definition counts was seen."""
+    return Coverage.counting.in_({DEFAULT_COUNTING, known(name).name})
+
+
+def known(name: str) -> Counting:
+    """A definition by its name. Raises UsageError."""
     try:
         return COUNTINGS[name]
     except KeyError:

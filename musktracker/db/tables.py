@@ -427,7 +427,7 @@ class RunLogLine(Base):
 
 
 class Coverage(Base):
-    """A span of time in which every post of the account was seen by a source."""
+    """A span of time in which a source saw every post of the account that a `counting` counts (`all`: every one)."""
 
     __tablename__ = "coverage"
     __table_args__ = (CheckConstraint("span_end > span_start", name="ck_coverage_order"),)
@@ -437,6 +437,7 @@ class Coverage(Base):
     span_start: Mapped[datetime]
     span_end: Mapped[datetime]
     created_at: Mapped[datetime]
+    counting: Mapped[str] = mapped_column(String(32), server_default="all")
 
 
 class CoverageHole(Base):

@@ -21,13 +21,14 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Text, extr
 
 from musktracker.db import settings, verbatim
 from musktracker.db.engines import is_sqlite, writing
-from musktracker.db.tables import Base, Coverage, Feature, RawTweet, TimeBucket
+from musktracker.db.queries.coverage import covered_of
+from musktracker.db.tables import Base, Feature, RawTweet, TimeBucket
 from musktracker.db.upsert import upsert
 from musktracker.models.base import History, IntArray
 from musktracker.pipeline import features
 from musktracker.pipeline.features import Stored
 from musktracker.runs import Run
-from musktracker.timeline import HOUR, Span, floor_hour, from_hour_index, hour_index, iso, now, union
+from musktracker.timeline import HOUR, Span, floor_hour, from_hour_index, hour_index, iso, now
 
 TABLE = Base.metadata.tables[TimeBucket.__tablename__]
 KEY = ("bucket_start", "granularity")
@@ -86,7 +87,7 @@ def _snapshot(engine: Engine) -> Iterator[Connection]:
 
 def _history(connection: Connection, moment: datetime, counting: str) -> History:
     """The counts of the observed hours that are over, and the events."""
-    spans = _observed(connection, floor_hour(moment))
+    spans = _observed(connection, counting, floor_hour(moment))
     if not spans:
         return History(0, np.empty(0))
     whole = Span(spans[0].start, spans[-1].end)
@@ -99,9 +100,9 @@ def _history(connection: Connection, moment: datetime, counting: str) -> History
     return History(first, counts, features.events(connection))
 
 
-def _observed(connection: Connection, until: datetime) -> list[Span]:
-    """The whole hours that were observed and are over."""
-    covered = union(Span(*row) for row in connection.execute(select(Coverage.span_start, Coverage.span_end)))
+def _observed(connection: Connection, counting: str, until: datetime) -> list[Span]:
+    """The whole hours of which every post that counts was seen, and that are over."""
+    covered = covered_of(connection, counting)
     whole = (Span(span.start, min(span.end, until)).whole_hours() for span in covered)
     return [span for span in whole if span.end > span.start]
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, select
 
-from musktracker import timeline
 from musktracker.db import settings
 from musktracker.db.engines import reading
+from musktracker.db.queries.coverage import covered_of
 from musktracker.db.tables import (
-    Coverage,
     ForecastTotal,
     ModelMetadata,
     RawTweet,
@@ -64,9 +63,8 @@ def _ingesting_since(connection: Connection) -> datetime | None:
 
 
 def _observed(connection: Connection, moment: datetime) -> tuple[Span, ...]:
-    query = select(Coverage.span_start, Coverage.span_end).where(Coverage.span_start < moment)
-    spans = timeline.union(Span(*row) for row in connection.execute(query))
-    return tuple(Span(span.start, min(span.end, moment)) for span in spans)
+    spans = covered_of(connection, settings.counting(connection))
+    return tuple(Span(span.start, min(span.end, moment)) for span in spans if span.start < moment)
 
 
 def _posts(connection: Connection, moment: datetime, counting: str) -> tuple[datetime, ...]:

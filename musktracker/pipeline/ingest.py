@@ -18,7 +18,9 @@ from typing import Any
 from sqlalchemy import Engine, exists, select
 
 from musktracker import timeline
+from musktracker.db import settings
 from musktracker.db.engines import is_sqlite, reading
+from musktracker.db.settings import DEFAULT_COUNTING
 from musktracker.db.tables import RawTweet
 from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.pipeline.store import cover, fill_kinds, insert_rows, sqlite_times, stored_kinds, storing, without
@@ -72,17 +74,19 @@ def import_files(
     coverage: bool = True,
     covers: Sequence[str] | None = None,
     holes: Sequence[Sequence[str]] = (),
+    counting: str = DEFAULT_COUNTING,
 ) -> dict[str, Any]:
     """Bring in the posts of files; a post that is there already stays as it is, but for an unknown kind.
 
     Each file covers the time from its first post to its last; instead, `covers` (start, end; ISO 8601 with offset) is
     what all of them cover together, once all are in; `holes` (pairs of times) are never covered, and are taken out of
-    what this source covered before; without `coverage` nothing is covered. `dry_run` writes nothing.
+    what this source covered before; without `coverage` nothing is covered. `counting` names the posts of which the
+    files hold every one. `dry_run` writes nothing.
 
     Returns totals, and under "files" a FileOutcome each. Raises UsageError for parameters that cannot be,
     MuskTrackerError where no file could be used, and under `strict` at the first bad row.
     """
-    plan = _Plan(source or SOURCE, coverage, covers, holes)
+    plan = _Plan(source or SOURCE, coverage, covers, holes, counting)
     importer = _Importer(engine, run, plan, dry_run)
     options = {"mapping": dict(mapping or {}), "author": author_id, "strict": strict}
     outcomes: list[FileOutcome] = []
@@ -110,13 +114,19 @@ class _Plan:
     """What is to be stored under which name, and what of time it covers; checked."""
 
     def __init__(
-        self, source: str, coverage: bool, covers: Sequence[str] | None, holes: Sequence[Sequence[str]]
+        self,
+        source: str,
+        coverage: bool,
+        covers: Sequence[str] | None,
+        holes: Sequence[Sequence[str]],
+        counting: str,
     ) -> None:
         if not (source.isprintable() and 1 <= len(source.strip()) <= 32):
             raise UsageError("The source's name must have 1 to 32 printable characters")
         if not coverage and (covers or holes):
             raise UsageError("What is covered, or a hole in it, makes no sense without coverage")
         self.source = source.strip()
+        self.counting = settings.known(counting).name
         self.coverage = coverage
         self.covers = _span(covers) if covers else None
         self.holes = timeline.union(_span(hole) for hole in holes)
@@ -211,7 +221,15 @@ class _Importer:
                 imported = insert_rows(connection, new_rows)
                 updated = fill_kinds(connection, filled_rows)
                 if spans is not None:
-                    cover(connection, self._plan.source, spans, holes=self._plan.holes, moment=self._moment)
+                    plan = self._plan
+                    cover(
+                        connection,
+                        plan.source,
+                        spans,
+                        holes=plan.holes,
+                        moment=self._moment,
+                        counting=plan.counting,
+                    )
         outcome.imported += imported
         outcome.already_there += len(batch) - imported
         outcome.updated += updated

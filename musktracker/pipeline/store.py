@@ -17,6 +17,8 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from musktracker import runs, timeline
 from musktracker.db import verbatim
 from musktracker.db.engines import in_turn, is_sqlite, writing
+from musktracker.db.queries.coverage import covered_of
+from musktracker.db.settings import DEFAULT_COUNTING
 from musktracker.db.tables import Base, Coverage, CoverageHole, RawTweet
 from musktracker.db.upsert import upsert
 from musktracker.runs import Run
@@ -113,13 +115,21 @@ def mark_deleted(connection: Connection, ids: Sequence[str], moment: datetime) -
 
 
 def cover(
-    connection: Connection, source: str, spans: Iterable[Span], *, holes: Iterable[Span] = (), moment: datetime
+    connection: Connection,
+    source: str,
+    spans: Iterable[Span],
+    *,
+    holes: Iterable[Span] = (),
+    moment: datetime,
+    counting: str = DEFAULT_COUNTING,
 ) -> None:
     """Add spans to what a source covers, and take holes out of it; rows that neither changes stay as they are.
 
-    What is covered now is no recorded hole any more, whichever source found it.
+    `counting` is whose posts it saw every one of. What is covered now is no recorded hole any more, whichever source
+    found it, unless only some kinds of posts were seen.
     """
-    rows = connection.execute(select(Coverage.__table__).where(Coverage.source == source)).all()
+    same = (Coverage.source == source, Coverage.counting == counting)
+    rows = connection.execute(select(Coverage.__table__).where(*same)).all()
     stored = {Span(row.span_start, row.span_end): row.id for row in rows}
     wanted = without(timeline.union([*stored, *spans]), list(holes))
     gone = [span for span in stored if span not in wanted]
@@ -132,15 +142,16 @@ def cover(
             connection.execute(update(Coverage).where(Coverage.id == stored[grown]).values(span_end=span.end))
         else:
             values = {"source": source, "span_start": span.start, "span_end": span.end, "created_at": moment}
-            connection.execute(insert(Coverage).values(values))
+            connection.execute(insert(Coverage).values(**values, counting=counting))
     if gone:
         connection.execute(delete(Coverage).where(Coverage.id.in_([stored[span] for span in gone])))
-    _trim_holes(connection, wanted)
+    if counting == DEFAULT_COUNTING:
+        _trim_holes(connection, wanted)
 
 
 def record_hole(connection: Connection, source: str, span: Span, reason: str, moment: datetime) -> None:
     """Record why a source could not observe a span, but for what is covered already or recorded for that reason."""
-    covered = [Span(*row) for row in connection.execute(select(Coverage.span_start, Coverage.span_end))]
+    covered = covered_of(connection, DEFAULT_COUNTING)
     same = (CoverageHole.source == source, CoverageHole.reason == reason)
     recorded = connection.execute(select(CoverageHole.span_start, CoverageHole.span_end).where(*same))
     recorded_spans = [Span(*row) for row in recorded]

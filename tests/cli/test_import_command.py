@@ -119,3 +119,17 @@ def test_it_loads_nothing_heavy(file: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.endswith("[]\n")
+
+
+def test_a_file_without_replies_covers_its_time_only_where_replies_do_not_count(engine: Engine, file: str) -> None:
+    assert main(["import", file, "--only", "without_replies"]) == 0
+    assert [one.counting for one in coverage.spans(engine)] == ["without_replies"]
+    assert coverage.covered(engine) == []
+    assert main(["refresh", "--count", "without_replies"]) == 0
+    [covered] = coverage.covered(engine)
+    assert covered.whole_hours() == Span(START, START + 2 * HOUR)
+
+
+def test_posts_of_no_known_definition_are_refused(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", file, "--only", "quotes"]) == 2
+    assert "no counting 'quotes'" in capsys.readouterr().err

@@ -16,7 +16,9 @@ from musktracker.db.tables import Base
 
 def test_every_table_is_listed_with_its_rows_and_bytes(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO coverage VALUES (1, 'f', '2025-01-01', '2025-01-02', '2025-01-01')"))
+        connection.execute(
+            text("INSERT INTO coverage VALUES (1, 'f', '2025-01-01', '2025-01-02', '2025-01-01', 'all')")
+        )
     found = {table.name: table for table in schema.tables(engine)}
     assert set(found) == {*Base.metadata.tables, migrate.VERSION_TABLE}
     assert (found["coverage"].rows, found["raw_tweets"].rows) == (1, 0)

@@ -16,9 +16,10 @@ from sqlalchemy import Engine, delete, insert, select, text, update
 
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
+from musktracker.db.queries import counts
 from musktracker.db.tables import Base, Coverage, ExogenousEvent, Feature, RawTweet, TimeBucket
 from musktracker.errors import Cancelled
-from musktracker.pipeline import aggregate
+from musktracker.pipeline import aggregate, store
 from musktracker.pipeline.aggregate import refresh
 from musktracker.runs import Run
 from musktracker.timeline import DAY, HOUR, Span, union
@@ -347,3 +348,17 @@ def test_a_daily_total_is_the_sum_of_its_hours(engine: Engine) -> None:
     assert buckets(engine, "daily") == {
         day: sum(hourly[day + hour] for hour in range(DAY // HOUR)) for day in (0, 24)
     }
+
+
+def test_time_seen_without_replies_counts_as_observed_only_where_replies_do_not_count(engine: Engine) -> None:
+    start = datetime(2025, 3, 1, tzinfo=UTC)
+    with writing(engine) as connection:
+        store.cover(connection, "api", [Span(start, start + 2 * HOUR)], moment=start)
+        seen = [Span(start + HOUR, start + 5 * HOUR)]
+        store.cover(connection, "tracker", seen, moment=start, counting="without_replies")
+    refresh(engine, Run())
+    assert [hour.start for hour in counts.hourly(engine, Span(start, start + DAY))] == [start, start + HOUR]
+    refresh(engine, Run(), counting="without_replies")
+    assert len(counts.hourly(engine, Span(start, start + DAY))) == 5
+    refresh(engine, Run(), counting="all")
+    assert len(counts.hourly(engine, Span(start, start + DAY))) == 2

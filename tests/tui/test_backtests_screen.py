@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, delete, insert
 from textual.widgets import Static
 
+from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import Backtest, RunRow
@@ -133,19 +134,27 @@ async def test_s_goes_on_with_an_unfinished_one_as_it_was_asked_for(
     assert (asked["spacing"], asked["n_paths"], asked["seed"], asked["every"]) == (73, 2000, 1, {"pool": 1})
 
 
-async def test_a_run_that_goes_on_is_cancelled_only_when_told_twice(
-    backtested: Settings, populated_engine: Engine, console: Opened, settled: Any, frozen: datetime
+@pytest.mark.parametrize(("kind", "asks"), [("backtest", False), ("compare", True)])
+async def test_cancelling_asks_only_where_what_was_computed_is_lost(
+    backtested: Settings,
+    populated_engine: Engine,
+    console: Opened,
+    settled: Any,
+    frozen: datetime,
+    kind: str,
+    asks: bool,
 ) -> None:
-    row = {"kind": "backtest", "status": "running", "parameters": "{}", "progress": 0.4, "message": "pool: 3 of 9"}
+    row = {"kind": kind, "status": "running", "parameters": "{}", "progress": 0.4, "message": "pool: 3 of 9"}
     times = dict.fromkeys(("created_at", "started_at", "heartbeat_at"), frozen)
     with writing(populated_engine) as connection:
         connection.execute(insert(RunRow).values(id=30, host="tower", who="ada@tower", pid=1, **row, **times))
     app = console(backtested)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await go(pilot, settled, "x")
-        assert isinstance(screen, Confirm)
-        screen = await press(pilot, settled, "enter")
-        assert isinstance(screen, BacktestsScreen)
+        assert isinstance(screen, Confirm) == asks
+        if asks:
+            assert isinstance(await press(pilot, settled, "enter"), BacktestsScreen)
+        assert (runs.get(populated_engine, 30).cancel_requested_at is None) == asks
 
 
 async def test_the_list_can_be_filtered_by_name_and_model(
@@ -156,8 +165,7 @@ async def test_the_list_can_be_filtered_by_name_and_model(
         screen = await go(pilot, settled, "slash", *"HAW", "enter")
         table = screen.query_one(BacktestTable)
         assert [one.name for one in table.records] == ["autumn", "fewer paths"]
-        await press(pilot, settled, "slash", *"kes ")
-        await press(pilot, settled, "x")
+        await press(pilot, settled, "slash", *"zzz")
         assert "esc shows all" in table.render_line(1).text
         screen = await press(pilot, settled, "escape")
         assert len(table.records) == 3

@@ -10,13 +10,17 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import made_backtests
 import pytest
+from sqlalchemy import Engine
 from textual.widgets import Input, Static
 
 from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError
+from musktracker.timeline import DAY, HOUR, Span
 from tui.app import Console
 from tui.exporting import Exported, record_of, write_file
+from tui.widgets.coverage_bar import CoverageBar
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.form import FormScreen
 
@@ -63,7 +67,7 @@ def test_a_file_that_exists_is_kept_unless_it_is_to_be_replaced(tmp_path: Path) 
     assert [found.name for found in path.parent.iterdir()] == ["things.csv"]
 
 
-@pytest.mark.parametrize(("presses", "suffix"), [(0, "csv"), (1, "json"), (2, "md"), (3, "svg")])
+@pytest.mark.parametrize(("presses", "suffix"), [(0, "csv"), (1, "json"), (2, "md"), (3, "svg"), (4, "svg")])
 @pytest.mark.parametrize("screen", ["1", "2", "3", "4", "5", "6"])
 async def test_every_screen_can_be_written_to_a_file(
     screen: str,
@@ -112,3 +116,85 @@ async def test_the_chart_is_written_as_its_series_where_it_has_the_focus(
     ahead = [row for row in rows if row["mean"]]
     assert ahead
     assert float(ahead[0]["lower_95"]) <= float(ahead[0]["mean"]) <= float(ahead[0]["upper_95"])
+
+
+def held(app: Console) -> dict[str, Exported]:
+    return {part.title: part.exported for part in app._parts("Test")}
+
+
+@pytest.mark.parametrize(
+    ("screen", "names"),
+    [
+        ("1", {"Last runs", "Posts an hour to 01-15 18:00"}),
+        ("2", {"Steps", "Tables"}),
+        ("3", {"coverage bar", "minute bars", "all runs"}),
+        ("4", {"event table"}),
+        ("5", {"version table"}),
+        ("6", {"Posts an hour", "forecast table"}),
+    ],
+)
+async def test_every_table_and_drawing_of_a_screen_can_be_picked(
+    screen: str, names: set[str], populated: Settings, console: Callable[..., Console], settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press(screen)
+        await settled(pilot)
+        assert names <= held(app).keys()
+        assert all(part.rows and part.as_csv() and part.as_markdown() for part in held(app).values())
+
+
+async def test_the_coverage_bar_is_written_as_spans_without_a_gap(
+    populated: Settings, console: Callable[..., Console], settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("3")
+        await settled(pilot)
+        spans = held(app)["coverage bar"].records
+    assert [span["observed"] for span in spans] == [True]
+    bar = CoverageBar()
+    day = Span(START, START + DAY)
+    bar.set_spans([Span(START + 2 * HOUR, START + 3 * HOUR)], day)
+    exported = bar.exported()
+    assert exported is not None
+    assert [record["observed"] for record in exported.records] == [False, True, False]
+    assert [record["end"] for record in exported.records][:-1] == [record["start"] for record in exported.records][1:]
+
+
+async def test_plots_of_a_backtest_are_written_as_what_they_draw(
+    populated: Settings, populated_engine: Engine, console: Callable[..., Console], settled: Any
+) -> None:
+    made_backtests.store(populated_engine, "autumn", START - 150 * DAY, made=START)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("5", "b")
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        parts = list(held(app).values())
+    names = [set(part.records[0]) for part in parts]
+    assert {"name", "skill", "lower_95", "upper_95", "origins"} in names
+    assert {"from", "to", "share"} in names
+    assert {"lead", "crps", "reference_crps"} in names
+    assert any({"lead_from", "lead_to", "held_50", "held_95"} <= name for name in names)
+    pit = next(part for part in parts if "share" in part.records[0])
+    assert sum(record["share"] for record in pit.records) == pytest.approx(1)
+
+
+async def test_a_part_alone_is_a_picture_of_nothing_else(
+    populated: Settings, console: Callable[..., Console], settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("2")
+        await settled(pilot)
+        part = next(part for part in app._parts("Migrations") if part.title == "Tables")
+        picture = part.picture()
+    assert str(part.exported.rows[0][0]) in picture
+    assert "Migrations&#160;·&#160;Tables" in picture
+    assert "elonmusk" not in picture

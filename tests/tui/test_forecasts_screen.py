@@ -153,7 +153,7 @@ async def test_where_the_user_was_is_where_the_next_start_begins(
             await pilot.press(*keys)
             await settled(pilot)
             assert isinstance(app.screen, expected)
-            assert app.memory["forecast_view"] == "daily"
+            assert app.memory["forecasts_view"] == "daily"
 
 
 async def test_another_time_zone_keeps_the_screen(populated: Settings, console: Opened, settled: Any) -> None:

@@ -154,13 +154,25 @@ async def test_the_follow_key_starts_a_follower_that_holds_the_lease(
 ) -> None:
     async with opened() as (pilot, screen):
         assert "not started" in told(screen)
-        await pilot.press("a")
+        await pilot.press("a", "enter")
         await settled(pilot)
         assert launched == [("ingest", {"follow": True}, "ingest")]
         record = screen.query_one(RunTable).record
         assert record is not None
         assert record.id == 8
         assert "starting" in told(screen)
+
+
+async def test_a_follower_can_hear_the_stream_and_poll_as_often_as_is_said(
+    opened: Opened, launched: Launched, settled: Any
+) -> None:
+    async with opened() as (pilot, _screen):
+        await pilot.press("a", "right", "tab", "0", "enter")
+        await settled(pilot)
+        assert text_of(pilot.app.screen, "#note-interval") == "must be a number from 1 to 3,600"
+        await pilot.press("backspace", *"90", "enter")
+        await settled(pilot)
+        assert launched == [("ingest", {"follow": True, "stream": True, "interval": 90.0}, "ingest")]
 
 
 @pytest.mark.parametrize("key", ["a", "b", "o"])
@@ -181,7 +193,7 @@ async def test_a_second_follower_is_refused_with_who_holds_the_lease(
 ) -> None:
     execute(populated_engine, a_run(frozen))
     async with opened() as (pilot, _screen):
-        await pilot.press("a")
+        await pilot.press("a", "enter")
         await settled(pilot)
         assert "ingest is held by run 8" in said(pilot)
 

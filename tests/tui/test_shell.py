@@ -189,7 +189,7 @@ async def test_the_console_opens_where_it_was_left(populated: Settings, console:
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         assert app.current_mode == "events"
-        assert "with “launch”" in shown(app)
+        assert "with “Launch”" in shown(app)
 
 
 async def test_another_time_zone_is_shown_everywhere_and_remembered(

@@ -68,6 +68,7 @@ class BacktestPairScreen(ConsoleScreen):
     UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_pair.tcss"
     AUTO_FOCUS = "RecordTable"
+    CHANGES = frozenset({"intervals"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "score", "Score", tooltip="Compare by the next score", id="pair.score"),
         Binding("w", "swap", "Swap", tooltip="The second as the first", id="pair.swap"),
@@ -137,18 +138,14 @@ class BacktestPairScreen(ConsoleScreen):
         if data is not None and len(data.stored) == 2:
             self.launch("compare", {"name": data.stored[0].name, "other": data.stored[1].name})
 
-    def action_back(self) -> None:
-        """Leave."""
-        self.dismiss()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """Intervals are to be computed only where they are not there."""
         data = self._data
         if action == "intervals":
             missing = data is not None and not data.skills
             shared = data is not None and any(self._skill(pair, self.score) for pair in data.pairs)
-            return True if missing and shared and not self.app.read_only else None
-        return super().check_action(action, parameters)
+            return True if missing and shared else None
+        return True
 
     @on(RecordTable.Opened, "#pair-models")
     def _open(self) -> None:
@@ -169,12 +166,12 @@ class BacktestPairScreen(ConsoleScreen):
             found = self._skill(pair, name) if pair is not None else None
             if found is not None:
                 label = f"{plots.verdict(found)} {words.SCORES[name][0]:<7} {found.skill:+.1%}"
-                bars.append(plots.SkillBar(label, found))
+                bars.append(plots.SkillBar(label, found, name))
         known = any(bar.skill.lower is not None for bar in bars)
         note = "95% intervals" if known else "no intervals yet: i computes them"
         plot.border_title = Text(printable(f"Skill of {pair.model}, first over second · {note}" if pair else "Skill"))
         draw = partial(plots.draw_skills, bars=bars) if bars else None
-        plot.set_plot(draw, of=tuple(bars), empty=APART)
+        plot.set_plot(draw, of=tuple(bars), empty=APART, points=partial(plots.skill_points, bars))
 
     @property
     def _table(self) -> RecordTable[Pair]:

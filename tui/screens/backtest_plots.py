@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tui.widgets.plot import Sheet, Values, span_ticks
 from tui.widgets.plot_axes import format_count
@@ -22,10 +22,11 @@ BETTER, WORSE, ALIKE = "▲", "▼", "≈"
 
 @dataclass(frozen=True, slots=True)
 class SkillBar:
-    """One bar: of which model, and how much better than the reference."""
+    """One bar: how much better than the reference, and of what, in words and by `name` alone."""
 
     label: str
     skill: Skill
+    name: str = ""
 
 
 def verdict(skill: Skill) -> str:
@@ -67,6 +68,15 @@ def draw_skills(sheet: Sheet, bars: Sequence[SkillBar]) -> None:
     sheet.x_axis(lower, upper, [(tick, f"{tick:+.0%}" if tick else "0") for tick in span_ticks(lower, upper, most)])
 
 
+def skill_points(bars: Sequence[SkillBar]) -> list[dict[str, Any]]:
+    """What `draw_skills` draws."""
+    return [
+        {"name": bar.name, "skill": bar.skill.skill}
+        | {"lower_95": bar.skill.lower, "upper_95": bar.skill.upper, "origins": bar.skill.n}
+        for bar in bars
+    ]
+
+
 def draw_pit(sheet: Sheet, shares: Sequence[float]) -> None:
     """Ten bars, and the line at which all would end if the forecast were calibrated."""
     bins = len(shares)
@@ -77,6 +87,12 @@ def draw_pit(sheet: Sheet, shares: Sequence[float]) -> None:
     ticks = [0.0, UNIFORM, *(tick for tick in span_ticks(0.0, top, max(sheet.rows // 3, 2)) if tick > 1.5 * UNIFORM)]
     sheet.y_axis(0.0, top, [(tick, f"{tick:.0%}") for tick in ticks])
     sheet.x_axis(0.0, 1.0, [(tick / 10, f"{tick / 10:g}") for tick in range(0, 11, 2)])
+
+
+def pit_points(shares: Sequence[float]) -> list[dict[str, Any]]:
+    """What `draw_pit` draws."""
+    bins = len(shares)
+    return [{"from": i / bins, "to": (i + 1) / bins, "share": share} for i, share in enumerate(shares)]
 
 
 def draw_coverage(sheet: Sheet, coverage: Mapping[int, Values]) -> None:
@@ -94,6 +110,17 @@ def draw_coverage(sheet: Sheet, coverage: Mapping[int, Values]) -> None:
     sheet.x_axis(0.0, 168.0, _lead_ticks(sheet))
 
 
+def coverage_points(coverage: Mapping[int, Values]) -> list[dict[str, Any]]:
+    """What `draw_coverage` draws: shares held of the hours ahead from `lead_from` to `lead_to`."""
+    parts = max((len(values) for values in coverage.values()), default=0)
+    size = 168 // max(parts, 1)
+    return [
+        {"lead_from": k * size + 1, "lead_to": (k + 1) * size}
+        | {f"held_{level}": values[k] for level, values in coverage.items() if k < len(values)}
+        for k in range(parts)
+    ]
+
+
 def draw_leads(sheet: Sheet, mine: Values, theirs: Values) -> None:
     """The mean CRPS of each hour ahead, and that of the reference."""
     colours = sheet.colours
@@ -105,6 +132,14 @@ def draw_leads(sheet: Sheet, mine: Values, theirs: Values) -> None:
     ticks = span_ticks(lower, upper, max(sheet.rows // 2, 1))
     sheet.y_axis(lower, upper, [(tick, format_count(round(tick, 6))) for tick in ticks])
     sheet.x_axis(1.0, 168.0, _lead_ticks(sheet))
+
+
+def lead_points(mine: Values, theirs: Values) -> list[dict[str, Any]]:
+    """The means by lead that `draw_leads` draws, each hour for itself."""
+    return [
+        {"lead": k + 1, "crps": value, "reference_crps": theirs[k] if k < len(theirs) else None}
+        for k, value in enumerate(mine)
+    ]
 
 
 def calmed(values: Values) -> tuple[list[float], list[float | None]]:

@@ -21,7 +21,7 @@ from tui.screens import backtest_plots as plots
 from tui.screens import backtest_text as words
 from tui.screens.base import ConsoleScreen
 from tui.widgets.lines import LineList
-from tui.widgets.plot import Plot
+from tui.widgets.plot import Plot, Points
 from tui.widgets.record_table import Cell, RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
@@ -86,6 +86,7 @@ class BacktestScreen(ConsoleScreen):
     UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_results.tcss"
     AUTO_FOCUS = "ModelTable"
+    CHANGES = frozenset({"intervals"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "v",
@@ -206,17 +207,13 @@ class BacktestScreen(ConsoleScreen):
         if self._data is not None and self._data.stored is not None:
             self.launch("compare", {"name": self._data.stored.name})
 
-    def action_back(self) -> None:
-        """Leave."""
-        self.dismiss()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """Intervals are to be computed only where they are not there."""
         data = self._data
         if action == "intervals":
             wanted = data is not None and len(data.models) > 1 and not data.skills and not self.same_origins
-            return True if wanted and not self.app.read_only else None
-        return super().check_action(action, parameters)
+            return True if wanted else None
+        return True
 
     @on(RecordTable.Opened, "ModelTable")
     def _open(self) -> None:
@@ -294,16 +291,20 @@ class BacktestScreen(ConsoleScreen):
             f"PIT of {words.PITS[self.pit]}: {one.model} · dashes: calibrated",
             partial(plots.draw_pit, shares=shares) if shares else None,
             (one.model, shares),
+            points=partial(plots.pit_points, shares or ()),
         )
         level_lines = f"Hours held, by lead: {one.model} · dashes: nominal"
         covered = tuple(one.coverage.items())
         draw = partial(plots.draw_coverage, coverage=one.coverage) if covered else None
-        self._set("coverage", level_lines, draw, (one.model, covered))
+        points = partial(plots.coverage_points, one.coverage)
+        self._set("coverage", level_lines, draw, (one.model, covered), points=points)
         reference = self._reference(data)
         theirs = reference.by_lead if reference is not None and reference.model != one.model else ()
         against = f" · dots: {reference.model}" if theirs and reference is not None else ""
         draw = partial(plots.draw_leads, mine=one.by_lead, theirs=theirs) if one.by_lead else None
-        self._set("leads", f"Hourly CRPS by lead: {one.model}{against}", draw, (one.model, one.by_lead, theirs))
+        points = partial(plots.lead_points, one.by_lead, theirs)
+        title = f"Hourly CRPS by lead: {one.model}{against}"
+        self._set("leads", title, draw, (one.model, one.by_lead, theirs), points=points)
 
     def _show_skills(self) -> None:
         table = self.query_one(ModelTable)
@@ -311,7 +312,9 @@ class BacktestScreen(ConsoleScreen):
         for one in table.records:
             found = self._skill(one, self.score)
             if one.model != table.reference and found is not None:
-                bars.append(plots.SkillBar(f"{plots.verdict(found)} {one.model} {found.skill:+.1%}", found))
+                bars.append(
+                    plots.SkillBar(f"{plots.verdict(found)} {one.model} {found.skill:+.1%}", found, one.model)
+                )
         known = any(bar.skill.lower is not None for bar in bars)
         note = "95% intervals" if known else NO_INTERVALS
         if self.same_origins and not known:
@@ -319,12 +322,15 @@ class BacktestScreen(ConsoleScreen):
         title = f"Skill over {table.reference}, {words.SCORES[self.score][0]} · {note}"
         empty = "Skill needs two models with the same origins: b picks the baseline"
         draw = partial(plots.draw_skills, bars=bars) if bars else None
-        self._set("skill", title, draw, (table.reference, tuple(bars)), empty=empty)
+        points = partial(plots.skill_points, bars)
+        self._set("skill", title, draw, (table.reference, tuple(bars)), points=points, empty=empty)
 
-    def _set(self, view: str, title: str, draw: Any, of: Any, *, empty: str = "Nothing is known of this") -> None:
+    def _set(
+        self, view: str, title: str, draw: Any, of: Any, *, points: Points, empty: str = "Nothing is known of this"
+    ) -> None:
         plot = self.query_one(f"#plot-{view}", Plot)
         plot.border_title = Text(printable(title))
-        plot.set_plot(draw, of=of, empty=empty)
+        plot.set_plot(draw, of=of, empty=empty, points=points)
 
     def _reference(self, data: BacktestData) -> ModelSummary | None:
         name = self.query_one(ModelTable).reference

@@ -11,17 +11,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input
 
 from musktracker.timeline import iso
 from tui.screens.backtest_form import backtest_form, parameters
 from tui.screens.base import ConsoleScreen
-from tui.widgets.confirm import Confirm
 from tui.widgets.live_curve import LiveCurve
 from tui.widgets.marks import MARK, toggled, two_of
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_log import RunLog
-from tui.widgets.run_progress import RunProgress, took
+from tui.widgets.run_progress import RunProgress
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -34,13 +32,13 @@ KINDS = ("backtest", "compare")
 NONE_YET = "No backtest is stored yet: n starts one on what is counted (3 brings posts in)"
 COLUMNS = (
     Column("", 1),
-    Column("Name", 19, grow=2),
-    Column("From", 10),
-    Column("To", 10),
-    Column("Models", 6, right=True, rank=2),
-    Column("Origins done", 16, right=True),
-    Column("Refused", 7, right=True, rank=4),
-    Column("Made", 11, rank=1),
+    Column("Name", 19, grow=2, order=lambda one: one.name.casefold()),
+    Column("From", 10, order=lambda one: one.begin),
+    Column("To", 10, order=lambda one: one.end),
+    Column("Models", 6, right=True, rank=2, order=lambda one: len(one.models), falling=True),
+    Column("Origins done", 16, right=True, order=lambda one: one.done, falling=True),
+    Column("Refused", 7, right=True, rank=4, order=lambda one: one.refused, falling=True),
+    Column("Made", 11, rank=1, order=lambda one: one.created_at, falling=True),
     Column("Which models", 30, grow=3, rank=5),
 )
 
@@ -61,7 +59,7 @@ class BacktestTable(RecordTable["StoredBacktest"]):
     app: Console
 
     def __init__(self) -> None:
-        super().__init__(COLUMNS, self._row, lambda one: one.id, empty=NONE_YET)
+        super().__init__(COLUMNS, self._row, lambda one: one.id, empty=NONE_YET, memory="backtests")
         self.marked: list[int] = []
 
     def _row(self, one: StoredBacktest) -> Sequence[Cell]:
@@ -86,32 +84,25 @@ class BacktestsScreen(ConsoleScreen):
     UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtests.tcss"
     AUTO_FOCUS = "BacktestTable"
+    CHANGES = frozenset({"new", "resume", "cancel"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", tooltip="Score models at the origins of a period", id="backtests.new"),
         Binding("s", "resume", "Resume", tooltip="Compute the origins that are not done yet", id="backtests.resume"),
         Binding("space", "mark", "Mark", tooltip="Mark a backtest, to compare two", id="backtests.mark"),
         Binding("c", "compare", "Compare", tooltip="Compare the marked backtests", id="backtests.compare"),
-        Binding(
-            "slash", "filter", "Filter", key_display="/", tooltip="Show what holds a text", id="backtests.filter"
-        ),
         Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="backtests.cancel"),
         Binding("v", "view", "Log", tooltip="The curve of the run, or its log", id="backtests.view"),
-        Binding("escape", "back", "Models", tooltip="Show all again; back to the models", id="backtests.back"),
+        Binding("escape", "back", "Models", tooltip="Back to the models", id="backtests.back"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._data: BacktestsData | None = None
-        self._filter = ""
 
     def compose_body(self) -> ComposeResult:
         """The list, the run, its log and its curve."""
         yield BacktestTable()
-        entry = Input(placeholder="show what holds this text", id="backtests-filter", compact=True)
-        entry.cursor_blink = False
-        entry.display = False
-        yield entry
         with Vertical(id="backtests-run"):
             yield RunProgress(idle="No backtest has run yet: n starts one")
         with Horizontal(id="backtests-live"):
@@ -136,7 +127,7 @@ class BacktestsScreen(ConsoleScreen):
         before = {one.id for one in self._data.stored} if self._data else None
         self._data = data
         table = self.query_one(BacktestTable)
-        self._show_list()
+        table.set_records(data.stored)
         if before is not None and data.stored and data.stored[0].id not in before:
             table.select(data.stored[0].id)
         self.query_one(RunProgress).info = data.run
@@ -189,66 +180,29 @@ class BacktestsScreen(ConsoleScreen):
             self.app.push_screen(BacktestPairScreen(*chosen))
 
     def action_cancel(self) -> None:
-        """Ask the operator, then the run to stop: what is scored stays."""
-        run = self._run
-        if run is None or not run.active:
-            return
-        lines = [f"It has run for {took(run, self.app.now())}.", "The origins that are done stay: s goes on with it."]
-        question = Confirm(f"Cancel {run.kind} run {run.id}?", lines, yes="Cancel the run", no="Let it go on")
-        self.app.push_screen(question, lambda yes: self._cancel(run.id) if yes else None)
+        """Ask the run to stop: what is scored stays."""
+        if self._run is not None:
+            self.cancel_run(self._run)
 
     def action_view(self) -> None:
         """Change between curve and log where there is room for one of them."""
         self.toggle_class("-log")
 
-    def action_filter(self) -> None:
-        """Ask which backtests to show."""
-        entry = self.query_one("#backtests-filter", Input)
-        entry.display = True
-        entry.focus()
-
-    def action_back(self) -> None:
-        """Show all again where there is a filter; otherwise leave."""
-        entry = self.query_one("#backtests-filter", Input)
-        if not self._filter and not entry.display:
-            self.dismiss()
-            return
-        entry.clear()
-        self._close_filter()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """What can be done to what is under the cursor."""
         one = self.query_one(BacktestTable).record if self.is_mounted else None
         if action == "cancel":
             return self._run is not None and self._run.active
-        if action in ("new", "resume") and self.app.read_only:
-            return None
         if action == "resume":
             return True if one is not None and not one.whole else None
         if action in ("mark", "compare"):
             return True if one is not None else None
         if action == "view":
             return not self.has_class("-wide")
-        return super().check_action(action, parameters)
+        return True
 
-    @on(Input.Changed, "#backtests-filter")
-    def _filter_typed(self, event: Input.Changed) -> None:
-        self._filter = event.value.strip().casefold()
-        self._show_list()
-
-    @on(Input.Submitted, "#backtests-filter")
-    def _close_filter(self) -> None:
-        self.query_one("#backtests-filter", Input).display = False
-        self.query_one(BacktestTable).focus()
-
-    def _show_list(self) -> None:
-        stored = self._data.stored if self._data is not None else ()
-        found = tuple(one for one in stored if self._filter in " ".join((one.name, *one.models)).casefold())
-        empty = f"No backtest holds “{self._filter}”; esc shows all" if self._filter else NONE_YET
-        self.query_one(BacktestTable).set_records(found, empty=empty)
-        self.refresh_bindings()
-
-    @on(BacktestTable.Moved, "BacktestTable")
+    @on(RecordTable.Filtered, "BacktestTable")
+    @on(RecordTable.Moved, "BacktestTable")
     def _moved(self) -> None:
         self.refresh_bindings()
 
@@ -259,14 +213,6 @@ class BacktestsScreen(ConsoleScreen):
     def _start(self, values: dict[str, str] | None) -> None:
         if values is not None:
             self.launch("backtest", parameters(values, self.app.zone))
-
-    def _cancel(self, run_id: int) -> None:
-        def cancel(engine: Engine) -> Any:
-            from musktracker import runs
-
-            return runs.request_cancel(engine, run_id)
-
-        self.act(cancel, done=f"Run {run_id} was asked to stop")
 
 
 def resumed(one: StoredBacktest) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.timer import Timer
@@ -18,8 +19,10 @@ from tui.widgets.keys import Keys
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from musktracker.runs import RunInfo
     from tui.app import Console
 
+LOSES_WORK = ("train", "demo", "compare", "promote")  # what other kinds have done stays in the database
 STALE_SECONDS = 30.0  # without any change in the database, data are read again after this long
 
 
@@ -36,6 +39,9 @@ class ConsoleScreen(Screen[None]):
     REFRESH_SECONDS: ClassVar[float] = 2.0
     CHANGES: ClassVar[frozenset[str]] = frozenset()  # actions that change something: not in a console that only reads
     AUTO_FOCUS = "*"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back", show=False, tooltip="Back to the list, then out of it", id="screen.back"),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,11 +104,48 @@ class ConsoleScreen(Screen[None]):
 
         self.act(start, done=lambda run_id: f"Run {run_id} ({kind}) started", then=then)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A console that only reads dims what would change something."""
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """A console that only reads has none of the actions that would change something."""
         if self.app.read_only and action in self.CHANGES:
-            return None
-        return super().check_action(action, parameters)
+            return False
+        return self.can(action)
+
+    def can(self, action: str) -> bool | None:  # noqa: ARG002
+        """Whether an action can be done now: None dims its key, False takes it away."""
+        return True
+
+    def action_back(self) -> None:
+        """Give the keys back to the list that had them first; from there, leave a screen opened from another."""
+        home = self.query(str(self.AUTO_FOCUS)).first()
+        if self.focused is not home and home.focusable:
+            home.focus()
+        elif self.UNDER:
+            self.dismiss()
+
+    def cancel_run(self, info: RunInfo) -> None:
+        """Ask a run that goes on to stop; first the operator, where work would be lost."""
+        from tui.widgets.confirm import Confirm
+        from tui.widgets.run_progress import took
+
+        if not info.active:
+            return
+        if info.lost or info.kind not in LOSES_WORK:
+            self._ask_to_stop(info.id)
+            return
+        lines = [f"It has run for {took(info, self.app.now())}.", "What it has computed so far is lost."]
+        question = Confirm(f"Cancel run {info.id} ({info.kind})?", lines, yes="Cancel the run", no="Let it go on")
+        self.app.push_screen(question, lambda yes: self._ask_to_stop(info.id) if yes else None)
+
+    def _ask_to_stop(self, run_id: int) -> None:
+        def cancel(engine: Engine) -> bool:
+            from musktracker import runs
+
+            return runs.request_cancel(engine, run_id)
+
+        def said(asked: bool) -> str:
+            return f"Run {run_id} was asked to stop" if asked else f"Run {run_id} has ended already"
+
+        self.act(cancel, done=said)
 
     def action_import(self) -> None:
         """Ask for a file of posts, and import it."""

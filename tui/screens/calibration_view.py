@@ -195,15 +195,11 @@ class CalibrationScreen(RunningScreen):
             told = "\n\n".join(self._notice_text(one) for one in self._data.notices)
             self.app.push_screen(TextPage("Notices of change", told))
 
-    def action_back(self) -> None:
-        """Leave."""
-        self.dismiss()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """Notices can be read where there are some."""
         if action == "notices" and (self._data is None or not self._data.notices):
             return None
-        return super().check_action(action, parameters)
+        return super().can(action)
 
     @on(RecordTable.Opened, "ScoreTable")
     def _open(self) -> None:

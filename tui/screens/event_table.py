@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from musktracker.pipeline.events import Event
     from tui.app import Console
 
+NONE_YET = "No events yet: a adds one, i imports a file or a calendar of them"
 BAR = 5  # cells of the strongest intensity
 COLUMNS = (
-    Column("Name", 20, grow=3),
-    Column("Category", 10, grow=1, rank=2),
-    Column("Start", 16),
-    Column("End", 16, rank=1),
-    Column("Intensity", BAR + 5),
+    Column("Name", 20, grow=3, order=lambda event: event.name.casefold()),
+    Column("Category", 10, grow=1, rank=2, order=lambda event: event.category),
+    Column("Start", 16, order=lambda event: event.event_start),
+    Column("End", 16, rank=1, order=lambda event: event.event_end),
+    Column("Intensity", BAR + 5, order=lambda event: event.intensity, falling=True),
     Column("State", 8),
 )
 STATES = {"coming": "accent", "now": "good", "past": "dim", "removed": "bad"}
@@ -37,7 +38,11 @@ class EventTable(RecordTable["Event"]):
     ]
 
     def __init__(self) -> None:
-        super().__init__(COLUMNS, self._row, lambda event: event.id)
+        super().__init__(COLUMNS, self._row, lambda event: event.id, empty=NONE_YET, memory="events")
+
+    def searched(self, event: Event) -> str:
+        """Its name, category and description."""
+        return f"{event.name} {event.category or ''} {event.description or ''}"
 
     def _row(self, event: Event) -> Sequence[Cell]:
         state = state_of(event, self.app.now())

@@ -13,7 +13,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from musktracker.text import printable
 from tui.screens.base import ConsoleScreen
@@ -68,19 +68,16 @@ class EventsScreen(ConsoleScreen):
         Binding("D", "restore", "Restore", show=False, tooltip="Bring a removed event back", id="events.restore"),
         Binding("u", "undo", "Undo", tooltip="Reverse the latest change, whoever made it", id="events.undo"),
         Binding("U", "redo", "Redo", show=False, tooltip="Take the latest undo back", id="events.redo"),
-        Binding("slash", "filter", "Filter", key_display="/", tooltip="Show what holds a text", id="events.filter"),
         Binding("h", "history", "History", tooltip="Changes of this event, of all, or none", id="events.history"),
         Binding("v", "removed", "Removed", show=False, tooltip="Show removed events, or not", id="events.removed"),
         Binding("i", "import", "Import", show=False, tooltip="Bring in a file of events", id="events.import"),
         Binding("x", "export", "Export", show=False, tooltip="Write the events to a file", id="events.export"),
         Binding("R", "recount", "Recount", show=False, tooltip="Bring the features up to date", id="events.recount"),
-        Binding("escape", "unfilter", "Clear", show=False, tooltip="Show all again", id="events.unfilter"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._data = EventsData((), stale=False)
-        self._filter = str(self.app.memory.get("events_filter", ""))
         self._with_removed = bool(self.app.memory.get("events_removed"))
         self._history = 0  # none, of this event, of all
         self._wanted: int | None = None
@@ -97,10 +94,6 @@ class EventsScreen(ConsoleScreen):
         changes = ChangeTable()
         changes.display = False
         yield changes
-        entry = Input(self._filter, placeholder="show what holds this text", id="events-filter", compact=True)
-        entry.cursor_blink = False
-        entry.display = False
-        yield entry
 
     def fetch(self, engine: Engine) -> EventsData:
         """All events, and whether a refresh is due."""
@@ -204,17 +197,6 @@ class EventsScreen(ConsoleScreen):
         self.app.remember(events_removed=self._with_removed)
         self._show_rows()
 
-    def action_filter(self) -> None:
-        """Ask for the text to show."""
-        entry = self.query_one("#events-filter", Input)
-        entry.display = True
-        entry.focus()
-
-    def action_unfilter(self) -> None:
-        """Show all events again, and no more asking."""
-        self.query_one("#events-filter", Input).clear()
-        self._close_filter()
-
     def action_import(self) -> None:
         """Bring in a file of events."""
         self.app.push_screen(import_form(self.app.zone), self._imported)
@@ -227,10 +209,8 @@ class EventsScreen(ConsoleScreen):
         """Start a refresh, so that features follow the events."""
         self.launch("refresh", {})
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What cannot be done to this event is dimmed; escape is the filter's only while there is one."""
-        if self.app.read_only and action in self.CHANGES:
-            return None
+    def can(self, action: str) -> bool | None:
+        """What cannot be done to this event is dimmed."""
         event = self._event if self.is_mounted else None
         if action in ("edit", "remove", "shift"):
             return True if event is not None and not event.removed else None
@@ -238,49 +218,31 @@ class EventsScreen(ConsoleScreen):
             return True if event is not None else None
         if action == "restore":
             return True if event is not None and event.removed else None
-        if action == "unfilter":
-            return bool(self._filter) or bool(self.query_one("#events-filter", Input).display)
-        return super().check_action(action, parameters)
-
-    @on(Input.Changed, "#events-filter")
-    def _filter_typed(self, event: Input.Changed) -> None:
-        self._filter = event.value.strip().casefold()
-        self.app.remember(events_filter=self._filter)
-        self._show_rows()
-
-    @on(Input.Submitted, "#events-filter")
-    def _close_filter(self) -> None:
-        self.query_one("#events-filter", Input).display = False
-        self.query_one(EventTable).focus()
+        return True
 
     @property
     def _event(self) -> Event | None:
         return self.query_one(EventTable).record
 
     def _show_rows(self) -> None:
-        shown = [
-            event
-            for event in self._data.events
-            if (self._with_removed or not event.removed) and (not self._filter or self._filter in _searched(event))
-        ]
         table = self.query_one(EventTable)
-        table.set_records(shown, empty=self._empty_text())
+        table.set_records([event for event in self._data.events if self._with_removed or not event.removed])
         if self._wanted is not None and table.select(self._wanted):
             self._wanted = None
-        self._set_text("#events-title", self._title(len(shown)))
+        self._show_title()
         self._show_detail()
 
-    def _empty_text(self) -> str:
-        if self._filter:
-            return f"No event holds “{self._filter}”; esc shows all"
-        return "No events yet: a adds one, i imports a file or a calendar of them"
+    @on(RecordTable.Filtered, "EventTable")
+    def _show_title(self) -> None:
+        self._set_text("#events-title", self._title(self.query_one(EventTable)))
 
-    def _title(self, shown: int) -> str:
+    def _title(self, table: EventTable) -> str:
         removed = sum(event.removed for event in self._data.events)
         total = len(self._data.events) - (0 if self._with_removed else removed)
+        words = table.filter_text.strip()
         parts = [
-            f"{shown:,} of {total:,} events" if self._filter else f"{total:,} events",
-            f"with “{self._filter}”" if self._filter else "",
+            f"{table.count:,} of {total:,} events" if words else f"{total:,} events",
+            f"with “{printable(words)}”" if words else "",
             f"{removed:,} removed {'shown' if self._with_removed else '(v shows them)'}" if removed else "",
             f"times in {self.app.zone.key}",
             "features are due: R recounts" if self._data.stale else "",
@@ -373,10 +335,6 @@ class EventsScreen(ConsoleScreen):
         widget = self.query_one(selector, Static)
         if widget.content != text:
             widget.update(text, layout=False)
-
-
-def _searched(event: Event) -> str:
-    return f"{event.name}\n{event.category or ''}\n{event.description or ''}".casefold()
 
 
 def _began(info: Any) -> datetime:

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.exporting import Exported, write_file
+from tui.exporting import Part, write_file
 from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 FORMS = (("csv", "CSV"), ("json", "JSON"), ("md", "Markdown"))
-PICTURE = ("svg", "picture (SVG)")
+SCREEN = ("svg", "SVG of all")
+ALONE = ("part", "SVG of it")
 
 
-def export_form(name: str, exported: Exported | None, picture: str, directory: Path) -> FormScreen:
-    """Write a table or the screen's picture; closes with the path of the file."""
-    forms = (*FORMS, PICTURE) if exported is not None else (PICTURE,)
+def export_form(name: str, parts: Sequence[Part], screen: str, directory: Path) -> FormScreen:
+    """Write one of the parts of a screen, or the picture of all of the `screen`; closes with the path of the file."""
+    forms = (*FORMS, SCREEN, ALONE) if parts else (SCREEN,)
+    titles = tuple((str(i), part.title) for i, part in enumerate(parts))
+
+    def chosen(values: Values) -> Part | None:
+        return None if values["form"] == SCREEN[0] else parts[int(values["part"])]
 
     def preview(_engine: Engine, values: Values) -> str:
-        path = _path(values)
-        what = "the whole screen" if values["form"] == "svg" or exported is None else f"{len(exported.rows):,} rows"
+        path, part = _path(values), chosen(values)
+        what = "the whole screen" if part is None else part.title
+        if part is not None and values["form"] != ALONE[0]:
+            what += f": {len(part.exported.rows):,} rows"
         return f"{what} to {path}" + (", which exists" if path.exists() else "")
 
     def save(_engine: Engine, values: Values) -> Path:
-        path = _path(values)
-        write_file(path, _text(exported, picture, values["form"]), replace=values["exists"] == "replace")
+        path, part = _path(values), chosen(values)
+        text = screen if part is None else _text(part, values["form"])
+        write_file(path, text, replace=values["exists"] == "replace")
         return path
 
+    fields = (
+        Field("form", "As", forms[0][0], choices=forms),
+        Field("part", "What", "0", choices=titles),
+        Field("path", "File", str(directory / name), "the ending is added where there is none"),
+        Field("exists", "If it exists", "keep", choices=(("keep", "keep it"), ("replace", "replace it"))),
+    )
     return FormScreen(
         "Export what is shown",
-        (
-            Field("form", "As", forms[0][0], choices=forms),
-            Field("path", "File", str(directory / name), "the ending is added where there is none"),
-            Field("exists", "If it exists", "keep", choices=(("keep", "keep it"), ("replace", "replace it"))),
-        ),
+        [field for field in fields if field.name != "part" or parts],
         check=_problems,
         preview=preview,
         save=save,
@@ -44,10 +54,11 @@ def export_form(name: str, exported: Exported | None, picture: str, directory: P
     )
 
 
-def _text(exported: Exported | None, picture: str, form: str) -> str:
-    if form == "svg" or exported is None:
-        return picture
-    return {"csv": exported.as_csv, "json": exported.as_json, "md": exported.as_markdown}[form]()
+def _text(part: Part, form: str) -> str:
+    exported = part.exported
+    return {"csv": exported.as_csv, "json": exported.as_json, "md": exported.as_markdown, "part": part.picture}[
+        form
+    ]()
 
 
 def _problems(values: Values) -> Mapping[str, str]:
@@ -56,4 +67,5 @@ def _problems(values: Values) -> Mapping[str, str]:
 
 def _path(values: Values) -> Path:
     path = Path(values["path"].strip()).expanduser()
-    return path if path.suffix else path.with_suffix(f".{values['form']}")
+    form = SCREEN[0] if values["form"] == ALONE[0] else values["form"]
+    return path if path.suffix else path.with_suffix(f".{form}")

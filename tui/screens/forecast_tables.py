@@ -39,7 +39,9 @@ class ForecastTable(RecordTable["ForecastHead"]):
     app: Console
 
     def __init__(self) -> None:
-        super().__init__(HEADS, self._row, lambda head: head.id, empty="No forecast yet: n makes one")
+        super().__init__(
+            HEADS, self._row, lambda head: head.id, empty="No forecast yet: n makes one", memory="forecasts"
+        )
 
     def _row(self, head: ForecastHead) -> Sequence[Cell]:
         interval = head.interval(95)

@@ -92,13 +92,12 @@ class ForecastsScreen(RunningScreen):
         Binding("t", "hours", "Hours", tooltip="The hours of the forecast as a table, or not", id="forecasts.hours"),
         Binding("c", "chart", "Chart", tooltip="Go to the chart, to read it off and to zoom", id="forecasts.chart"),
         Binding("y", "copy", "Copy CSV", show=False, tooltip="Copy the hours as CSV", id="forecasts.copy"),
-        Binding("escape", "table", "Table", show=False, tooltip="Back to the table", id="forecasts.table"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._data: ForecastsData | None = None
-        remembered = self.app.memory.get("forecast_view")
+        remembered = self.app.memory.get("forecasts_view")
         self._view = remembered if remembered in VIEWS else VIEWS[0]
         self._wanted: int | None = None
         self._shown_fan: tuple[int, str] | None = None
@@ -215,14 +214,17 @@ class ForecastsScreen(RunningScreen):
         """Give the chart the keys."""
         self.query_one(FanChart).focus()
 
-    def action_table(self) -> None:
-        """Give the table the keys."""
-        self.query_one(ForecastTable).focus()
+    def action_back(self) -> None:
+        """Back to the table of forecasts, also where the hours stand in its place."""
+        if self._with_hours:
+            self.action_hours()
+        else:
+            super().action_back()
 
     def action_view(self) -> None:
         """Show the next view."""
         self._view = VIEWS[(VIEWS.index(self._view) + 1) % len(VIEWS)]
-        self.app.remember(forecast_view=self._view)
+        self.app.remember(forecasts_view=self._view)
         if self._data is not None:
             self._show_chosen(self._data)
 
@@ -256,11 +258,11 @@ class ForecastsScreen(RunningScreen):
             text = words.csv_text(chosen.head, chosen.hours)
             copy(self.app, self.app.settings, text, f"{len(chosen.hours)} hours as CSV")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """What cannot be done now is dimmed or absent."""
         if action in ("copy", "view", "hours", "chart") and self._chosen is None:
             return None
-        return super().check_action(action, parameters)
+        return super().can(action)
 
     def _start(self, values: dict[str, str] | None) -> None:
         if values is not None:

@@ -1,4 +1,4 @@
-"""The forms of a backfill, of a reconciliation and of what to stop, and how to connect the X API."""
+"""The forms of following, of a backfill, of a reconciliation and of what to stop, and how to connect the X API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,39 @@ CONNECT = (
 LOCAL = "%Y-%m-%d %H:%M"
 NOTHING_LEFT = "Say since when; without it, only what an earlier backfill left is fetched, and nothing is left"
 LONGEST_DAYS = 10_000
+LONGEST_INTERVAL = 3_600  # seconds
 SHOWN_SPANS = 4
+
+
+def follow_form() -> FormScreen:
+    """Ask how posts are heard of; closes with the parameters of the run."""
+    fields = (
+        Field(
+            "stream",
+            "Hear by",
+            "polls",
+            "the stream brings posts within a second, and deletions",
+            choices=(("polls", "polls"), ("stream", "polls and the activity stream")),
+        ),
+        Field("interval", "Poll every", "", "seconds; empty: 10, or 60 while the stream is open"),
+    )
+    return FormScreen(
+        "Follow the account on the X API",
+        fields,
+        check=lambda values: _wrong("interval", lambda: _interval(values)),
+        save=lambda _engine, values: follow_parameters(values),
+        submit="start",
+    )
+
+
+def follow_parameters(values: Values) -> dict[str, Any]:
+    """What the run is given. Raises UsageError for an interval that cannot be."""
+    interval = _interval(values)
+    return (
+        {"follow": True}
+        | ({"stream": True} if values["stream"] == "stream" else {})
+        | ({} if interval is None else {"interval": interval})
+    )
 
 
 def backfill_form(covered: tuple[Span, ...], zone: ZoneInfo) -> FormScreen:
@@ -144,6 +176,19 @@ def _price(engine: Engine, values: Values, zone: ZoneInfo) -> str:
 
 def _time(text: str, zone: ZoneInfo) -> datetime | None:
     return parse_time(text, zone) if text.strip() else None
+
+
+def _interval(values: Values) -> float | None:
+    text = values["interval"].strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= LONGEST_INTERVAL:
+        raise UsageError(f"must be a number from 1 to {LONGEST_INTERVAL:,}")
+    return seconds
 
 
 def _days(values: Values) -> int:

@@ -18,8 +18,7 @@ from textual.widgets import Static
 from musktracker.text import printable
 from musktracker.timeline import DAY, Span, holes
 from tui.screens.base import ConsoleScreen
-from tui.screens.ingest_forms import CONNECT, backfill_form, reconcile_form, stop_form
-from tui.widgets.confirm import Confirm
+from tui.screens.ingest_forms import CONNECT, backfill_form, follow_form, reconcile_form, stop_form
 from tui.widgets.coverage_bar import CoverageBar
 from tui.widgets.form import FormScreen
 from tui.widgets.header import age
@@ -43,7 +42,6 @@ LIVE = ("ingest", "backfill", "reconcile")  # kinds that talk to the X API
 GOING_ON = (*LIVE, "import")  # the kinds of which several go on at once
 MONTH = "posts of the month"  # the budget that is no endpoint's
 BESIDE = ("usage/", "users/by/")  # endpoints without which posts come all the same
-LOSES_WORK = ("train", "demo")  # what other kinds have done stays in the database
 NO_RUNS = "No runs yet: i imports a file of posts, a follows the X API"
 DAYS = 30
 SETTLE_SECONDS = 0.1  # the cursor rests on a run for this long before its log is read
@@ -87,6 +85,7 @@ class IngestionScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Ingestion"
     CSS_PATH = "ingestion.tcss"
     AUTO_FOCUS = "RunTable"
+    CHANGES = frozenset({"start", "cancel", "backfill", "import", "reconcile", "refresh_run"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "start", "Follow X", tooltip="Follow the account on the X API", id="ingestion.start"),
         Binding("x", "cancel", "Cancel", tooltip="Ask a run to stop", id="ingestion.cancel"),
@@ -110,7 +109,6 @@ class IngestionScreen(ConsoleScreen):
         Binding("f", "log('follow')", "Follow", show=False, tooltip="Follow the log", id="ingestion.follow"),
         Binding("p", "log('pause')", "Pause", show=False, tooltip="Pause the log", id="ingestion.pause"),
         Binding("l", "log('level')", "Level", show=False, tooltip="The log's next level", id="ingestion.level"),
-        Binding("slash", "log('search')", "Search", key_display="/", tooltip="Search the log", id="ingestion.search"),
         Binding("n", "log_match(1)", "Next match", show=False, tooltip="Next match in the log", id="ingestion.next"),
         Binding("N", "log_match(-1)", "Match before", show=False, tooltip="Match before", id="ingestion.previous"),
         Binding("e", "log('error')", "Next error", show=False, tooltip="Next error in the log", id="ingestion.error"),
@@ -119,7 +117,10 @@ class IngestionScreen(ConsoleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._kind = 0
+        names = [name for name, _ in KINDS]
+        remembered = self.app.memory.get("ingestion_kind")
+        self._kind = names.index(remembered) if remembered in names else 0
+        self._holding = ""
         self._data: IngestionData | None = None
         self._wanted: int | None = None
         self._cancellable = False
@@ -138,7 +139,7 @@ class IngestionScreen(ConsoleScreen):
                 yield MinuteBars()
                 yield Static(id="minutes-text", markup=False)
             yield Static(id="open-text", markup=False)
-        yield RunTable()
+        yield RunTable(memory="ingestion")
         with Vertical(id="run-detail"):
             yield RunProgress(idle="No run selected")
         yield RunLog()
@@ -156,7 +157,7 @@ class IngestionScreen(ConsoleScreen):
         live = talking[0] if talking else None
         limit = spending.limit(engine)
         kinds = KINDS[self._kind][1]
-        found = tuple(runs.recent(engine, limit=RUNS, kinds=kinds or None))
+        found = tuple(runs.recent(engine, limit=RUNS, kinds=kinds or None, holding=self._holding))
         return IngestionData(
             runs=found,
             states=tuple(info.state for info in found),
@@ -204,12 +205,18 @@ class IngestionScreen(ConsoleScreen):
     def action_kind(self) -> None:
         """Show runs of the next kind."""
         self._kind = (self._kind + 1) % len(KINDS)
+        self.app.remember(ingestion_kind=KINDS[self._kind][0])
+        self.refresh_data()
+
+    @on(RecordTable.Filtered, "RunTable")
+    def _find(self, event: RecordTable.Filtered) -> None:
+        """Look among all runs, not only among the newest that are loaded."""
+        self._holding = event.table.filter_text
         self.refresh_data()
 
     def action_start(self) -> None:
-        """Follow the account."""
-        if self._has_token():
-            self.launch("ingest", {"follow": True}, then=self.run_started)
+        """Ask how to follow the account, and begin."""
+        self._ask(follow_form(), "ingest")
 
     def action_backfill(self) -> None:
         """Ask from when to when, and fetch what was before."""
@@ -233,26 +240,13 @@ class IngestionScreen(ConsoleScreen):
         """Ask the selected run to stop, or the one that the operator says where the selected one has ended."""
         selected, active = self.query_one(RunTable).record, self._active()
         if selected is not None and selected.active:
-            self._stop(selected)
+            self.cancel_run(selected)
         elif active:
             form = stop_form(list(active.values()))
-            self.app.push_screen(form, lambda run_id: None if run_id is None else self._stop(active[run_id]))
+            self.app.push_screen(form, lambda run_id: None if run_id is None else self.cancel_run(active[run_id]))
 
     def _active(self) -> dict[int, RunInfo]:
         return {info.id: info for info in (self._data.runs if self._data else ()) if info.active}
-
-    def _stop(self, info: RunInfo) -> None:
-        """Ask a run to stop; first the operator, where work would be lost."""
-        if info.lost or info.kind not in LOSES_WORK:
-            self._cancel(info.id)
-            return
-        question = Confirm(
-            f"Cancel run {info.id} ({info.kind})?",
-            [f"It has run for {took(info, self.app.now())}.", "What it has computed so far is lost."],
-            yes="Cancel the run",
-            no="Let it go on",
-        )
-        self.app.push_screen(question, lambda yes: self._cancel(info.id) if yes else None)
 
     @on(RecordTable.Opened, "RunTable")
     def _open_run(self) -> None:
@@ -268,13 +262,11 @@ class IngestionScreen(ConsoleScreen):
         """Hand n and N to the log."""
         self.query_one(RunLog).action_match(by)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """What cannot be done now is dimmed."""
-        if action in ("start", "backfill", "reconcile") and self.app.read_only:
-            return None
         if action == "cancel":
             return True if self._cancellable else None
-        return super().check_action(action, parameters)
+        return True
 
     def _has_token(self) -> bool:
         if not self.app.settings.x_bearer_token:
@@ -290,17 +282,6 @@ class IngestionScreen(ConsoleScreen):
         if self._has_token():
             self.app.push_screen(form, start)
 
-    def _cancel(self, run_id: int) -> None:
-        def cancel(engine: Engine) -> bool:
-            from musktracker import runs
-
-            return runs.request_cancel(engine, run_id)
-
-        def said(asked: bool) -> str:
-            return f"Run {run_id} was asked to stop" if asked else f"Run {run_id} has ended already"
-
-        self.act(cancel, done=said)
-
     def _show_summary(self, data: IngestionData) -> None:
         within = Span(data.minute - DAYS * DAY, data.minute)
         connected = bool(self.app.settings.x_bearer_token)
@@ -310,7 +291,7 @@ class IngestionScreen(ConsoleScreen):
         self._set_text("#coverage-text", observed_text(data.covered, within, self.app.format_time))
         last = "none yet" if data.last_post is None else age(data.minute - data.last_post)
         self._set_text("#posts-text", f"{'Posts':<10}{data.posts:,} stored · newest {last}")
-        self.query_one(MinuteBars).set_counts(data.minutes.counts)
+        self.query_one(MinuteBars).set_counts(data.minutes.start, data.minutes.counts)
         self._set_text("#minutes-text", f"{sum(count or 0 for count in data.minutes.counts):,} in 60 min")
         self._set_text("#open-text", _labelled("To fetch", open_text(data, self.app.format_time)))
 

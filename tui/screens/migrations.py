@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -57,15 +58,20 @@ class RevisionTable(RecordTable["Revision"]):
 
     def __init__(self) -> None:
         columns = (Column("", 1), Column("Step", 4), Column("Title", 16, grow=1), Column("State", 7, rank=1))
-        super().__init__(columns, _revision_cells, lambda revision: revision.revision, empty="No migrations")
+        key = attrgetter("revision")
+        super().__init__(columns, _revision_cells, key, empty="No migrations", memory="migrations")
 
 
 class SizeTable(RecordTable["TableSize"]):
     """The tables with their rows and bytes."""
 
     def __init__(self) -> None:
-        columns = (Column("Table", 16, grow=1), Column("Rows", 9, right=True), Column("Size", 9, right=True, rank=1))
-        super().__init__(columns, _size_cells, lambda table: table.name, empty="No tables")
+        columns = (
+            Column("Table", 16, grow=1, order=attrgetter("name")),
+            Column("Rows", 9, right=True, order=attrgetter("rows"), falling=True),
+            Column("Size", 9, right=True, rank=1, order=attrgetter("bytes"), falling=True),
+        )
+        super().__init__(columns, _size_cells, attrgetter("name"), empty="No tables", memory="tables")
 
 
 class MigrationsScreen(ConsoleScreen):
@@ -74,6 +80,7 @@ class MigrationsScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Migrations"
     CSS_PATH = "migrations.tcss"
     AUTO_FOCUS = "RevisionTable"
+    CHANGES = frozenset({"apply", "dry_run", "revert", "backup"})
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
     REFRESH_SECONDS: ClassVar[float] = 5.0
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -130,9 +137,9 @@ class MigrationsScreen(ConsoleScreen):
         self._show_state()
         self.refresh_bindings()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """What cannot be done to the step under the cursor is dimmed."""
-        if action in ("apply", "revert", "backup") and (self.app.read_only or self._busy):
+        if action in ("apply", "revert", "backup") and self._busy:
             return None
         if action == "dry_run":
             revision = self._selected()
@@ -142,20 +149,14 @@ class MigrationsScreen(ConsoleScreen):
             return True if revision is not None and revision.applied == (action == "revert") else None
         if action == "backup":
             return self._data is not None and self._data.info.server.startswith("SQLite")
-        return super().check_action(action, parameters)
+        return True
 
     def action_apply(self) -> None:
-        """Go up to the step under the cursor, after a yes."""
-        revision, data = self._selected(), self._data
-        if revision is None or data is None:
-            return
-        steps = data.status.pending[: data.status.pending.index(revision.revision) + 1]
-        titles = {step.revision: step.title for step in data.status.revisions}
-        lines = [f"{step}  {titles[step]}" for step in steps]
-        if data.info.server.startswith("SQLite"):
-            lines += ["", "A database that holds rows is copied first; the copy is named afterwards."]
-        question = Confirm(f"Apply {_count(len(steps), 'step')}?", lines, yes="Apply")
-        self.app.push_screen(question, lambda yes: self._upgrade(revision.revision) if yes else None)
+        """Go up to the step under the cursor; a SQLite database that holds rows is copied first, and x goes back."""
+        revision = self._selected()
+        if revision is not None:
+            move = partial(_move, direction="upgrade", revision=revision.revision, on_step=self._stepped)
+            self._do(f"Applying up to {revision.revision}…", move, self._moved)
 
     def action_dry_run(self) -> None:
         """Run the steps up to the one under the cursor where nothing is kept, and show what took how long."""
@@ -233,10 +234,6 @@ class MigrationsScreen(ConsoleScreen):
         lines += ["", "The console shows errors on a schema below its own; its next start brings that up again."]
         question = Confirm(f"Revert step {revision.revision}?", lines, yes="Revert", typed=target)
         self.app.push_screen(question, lambda yes: self._downgrade(target) if yes else None)
-
-    def _upgrade(self, revision: str) -> None:
-        move = partial(_move, direction="upgrade", revision=revision, on_step=self._stepped)
-        self._do(f"Applying up to {revision}…", move, self._moved)
 
     def _downgrade(self, target: str) -> None:
         move = partial(_move, direction="downgrade", revision=target, on_step=self._stepped)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -19,13 +19,12 @@ from tui.screens import model_text as words
 from tui.screens import promote_form as promotion
 from tui.screens.base import ConsoleScreen
 from tui.screens.train_form import DEFAULT, parameters, train_form
-from tui.widgets.confirm import Confirm
 from tui.widgets.lines import LineList
 from tui.widgets.live_curve import LiveCurve
 from tui.widgets.marks import MARK, toggled, two_of
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_log import RunLog
-from tui.widgets.run_progress import RunProgress, took
+from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
 
 if TYPE_CHECKING:
@@ -36,16 +35,19 @@ if TYPE_CHECKING:
     from musktracker.runs import RunInfo
     from tui.app import Console
 
+NONE_YET = "No model is trained yet: t trains one"
 PAGE = 76  # cells of a line on a page
 COLUMNS = (
-    Column("Model", 17, grow=1),
+    Column("Model", 17, grow=1, order=lambda found: found.model),
     Column("Version", 7),
-    Column("Trained", 11),
-    Column("Days", 5, right=True, rank=3),
-    Column("RMSE", 5, right=True),
-    Column("MAE", 5, right=True),
-    Column("MAPE", 5, right=True, rank=2),
-    Column("Log-lik.", 9, right=True, rank=3),
+    Column("Trained", 11, order=lambda found: found.trained_at, falling=True),
+    Column(
+        "Days", 5, right=True, rank=3, order=lambda found: found.training_end - found.training_start, falling=True
+    ),
+    Column("RMSE", 5, right=True, order=lambda found: found.rmse),
+    Column("MAE", 5, right=True, order=lambda found: found.mae),
+    Column("MAPE", 5, right=True, rank=2, order=lambda found: found.mape),
+    Column("Log-lik.", 9, right=True, rank=3, order=lambda found: found.log_likelihood, falling=True),
     Column("95% held", 8, right=True, rank=1),
     Column("Fit", 6),
 )
@@ -68,7 +70,7 @@ class VersionTable(RecordTable["ModelVersion"]):
     app: Console
 
     def __init__(self) -> None:
-        super().__init__(COLUMNS, self._row, lambda found: found.id, empty="No model is trained yet: t trains one")
+        super().__init__(COLUMNS, self._row, lambda found: found.id, empty=NONE_YET, memory="versions")
         self.held: dict[int, float] = {}
         self.marked: list[int] = []
 
@@ -98,6 +100,7 @@ class ModelsScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Models"
     CSS_PATH = "models.tcss"
     AUTO_FOCUS = "VersionTable"
+    CHANGES = frozenset({"train", "promote", "rollback", "cancel"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide"), (150, "-widest")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "train", "Train", tooltip="Fit a model, as a new version", id="models.train"),
@@ -114,6 +117,7 @@ class ModelsScreen(ConsoleScreen):
         super().__init__()
         self._data: ModelsData | None = None
         self._promotion: int | None = None  # the run that was asked for here
+        self.set_class(bool(self.app.memory.get("models_curve")), "-curve")
 
     def compose_body(self) -> ComposeResult:
         """Table and detail side by side, the run and its log below."""
@@ -207,10 +211,15 @@ class ModelsScreen(ConsoleScreen):
             self._ask_promotion(found.model, found.version)
 
     def action_rollback(self) -> None:
-        """Ask, then let the champion be what it was before."""
-        lines = [f"{self._champion} is the champion. The one before it becomes it again; this is recorded."]
-        question = Confirm("Roll the champion back?", lines, yes="Roll back", no="Leave it")
-        self.app.push_screen(question, lambda yes: self._roll_back() if yes else None)
+        """Let the champion be what it was before; p makes another the champion again."""
+
+        def roll_back(engine: Engine) -> str:
+            from musktracker.pipeline import aliases
+
+            return aliases.rollback(engine).after
+
+        before = self._champion
+        self.act(roll_back, done=lambda after: f"{after} is the champion again, after {before}; p promotes")
 
     def action_backtests(self) -> None:
         """Go to the backtests."""
@@ -239,29 +248,24 @@ class ModelsScreen(ConsoleScreen):
     def action_view(self) -> None:
         """Change between log and curve where there is room for one of them."""
         self.toggle_class("-curve")
+        self.app.remember(models_curve=self.has_class("-curve"))
 
     def action_cancel(self) -> None:
         """Ask the operator, then the run to stop: what it has computed is lost."""
-        run = self._run
-        if run is None or not run.active:
-            return
-        lines = [f"It has run for {took(run, self.app.now())}.", "What it has computed so far is lost."]
-        question = Confirm(f"Cancel run {run.id} ({run.kind})?", lines, yes="Cancel the run", no="Let it go on")
-        self.app.push_screen(question, lambda yes: self._cancel(run.id) if yes else None)
+        if self._run is not None:
+            self.cancel_run(self._run)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """Cancel is there while there is something to cancel."""
         if action == "cancel":
             return self._run is not None and self._run.active
         if action == "rollback" and self._champion is None:
             return False
-        if action in ("train", "promote", "rollback") and self.app.read_only:
-            return None
         if action in ("mark", "compare"):
             return True if self._data is not None and self._data.versions else None
         if action == "view":
             return self._run is not None and not self.has_class("-wide") and not self.has_class("-widest")
-        return super().check_action(action, parameters)
+        return True
 
     @property
     def _run(self) -> RunInfo | None:
@@ -301,22 +305,6 @@ class ModelsScreen(ConsoleScreen):
         failed = promotion.failed_gate(run)
         if failed is not None:
             self._ask_promotion(run.parameters["model"], run.parameters["version"], failed)
-
-    def _roll_back(self) -> None:
-        def roll_back(engine: Engine) -> str:
-            from musktracker.pipeline import aliases
-
-            return aliases.rollback(engine).after
-
-        self.act(roll_back, done=lambda after: f"{after} is the champion again")
-
-    def _cancel(self, run_id: int) -> None:
-        def cancel(engine: Engine) -> Any:
-            from musktracker import runs
-
-            return runs.request_cancel(engine, run_id)
-
-        self.act(cancel, done=f"Run {run_id} was asked to stop")
 
 
 def _fit(found: ModelVersion) -> Cell:

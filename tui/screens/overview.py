@@ -65,6 +65,7 @@ class OverviewScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Overview"
     CSS_PATH = "overview.tcss"
     AUTO_FOCUS = "RunTable"
+    CHANGES = frozenset({"next_step", "acknowledge", "import", "demo", "update", "score"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -79,6 +80,7 @@ class OverviewScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._data: OverviewData | None = None
+        self._holding = ""
 
     def compose_body(self) -> ComposeResult:
         """The dashboard, and the page that stands in for it while there are no posts."""
@@ -93,7 +95,7 @@ class OverviewScreen(ConsoleScreen):
             with Vertical(id="chart"):
                 yield Sparkline()
             with Vertical(id="last-runs"):
-                yield RunTable(follow=True)
+                yield RunTable(follow=True, memory="overview")
 
     def on_mount(self) -> None:
         """Name the frames; nothing is shown until it is known which page is right."""
@@ -105,7 +107,7 @@ class OverviewScreen(ConsoleScreen):
         from musktracker import runs
         from musktracker.db.queries import alerts, overview
 
-        found = tuple(runs.recent(engine, limit=RUNS))
+        found = tuple(runs.recent(engine, limit=RUNS, holding=self._holding))
         moment = self.app.now()
         return OverviewData(
             overview.read(engine, self.app.zone, moment),
@@ -127,7 +129,7 @@ class OverviewScreen(ConsoleScreen):
             self._show_dashboard(data)
         self.refresh_bindings()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """The demo is offered while there is nothing else; what needs posts, once there are some."""
         empty = self._data is not None and not self._data.overview.posts
         if action == "demo":
@@ -135,8 +137,8 @@ class OverviewScreen(ConsoleScreen):
         if action in ("next_step", "update", "score"):
             return self._data is not None and not empty
         if action == "acknowledge":
-            return bool(self._data and self._data.alerts) and not empty and not self.app.read_only
-        return super().check_action(action, parameters)
+            return bool(self._data and self._data.alerts) and not empty
+        return True
 
     def action_next_step(self) -> None:
         """Do what the first line says."""
@@ -182,6 +184,12 @@ class OverviewScreen(ConsoleScreen):
         if info is not None:
             self.app.open_run(info.id)
 
+    @on(RecordTable.Filtered, "RunTable")
+    def _find_runs(self, event: RecordTable.Filtered) -> None:
+        """Look among all runs, not only among the newest that are loaded."""
+        self._holding = event.table.filter_text
+        self.refresh_data()
+
     def _show_dashboard(self, data: OverviewData) -> None:
         overview, moment = data.overview, data.minute
         self._show_next(overview)
@@ -203,7 +211,10 @@ class OverviewScreen(ConsoleScreen):
         else:
             key, words = STEPS[step]
             text = Content.assemble(
-                (" Next ", QUIET), (f" {key} ", "bold $accent"), words, (f"{_why(overview)}   n does it", QUIET)
+                (" Next ", QUIET),
+                (f" {key} ", "bold $accent"),
+                words,
+                (_why(overview) + ("" if self.app.read_only else "   n does it"), QUIET),
             )
         line = self.query_one("#next-step", Static)
         if not (isinstance(line.content, Content) and line.content.is_same(text)):

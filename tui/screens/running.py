@@ -59,22 +59,14 @@ class RunningScreen(ConsoleScreen):
 
     def action_cancel(self) -> None:
         """Ask the run that goes on to stop."""
-        run = self.run_shown
-        if run is None or not run.active:
-            return
+        if self.run_shown is not None:
+            self.cancel_run(self.run_shown)
 
-        def cancel(engine: Engine) -> bool:
-            from musktracker import runs
-
-            return runs.request_cancel(engine, run.id)
-
-        self.act(cancel, done=f"Run {run.id} was asked to stop")
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """Cancel is there while there is something to cancel."""
         if action == "cancel" and (self.run_shown is None or not self.run_shown.active):
             return False
-        return super().check_action(action, parameters)
+        return super().can(action)
 
     def _follow(self, run_id: int) -> None:
         self.started = run_id

@@ -126,10 +126,6 @@ class VersionPairScreen(ConsoleScreen):
             lines = compared(*self._pair, self.app.format_time)
             copy(self.app, self.app.settings, "\n".join(map(_plain, lines)), "the comparison")
 
-    def action_back(self) -> None:
-        """Leave."""
-        self.dismiss()
-
 
 def compared(one: ModelVersion, other: ModelVersion, format_time: Callable[..., str]) -> Iterator[Line]:
     """All that is known of two versions, line by line under headings."""

@@ -171,10 +171,6 @@ class WhatIfScreen(RunningScreen):
         chart = self.query_one(FanChart)
         (self.query_one(DayTable) if chart.has_focus else chart).focus()
 
-    def action_back(self) -> None:
-        """Leave."""
-        self.dismiss()
-
 
 def _interval(found: Mapping[str, Any]) -> str:
     return f"{found['lower_95']:,.0f}{DASH}{found['upper_95']:,.0f}"

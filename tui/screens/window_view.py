@@ -212,11 +212,7 @@ class WindowScreen(RunningScreen):
             self._show_words(self._data)
             self._forecast_by_itself(self._data)
 
-    def action_back(self) -> None:
-        """Leave."""
-        self.dismiss()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool | None:
         """A window that is over holds nothing to forecast; only presets have a window after them."""
         data = self._data
         if action == "forecast" and (data is None or data.standing is None or not data.standing.so_far.to_come):
@@ -225,7 +221,7 @@ class WindowScreen(RunningScreen):
             return None
         if action == "view" and self.has_class("-roomy"):
             return False
-        return super().check_action(action, parameters)
+        return super().can(action)
 
     @on(LineList.Moved, "BracketBars")
     def _moved(self) -> None:

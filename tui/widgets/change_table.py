@@ -29,7 +29,9 @@ class ChangeTable(RecordTable["EventChange"]):
     app: Console
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(COLUMNS, self._row, lambda change: change.id, empty="No changes yet", id=id)
+        super().__init__(
+            COLUMNS, self._row, lambda change: change.id, empty="No changes yet", memory="changes", id=id
+        )
 
     def _row(self, change: EventChange) -> Sequence[Cell]:
         return (

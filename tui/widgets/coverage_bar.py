@@ -11,6 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from musktracker.timeline import Span, holes
+from tui.exporting import Exported, of_series
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -41,6 +42,15 @@ class CoverageBar(Widget):
         if (spans, within) != (self._spans, self._within):
             self._spans, self._within = spans, within
             self.refresh()
+
+    def exported(self) -> Exported | None:
+        """What was observed and what was not, span by span."""
+        if self._within is None:
+            return None
+        within, missing = self._within, holes(self._spans, self._within)
+        spans = [(hole, False) for hole in missing] + [(span, True) for span in holes(missing, within)]
+        spans.sort(key=lambda each: each[0].start)
+        return of_series([{"start": s.start, "end": s.end, "observed": observed} for s, observed in spans])
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002
         """The bar; neighbours that look alike are one segment."""

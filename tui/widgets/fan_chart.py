@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.exporting import Exported
+from tui.exporting import Exported, of_series
 from tui.widgets.fan import Fan, View, whole
 from tui.widgets.fan_plot import draw
 from tui.widgets.fan_scene import Scene, compose, style
@@ -89,10 +89,7 @@ class FanChart(Widget, can_focus=True):
         if self.fan is None or self.view is None:
             return None
         first, last = max(int(self.view.first), 0), min(int(self.view.last), self.fan.steps)
-        records = [self.fan.at(step) for step in range(first, last)]
-        titles = list(records[0]) if records else []
-        rows = [["" if value is None else f"{value}" for value in record.values()] for record in records]
-        return Exported(records, titles, rows)
+        return of_series([self.fan.at(step) for step in range(first, last)])
 
     def render_line(self, y: int) -> Strip:
         """One line of the drawing, which is made when it is first asked for."""

@@ -85,8 +85,15 @@ class LiveCurve(Vertical):
             title = " · ".join(map(printable, parts))
         self.query_one("#curve-title", Static).update(title)
         draw = partial(draw_curve, scores=scores, of=of) if scores else None
-        self.query_one(Plot).set_plot(draw, of=(self.model, of, tuple(scores)), empty=EMPTY)
+        self.query_one(Plot).set_plot(draw, of=(self.model, of, tuple(scores)), empty=EMPTY, points=self._records)
         self._show_means()
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {"model": model, "origin": origin, "score": points[origin]}
+            for model, points in self._points.items()
+            for origin in sorted(points)
+        ]
 
     def _show_means(self) -> None:
         line = self.query_one("#curve-means", Static)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from textual.content import Content
 from textual.widget import Widget
 
+from tui.exporting import Exported, of_series
 from tui.widgets.sparkline import EIGHTHS, UNKNOWN
 
 
@@ -17,13 +19,23 @@ class MinuteBars(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._start: datetime | None = None
         self._counts: tuple[int | None, ...] = ()
 
-    def set_counts(self, counts: Sequence[int | None]) -> None:
-        """Show counts by the minute, the newest last; None for a minute that was not observed."""
+    def set_counts(self, start: datetime, counts: Sequence[int | None]) -> None:
+        """Show counts by the minute from `start` on; None for a minute that was not observed."""
+        self._start = start
         if tuple(counts) != self._counts:
             self._counts = tuple(counts)
             self.refresh()
+
+    def exported(self) -> Exported | None:
+        """Minute by minute."""
+        if self._start is None:
+            return None
+        start = self._start
+        minutes = [start + timedelta(minutes=i) for i in range(len(self._counts))]
+        return of_series([{"start": at, "posts": n} for at, n in zip(minutes, self._counts, strict=True)])
 
     def render(self) -> Content:
         marks = minute_marks(self._counts, self.content_size.width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from musktracker.text import printable
+from tui.exporting import Exported, of_series
 from tui.threads import in_thread
 from tui.widgets.plot_axes import value_ticks
 from tui.widgets.plot_palette import Mode, Palette, of_app, palette
@@ -24,6 +25,7 @@ PLAIN = str.maketrans("┌┐└┘├┤┬┴┼─│▲▼≈–", "++++++++
 SMALLEST = (24, 5)  # columns and rows below which axes leave nothing to see
 Values = Sequence[float | None]
 Ticks = Sequence[tuple[float, str]]
+Points = Callable[[], Sequence[Mapping[str, Any]]]
 
 
 class Sheet:
@@ -135,14 +137,25 @@ class Plot(Widget):
         self.empty = empty
         self._draw: Callable[[Sheet], None] | None = None
         self._of: Hashable = None
+        self._points: Points = tuple
         self._mode: Mode | None = None
         self._strips: list[Strip] | None = None
 
-    def set_plot(self, draw: Callable[[Sheet], None] | None, *, of: Hashable = None, empty: str = "") -> None:
-        """Draw this, if what it is `of` differs from what is drawn; None shows the words `empty`."""
+    def set_plot(
+        self, draw: Callable[[Sheet], None] | None, *, of: Hashable = None, empty: str = "", points: Points = tuple
+    ) -> None:
+        """Draw this, if what it is `of` differs from what is drawn; None shows the words `empty`.
+
+        `points` gives what is drawn as records, for an export.
+        """
+        self._points = points
         if (draw is None, of, empty) != (self._draw is None, self._of, self.empty):
             self._draw, self._of, self.empty = draw, of, empty
             self.redraw()
+
+    def exported(self) -> Exported | None:
+        """What is drawn, point by point."""
+        return of_series(self._points())
 
     def redraw(self) -> None:
         """Draw anew when next painted."""

@@ -89,6 +89,9 @@ class RunLog(Vertical):
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(POLL_SECONDS, self._poll, pause=True)
+        level = self.app.memory.get("log_level")
+        if isinstance(level, int) and level in range(1, len(LEVELS)):
+            self.view.set_level(level)
 
     def follow_run(self, info: RunInfo | None) -> None:
         """Show this run's log, and follow it while it goes on; None shows nothing."""
@@ -118,6 +121,7 @@ class RunLog(Vertical):
     def action_level(self) -> None:
         """Show the next level and above."""
         self.view.set_level((self.view.lines.threshold + 1) % len(LEVELS))
+        self.app.remember(log_level=self.view.lines.threshold)
 
     def action_search(self) -> None:
         """Ask for a text to search."""

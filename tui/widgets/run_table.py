@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,10 @@ class RunTable(RecordTable["RunInfo"]):
 
     app: Console
 
-    def __init__(self, *, follow: bool = False, empty: str = "No runs yet", id: str | None = None) -> None:
-        super().__init__(COLUMNS, self._row, lambda info: info.id, empty=empty, id=id)
+    def __init__(
+        self, *, follow: bool = False, empty: str = "No runs yet", memory: str = "", id: str | None = None
+    ) -> None:
+        super().__init__(COLUMNS, self._row, lambda info: info.id, empty=empty, memory=memory, id=id)
         self._follow = follow
 
     def set_records(self, records: Sequence[RunInfo], *, empty: str | None = None) -> None:
@@ -38,6 +41,11 @@ class RunTable(RecordTable["RunInfo"]):
         super().set_records(records, empty=empty)
         if self._follow and at_newest:
             self.move_to(0)
+
+    def searched(self, info: RunInfo) -> str:
+        """All that `runs.recent` looks in for what runs hold."""
+        said = (info.kind, info.state, info.stage, info.message, info.error, info.who, info.host)
+        return f"{info.id} {json.dumps(info.parameters)} {' '.join(filter(None, said))}"
 
     def _row(self, info: RunInfo) -> Sequence[Cell]:
         mark, tone = STATES[info.state]

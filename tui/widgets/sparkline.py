@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from musktracker.timeline import HOUR
+from tui.exporting import Exported, of_series
 
 if TYPE_CHECKING:
     from tui.app import Console
@@ -36,6 +37,13 @@ class Sparkline(Widget):
         if (start, tuple(counts)) != (self._start, self._counts):
             self._start, self._counts = start, tuple(counts)
             self.refresh()
+
+    def exported(self) -> Exported | None:
+        """All hours that it was given, those it has no room for too; no posts where an hour was not observed."""
+        if self._start is None:
+            return None
+        start = self._start
+        return of_series([{"start": start + i * HOUR, "posts": count} for i, count in enumerate(self._counts)])
 
     def render(self) -> Content:
         width, height = self.content_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Engine, func, or_, select
+from sqlalchemy import Connection, Engine, func, or_, select
 
 from musktracker.db import settings
 from musktracker.db.engines import reading
@@ -22,19 +22,18 @@ def to_count(engine: Engine, since: datetime, moment: datetime) -> bool:
             DatabaseSetting.name == settings.COUNTING, DatabaseSetting.updated_at >= since
         ),
     )
-    observed = select(func.max(Coverage.span_end))
     counted = select(func.max(TimeBucket.bucket_end)).where(TimeBucket.granularity == "hourly")
     with reading(engine) as connection:
         if any(connection.scalar(query.limit(1)) is not None for query in later):
             return True
-        end, known = connection.scalar(observed), connection.scalar(counted)
+        end, known = _observed_until(connection), connection.scalar(counted)
     return end is not None and (known is None or floor_hour(min(end, moment)) > known)
 
 
 def observed_until(engine: Engine) -> datetime | None:
-    """The end of what any source observed."""
+    """The end of the time of which some source saw every post that counts."""
     with reading(engine) as connection:
-        return connection.scalar(select(func.max(Coverage.span_end)))
+        return _observed_until(connection)
 
 
 def any_hour(engine: Engine) -> bool:
@@ -47,3 +46,8 @@ def any_model(engine: Engine) -> bool:
     """Whether any version of a model has been trained."""
     with reading(engine) as connection:
         return connection.scalar(select(ModelMetadata.id).limit(1)) is not None
+
+
+def _observed_until(connection: Connection) -> datetime | None:
+    condition = settings.coverage_condition(settings.counting(connection))
+    return connection.scalar(select(func.max(Coverage.span_end)).where(condition))

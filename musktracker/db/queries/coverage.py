@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from musktracker import timeline
 from musktracker.db import settings
@@ -16,17 +16,18 @@ from musktracker.timeline import Span
 
 @dataclass(frozen=True, slots=True)
 class CoverageSpan:
-    """A stretch of time that one source observed in full, start included, end excluded."""
+    """A stretch of time, its end excluded, of which one source saw every post that `counting` counts."""
 
     source: str
     start: datetime
     end: datetime
     created_at: datetime
+    counting: str
 
 
 def spans(engine: Engine, *, source: str | None = None) -> list[CoverageSpan]:
     """The stored spans, of one source where asked, by start."""
-    columns = (Coverage.source, Coverage.span_start, Coverage.span_end, Coverage.created_at)
+    columns = (Coverage.source, Coverage.span_start, Coverage.span_end, Coverage.created_at, Coverage.counting)
     query = select(*columns).order_by(Coverage.span_start, Coverage.id)
     if source is not None:
         query = query.where(Coverage.source == source)
@@ -35,8 +36,15 @@ def spans(engine: Engine, *, source: str | None = None) -> list[CoverageSpan]:
 
 
 def covered(engine: Engine) -> list[Span]:
-    """The time that any source observed in full, as sorted spans that neither overlap nor touch."""
-    return timeline.union(Span(span.start, span.end) for span in spans(engine))
+    """The time of which some source saw every post that the database counts, as sorted spans that do not touch."""
+    with reading(engine) as connection:
+        return covered_of(connection, settings.counting(connection))
+
+
+def covered_of(connection: Connection, counting: str) -> list[Span]:
+    """The same of the posts that a definition counts."""
+    query = select(Coverage.span_start, Coverage.span_end).where(settings.coverage_condition(counting))
+    return timeline.union(Span(*row) for row in connection.execute(query))
 
 
 def holes(engine: Engine, within: Span) -> list[Span]:

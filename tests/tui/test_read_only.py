@@ -1,0 +1,126 @@
+"""A console that only reads: what would change something is absent from every screen, and refused by the core."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, insert, select
+from textual.binding import Binding
+
+import tui.screens
+from musktracker.config import Settings
+from musktracker.db import engines, tables
+from musktracker.db.engines import ReadOnly
+from tui.app import SCREENS, Console
+from tui.screens.backtest_pair import BacktestPairScreen
+from tui.screens.backtest_results import BacktestScreen
+from tui.screens.backtests import BacktestsScreen
+from tui.screens.base import ConsoleScreen
+from tui.screens.version_pair import VersionPairScreen
+
+READS = {("MigrationsScreen", "verify")}  # acts, yet only looks
+OPENED: tuple[Callable[[], ConsoleScreen], ...] = (
+    BacktestsScreen,
+    lambda: BacktestScreen(1),
+    lambda: BacktestPairScreen(1, 2),
+    lambda: VersionPairScreen(1, 2),
+)
+
+
+def screens() -> Iterator[type[ConsoleScreen]]:
+    """All places of the console."""
+    for module in pkgutil.iter_modules(tui.screens.__path__, "tui.screens."):
+        for _, found in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(found, ConsoleScreen) and found.__module__ == module.name and found is not ConsoleScreen:
+                yield found
+
+
+def actions(screen: type[ConsoleScreen]) -> set[str]:
+    """The actions that keys of a screen have."""
+    bindings = (binding for binding in screen.BINDINGS if isinstance(binding, Binding))
+    return {binding.action.partition("(")[0] for binding in bindings}
+
+
+def uses(screen: type[ConsoleScreen], name: str, seen: set[str]) -> set[str]:
+    """The names of all attributes that a method uses, and those that it uses use."""
+    method = inspect.getattr_static(screen, name, None)
+    method = method.fget if isinstance(method, property) else method
+    if name in seen or not inspect.isfunction(method):
+        return seen
+    seen.add(name)
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(method)))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+            uses(screen, node.attr, seen)
+    return seen
+
+
+@pytest.mark.parametrize("screen", list(screens()), ids=lambda screen: screen.__name__)
+def test_every_action_that_starts_a_run_or_changes_something_is_said_to(screen: type[ConsoleScreen]) -> None:
+    changing = {name for name in actions(screen) if {"launch", "act"} & uses(screen, f"action_{name}", set())}
+    assert changing - {name for place, name in READS if place == screen.__name__} <= screen.CHANGES
+
+
+@pytest.mark.parametrize("screen", list(screens()), ids=lambda screen: screen.__name__)
+def test_what_is_said_to_change_something_are_actions_of_the_screen(screen: type[ConsoleScreen]) -> None:
+    assert actions(screen) >= screen.CHANGES
+
+
+async def test_no_screen_has_an_action_that_changes_something(
+    populated: Settings, console: Callable[..., Console], settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        for key in range(1, len(SCREENS) + 1):
+            await pilot.press(str(key))
+            await settled(pilot)
+            _assert_nothing_changes(app)
+        for make in OPENED:
+            app.push_screen(make())
+            await settled(pilot)
+            _assert_nothing_changes(app)
+            monkeypatch.setattr(type(app.screen), "act", lambda self, *given, **_: asked.append(given))
+            for name in type(app.screen).CHANGES:
+                await app.screen.run_action(name)
+            app.pop_screen()
+    assert asked == []
+
+
+def test_the_core_refuses_to_write(populated: Settings) -> None:
+    engine = engines.connect(populated.database_url, read_only=True)
+    with pytest.raises(ReadOnly), engines.writing(engine):
+        raise AssertionError("not reached")
+    with pytest.raises(Exception, match="readonly"), engine.begin() as connection:
+        connection.execute(insert(tables.Coverage).values(source="file"))
+    engine.dispose()
+
+
+async def test_a_run_is_refused_by_the_core_too(
+    populated: Settings, populated_engine: Engine, console: Callable[..., Console], settled: Any
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert isinstance(app.screen, ConsoleScreen)
+        app.screen.launch("refresh", {})
+        await settled(pilot)
+        assert any("read only" in note.message for note in app._notifications)
+    with engines.reading(populated_engine) as connection:
+        assert len(connection.scalars(select(tables.RunRow.id)).all()) == 7
+
+
+def _assert_nothing_changes(app: Console) -> None:
+    screen = app.screen
+    assert isinstance(screen, ConsoleScreen)
+    active = {found.binding.action for found in screen.active_bindings.values() if found.node is screen}
+    assert not screen.CHANGES & active, type(screen).__name__
+    offered = {command.title for command in app.get_system_commands(screen)}
+    assert not offered & {"Import posts…", "Refresh counts and features", "Score forecasts", "Open the demo"}
