@@ -20,8 +20,8 @@ from musktracker import brackets as bracket_totals
 from musktracker import market_windows
 from musktracker.brackets import Bracket
 from musktracker.db import settings
-from musktracker.db.queries import windows
-from musktracker.db.queries.windows import SoFar
+from musktracker.db.queries import window_standing as windows
+from musktracker.db.queries.window_standing import SoFar
 from musktracker.errors import UsageError
 from musktracker.evaluation.brackets import probabilities, settled
 from musktracker.models.base import FloatArray

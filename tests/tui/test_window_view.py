@@ -17,7 +17,7 @@ from musktracker.brackets import Bracket
 from musktracker.config import Settings
 from musktracker.db import tables
 from musktracker.db.engines import writing
-from musktracker.db.queries.windows import StoredWindowForecast, forecasts_of, standing
+from musktracker.db.queries.window_standing import StoredWindowForecast, forecasts_of, standing
 from musktracker.market_windows import ET
 from musktracker.timeline import EPOCH, HOUR, Span, snowflake_floor
 from tui import state

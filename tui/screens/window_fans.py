@@ -12,7 +12,7 @@ from tui.widgets.fan import Band, Event, Fan, Total, View
 
 if TYPE_CHECKING:
     from musktracker.brackets import Bracket
-    from musktracker.db.queries.windows import StoredWindowForecast
+    from musktracker.db.queries.window_standing import StoredWindowForecast
 
 LEVELS = (50, 80, 95)
 EARLIER = timedelta(days=2)  # forecasts made this long before the start are shown

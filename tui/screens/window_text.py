@@ -15,7 +15,7 @@ from tui.widgets.toned_line import Parts
 
 if TYPE_CHECKING:
     from musktracker.brackets import Bracket
-    from musktracker.db.queries.windows import Standing, StoredWindowForecast
+    from musktracker.db.queries.window_standing import Standing, StoredWindowForecast
 
 FRESH = timedelta(hours=1)  # an origin that is older than the newest counted hour by this has been overtaken
 

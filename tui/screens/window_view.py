@@ -34,7 +34,7 @@ from tui.widgets.toned_line import TonedLine
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.db.queries.windows import Standing, StoredWindowForecast
+    from musktracker.db.queries.window_standing import Standing, StoredWindowForecast
     from musktracker.runs import RunInfo
 
 VIEWS = ("brackets", "total", "chance")
@@ -120,7 +120,8 @@ class WindowScreen(RunningScreen):
 
     def fetch(self, engine: Engine) -> WindowData:
         """The window as it stands now, and what was forecast of it."""
-        from musktracker.db.queries import counts, models, windows
+        from musktracker.db.queries import counts, models
+        from musktracker.db.queries import window_standing as windows
 
         choice, moment = self._choice, self.app.now()
         span, brackets = choice.span(moment), tuple(choice.bracket_list())

@@ -18,8 +18,8 @@ from stored_hours import store_hours
 
 from musktracker.brackets import Bracket, parse
 from musktracker.db.engines import writing
-from musktracker.db.queries import windows
-from musktracker.db.queries.windows import SoFar
+from musktracker.db.queries import window_standing as windows
+from musktracker.db.queries.window_standing import SoFar
 from musktracker.db.tables import Coverage, RawTweet
 from musktracker.market_windows import ET
 from musktracker.pipeline import forecast as forecasts
@@ -128,5 +128,5 @@ def test_a_bracket_of_a_window_that_is_over_holds_the_total_or_is_dead() -> None
 
 
 def test_the_console_reads_windows_without_numpy() -> None:
-    program = "import musktracker.db.queries.windows, sys; sys.exit('numpy' in sys.modules)"
+    program = "import musktracker.db.queries.window_standing, sys; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
