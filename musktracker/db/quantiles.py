@@ -25,6 +25,14 @@ class Quantiles:
     hours: Table
     running: Table
 
+    def running_interval(self, level: float) -> tuple[list[int], list[int]] | None:
+        """The ends of the central interval of the running total by hour, where both were stored."""
+        rows = [
+            next((row for p, row in zip(self.levels, self.running, strict=True) if abs(p - wanted) < 1e-9), None)
+            for wanted in ((1 - level) / 2, (1 + level) / 2)
+        ]
+        return None if rows[0] is None or rows[1] is None else (rows[0], rows[1])
+
 
 def pack(found: Quantiles) -> bytes:
     """Quantiles as bytes; the same ones give the same bytes."""

@@ -8,7 +8,7 @@ probability of that part (binomial thinning).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,12 +16,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import Engine
 
-from musktracker import market_windows, timeline
+from musktracker import brackets as bracket_totals
+from musktracker import market_windows
+from musktracker.brackets import Bracket
 from musktracker.db import settings
-from musktracker.db.queries import coverage
+from musktracker.db.queries import window_standing as windows
+from musktracker.db.queries.window_standing import SoFar
 from musktracker.errors import UsageError
-from musktracker.evaluation import brackets as bracket_totals
-from musktracker.evaluation.brackets import Bracket
+from musktracker.evaluation.brackets import probabilities, settled
 from musktracker.models.base import FloatArray
 from musktracker.pipeline import forecast as forecasts
 from musktracker.pipeline import window_forecasts
@@ -30,23 +32,8 @@ from musktracker.pipeline.history import Known
 from musktracker.runs import Run
 from musktracker.timeline import HOUR, Span, ceil_hour, hour_index, iso, parse_time
 
-USUAL_HOURS = 28 * 24
 DEFAULT_WIDTH = 20
 REPLIES = "reply"
-
-
-@dataclass(frozen=True, slots=True)
-class _SoFar:
-    """What is known of a window: posts counted until `until`, and what of it was not observed.
-
-    `missed` is unobserved for good, `ahead` is what the model fills in: all that no source has seen after the last
-    counted hour.
-    """
-
-    count: int
-    until: datetime
-    missed: list[Span]
-    ahead: list[Span]
 
 
 def window(
@@ -82,7 +69,7 @@ def window(
     zone = market_windows.ET if preset else market_windows.zone(timezone)
     listed = _brackets(brackets, preset)
     known = forecasts.known_at(engine, as_of)
-    so_far = _so_far(engine, known, span, moment)
+    so_far = windows.so_far(engine, span, moment, known.data_until, known.counting)
     made: Simulated | None = None
     totals = np.full(1, float(so_far.count))
     if so_far.ahead:
@@ -110,8 +97,8 @@ def window(
         "window": preset or "custom",
         **_times(span, moment, zone),
         **_counted(so_far, known, span),
-        "hours_to_come": _hours(so_far.ahead),
-        "usual_per_hour": _usual(known, so_far.ahead, zone),
+        "hours_to_come": so_far.to_come,
+        "usual_per_hour": _usual(known, so_far, zone),
         "total": described(totals),
         "brackets": _likely(listed, totals, so_far, certain=made is None),
         "data_until": iso(known.data_until),
@@ -153,19 +140,9 @@ def _brackets(text: str | None, preset: str | None) -> list[Bracket]:
         raise UsageError(f"The brackets cannot be read: {reason}") from None
 
 
-def _so_far(engine: Engine, known: Known, span: Span, moment: datetime) -> _SoFar:
-    seen = [Span(one.start, min(one.end, moment)) for one in coverage.covered(engine) if one.start < moment]
-    until = min(max(seen[-1].end if seen else known.data_until, span.start), span.end)
-    unseen = timeline.holes(seen, span)
-    origin = known.data_until
-    missed = [Span(hole.start, min(hole.end, origin)) for hole in unseen if hole.start < origin]
-    ahead = [Span(max(hole.start, origin), hole.end) for hole in unseen if hole.end > origin]
-    return _SoFar(coverage.posts_in(engine, Span(span.start, until), known.counting), until, missed, ahead)
-
-
 def _rest(paths: FloatArray, origin: int, ahead: Sequence[Span], rng: np.random.Generator) -> FloatArray:
     """Simulated posts in some spans, one a path: whole hours in full, parts of hours thinned."""
-    shares = _shares(ahead, origin, paths.shape[1])
+    shares = np.array(windows.shares(ahead, origin, paths.shape[1]))
     total: FloatArray = paths[:, shares == 1].sum(axis=1)
     for k in np.flatnonzero((shares > 0) & (shares < 1)):
         whole = np.rint(np.maximum(paths[:, k], 0)).astype(np.int64)
@@ -173,50 +150,12 @@ def _rest(paths: FloatArray, origin: int, ahead: Sequence[Span], rng: np.random.
     return total
 
 
-def _shares(spans: Sequence[Span], first: int, hours: int) -> FloatArray:
-    """How much of each of `hours` hours from the hour `first` on lies in some spans that do not overlap."""
-    starts = [timeline.from_hour_index(first + k) for k in range(hours)]
-    return np.array(
-        [sum(max((min(one.end, at + HOUR) - max(one.start, at)) / HOUR, 0.0) for one in spans) for at in starts]
-    )
-
-
-def _usual(known: Known, ahead: Sequence[Span], zone: ZoneInfo) -> float | None:
-    """The mean count an hour, over the last 28 days, of the hours of the week that are still to come.
-
-    Hours are those of the zone's clocks. None where nothing is to come, or some of these hours were never observed.
-    """
-    if not ahead:
-        return None
+def _usual(known: Known, so_far: SoFar, zone: ZoneInfo) -> float | None:
+    """The mean count an hour of the hours of the week that are still to come."""
     origin = known.history.origin
-    counts = known.history.before(origin, USUAL_HOURS)
-    observed = ~np.isnan(counts)
-    keys = np.array([_hour_of_week(origin - USUAL_HOURS + k, zone) for k in range(USUAL_HOURS)])[observed]
-    sums = np.bincount(keys, weights=counts[observed], minlength=168)
-    times = np.bincount(keys, minlength=168)
-    first = hour_index(ahead[0].start)
-    shares = _shares(ahead, first, hour_index(ceil_hour(ahead[-1].end)) - first)
-    wanted = [_hour_of_week(first + k, zone) for k in range(len(shares))]
-    seen = times[wanted] > 0
-    if shares[seen].sum() < shares.sum() / 2:
-        return None
-    rates = sums[wanted][seen] / times[wanted][seen]
-    return float((rates * shares[seen]).sum() / shares[seen].sum())
-
-
-def _hour_of_week(hour: int, zone: ZoneInfo) -> int:
-    local = timeline.from_hour_index(hour).astimezone(zone)
-    return local.weekday() * 24 + local.hour
-
-
-def _pace(so_far: _SoFar, span: Span) -> dict[str, float] | None:
-    """Posts an hour over the observed part so far, and the total if it goes on like this; None before the start."""
-    observed = Span(span.start, so_far.until).hours() - _hours(so_far.missed)
-    observed -= sum(max(Span(one.start, min(one.end, so_far.until)).hours(), 0.0) for one in so_far.ahead)
-    if observed <= 0:
-        return None
-    rate = so_far.count / observed
-    return {"per_hour": rate, "projected": so_far.count + rate * _hours(so_far.ahead)}
+    counts = known.history.before(origin, windows.USUAL_HOURS).tolist()
+    by_hour = {origin - windows.USUAL_HOURS + k: one for k, one in enumerate(counts) if one == one}
+    return windows.usual(by_hour, origin, so_far.ahead, zone)
 
 
 def _times(span: Span, moment: datetime, zone: ZoneInfo) -> dict[str, Any]:
@@ -231,50 +170,43 @@ def _times(span: Span, moment: datetime, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _counted(so_far: _SoFar, known: Known, span: Span) -> dict[str, Any]:
+def _counted(so_far: SoFar, known: Known, span: Span) -> dict[str, Any]:
+    pace = so_far.pace(span)
     return {
         "count": so_far.count,
         "counted_until": iso(so_far.until),
         "lower_bound": bool(so_far.missed),
-        "unobserved_hours": _hours(so_far.missed),
+        "unobserved_hours": so_far.missed_hours,
         "unobserved": [[iso(hole.start), iso(hole.end)] for hole in so_far.missed],
         "counting": known.counting,
         "counting_meaning": settings.COUNTINGS[known.counting].meaning,
-        "pace": _pace(so_far, span),
+        "pace": None if pace is None else asdict(pace),
     }
 
 
-def _likely(listed: Sequence[Bracket], totals: FloatArray, so_far: _SoFar, *, certain: bool) -> list[dict[str, Any]]:
-    if certain:
-        found = bracket_totals.settled(listed, so_far.count)
-    else:
-        found = bracket_totals.probabilities(totals, listed, so_far.count)
-    to_come = _hours(so_far.ahead)
+def _likely(listed: Sequence[Bracket], totals: FloatArray, so_far: SoFar, *, certain: bool) -> list[dict[str, Any]]:
+    found = settled(listed, so_far.count) if certain else probabilities(totals, listed, so_far.count)
+    to_come = so_far.to_come
     return [_bracket(one, float(p), so_far.count, to_come) for one, p in zip(listed, found, strict=True)]
 
 
 def _bracket(bracket: Bracket, probability: float, count: int, to_come: float) -> dict[str, Any]:
     """A bracket with the posts an hour that it takes to enter it and to overrun it; None where that cannot be."""
-    dead = bracket.passed(count) or (to_come == 0 and not bracket.holds(count))
-
-    def rate(target: int | None) -> float | None:
-        return None if dead or target is None or to_come == 0 else max(target - count, 0) / to_come
-
     return {
         "bracket": str(bracket),
         "lower": bracket.lower,
         "upper": bracket.upper,
         "probability": probability,
-        "state": "dead" if dead else "in" if bracket.holds(count) else "ahead",
-        "enter_per_hour": rate(bracket.lower),
-        "overrun_per_hour": rate(None if bracket.upper is None else bracket.upper + 1),
+        "state": bracket.state(count, to_come),
+        "enter_per_hour": bracket.to_enter(count, to_come),
+        "overrun_per_hour": bracket.to_overrun(count, to_come),
     }
 
 
-def _doubts(so_far: _SoFar, known: Known) -> list[str]:
+def _doubts(so_far: SoFar, known: Known) -> list[str]:
     said = []
     if so_far.missed:
-        said.append(f"{_hours(so_far.missed):,.1f} h of the window were not observed: the count is a lower bound")
+        said.append(f"{so_far.missed_hours:,.1f} h of the window were not observed: the count is a lower bound")
     if REPLIES not in settings.COUNTINGS[known.counting].leaves_out:
         said.append("Replies are counted too: these totals do not compare with brackets that leave them out")
     return said
@@ -293,7 +225,3 @@ def _provenance(made: Simulated | None, known: Known, n_paths: int, seed: int) -
         "n_paths": n_paths if made else None,
         "seed": seed if made else None,
     }
-
-
-def _hours(spans: Sequence[Span]) -> float:
-    return sum(span.hours() for span in spans)

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine, insert
 
@@ -15,6 +16,7 @@ from musktracker.db.engines import writing
 from musktracker.db.quantiles import Quantiles
 from musktracker.db.queries import calibration
 from musktracker.db.tables import ForecastQuantiles, ForecastScore, ForecastTotal, ModelMetadata, Notice
+from musktracker.pipeline.calibration import report
 from musktracker.timeline import DAY, HOUR
 
 ORIGIN = datetime(2026, 1, 10, 12, tzinfo=UTC)
@@ -116,6 +118,41 @@ def test_scores_are_put_together_by_version_and_horizon(modelled: Engine) -> Non
     (later,) = calibration.by_horizon(modelled, "all", since=ORIGIN + HOUR)
     assert later.n == 2
     assert [one.version for one in calibration.by_horizon(modelled, "without_replies")] == ["v2"]
+
+
+def test_scores_by_week_are_those_of_the_report(modelled: Engine) -> None:
+    rng = np.random.default_rng(2)
+    steps = [step for step in range(0, 800, 7) if not 200 < step < 400]
+    for step in steps:
+        reference = None if step % 3 == 0 else 3.0 + float(rng.random())
+        add_score(modelled, 1, ORIGIN - step * HOUR, 24, crps=float(rng.random()), reference_crps=reference)
+    found = calibration.by_week(modelled, "all", 1, 24)
+    [judged] = report(modelled, begin=ORIGIN - 60 * DAY)["horizons"]
+    theirs = [(week["n"], week["crps"], week["reference_crps"]) for week in judged["weeks"]]
+    assert [one.n for one in found] == [week[0] for week in theirs]
+    for one, week in zip(found, theirs, strict=True):
+        assert (one.crps, one.reference_crps) == pytest.approx(week[1:])
+    assert calibration.by_week(modelled, "all", 1, 24, weeks=2)[0] == found[-2]
+    assert calibration.by_week(modelled, "without_replies", 1, 24) == []
+
+
+def test_a_week_without_a_score_is_told_as_such(modelled: Engine) -> None:
+    add_score(modelled, 1, ORIGIN, 24, crps=2.0, reference_crps=4.0)
+    add_score(modelled, 1, ORIGIN - 15 * DAY, 24, crps=1.0)
+    first, empty, last = calibration.by_week(modelled, "all", 1, 24)
+    assert (first.n, first.crps, first.reference_crps, first.skill) == (1, 1.0, None, None)
+    assert (empty.n, empty.crps) == (0, None)
+    assert (last.end, last.skill) == (ORIGIN, 0.5)
+
+
+def test_what_chance_makes_of_a_share_narrows_with_what_stands_apart(modelled: Engine) -> None:
+    for step in range(30):
+        add_score(modelled, 1, ORIGIN - step * HOUR, 6)
+    [found] = calibration.by_horizon(modelled, "all")
+    assert found.apart == 5
+    low, high = found.expected(0.5)
+    assert (low, high) == (pytest.approx(0.5 - 1.96 * (0.25 / 5) ** 0.5, abs=1e-4), pytest.approx(1 - low))
+    assert found.expected(0.95)[1] == 1
 
 
 def test_open_notices_are_read_and_those_resolved_since_a_time(engine: Engine) -> None:

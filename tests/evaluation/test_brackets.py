@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musktracker.brackets import Bracket, parse
 from musktracker.evaluation import scores
-from musktracker.evaluation.brackets import Bracket, parse, probabilities, settled
+from musktracker.evaluation.brackets import probabilities, settled
 
 totals = st.lists(st.integers(0, 5000), min_size=1, max_size=300)
 lists = st.one_of(

@@ -47,6 +47,7 @@ fans = st.builds(
     step=st.sampled_from([HOUR, timedelta(days=1)]),
     actual=values,
     mean=values,
+    other=values,
     bands=st.lists(bands, max_size=4).map(tuple),
     events=st.lists(events, max_size=3).map(tuple),
     origin=st.none() | moments,
@@ -186,6 +187,40 @@ def test_the_legend_names_what_is_drawn_and_nothing_else() -> None:
     assert "observed" in line
     assert "80%" in line
     assert "mean" not in line
+
+
+def test_a_second_mean_is_dashed_named_and_read_off() -> None:
+    two = fan(mean=(9.0,) * 40, other=(3.0,) * 40, names=("observed", "with", "without"))
+    strips = text(render(two, width=50, height=12))
+    assert "with" in strips[0]
+    assert "without" in strips[0]
+    assert "without 3" in text(render(two, width=50, height=12, cursor=5))[0]
+    dashes = next(line for line in strips[6:10] if any("\u2800" < char <= "\u28ff" for char in line))
+    drawn = ["\u2800" < char <= "\u28ff" for char in dashes]
+    assert 0.3 < sum(drawn) / 40 < 0.7
+
+
+def test_a_second_mean_is_told_from_the_first_without_colour() -> None:
+    two = fan(mean=(9.0,) * 40, other=(3.0,) * 40, names=("observed", "with", "without"))
+    strips = text(render(two, width=50, height=12, mode=Mode("none", "ascii")))
+    assert "++ with   oo without" in strips[0]
+    assert any(line.count("o") > 10 for line in strips[5:11])
+
+
+def test_names_stand_in_the_legend_the_read_out_and_what_is_exported() -> None:
+    named = fan(actual=(1.0, 2.0), mean=(3.0, 4.0), names=("so far", "total", ""))
+    assert "so far 2   total 4" in text(render(named, width=70, height=8, cursor=1))[0]
+    assert list(named.at(1)) == ["start", "so far", "total"]
+
+
+def test_the_read_out_says_what_is_known_of_an_event() -> None:
+    launch = Event(START, START + HOUR, "Launch", "+35%")
+    assert "◆ Launch +35%" in text(render(fan(mean=(1.0, 2.0), events=(launch,)), width=70, height=12, cursor=0))[0]
+
+
+def test_the_word_at_the_origin_is_whole_at_the_right_end_too() -> None:
+    strips = text(render(fan(mean=(9.0, *[1.0] * 39), origin=START + 38 * HOUR), width=60, height=12))
+    assert "forecast" in strips[1]
 
 
 def test_the_total_stands_beside_the_plot_with_its_figures() -> None:

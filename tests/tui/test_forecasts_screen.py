@@ -8,19 +8,23 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, delete
+from made_forecasts import store_effects, store_quantiles
+from sqlalchemy import Engine, delete, insert
 from textual.widgets import Static
 
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.queries.forecasts import DayForecast, ForecastHead, ForecastHour
-from musktracker.db.tables import Forecast, ForecastTotal
+from musktracker.db.tables import ExogenousEvent, Forecast, ForecastQuantiles, ForecastTotal
 from musktracker.timeline import HOUR
 from tui.app import Console
 from tui.screens import forecast_form as form
+from tui.screens.calibration_view import CalibrationScreen
+from tui.screens.forecast_tables import ForecastTable, HourTable
 from tui.screens.forecast_text import csv_text, horizon_text, page, verdict
 from tui.screens.forecast_views import Material, fan
-from tui.screens.forecasts import ForecastsScreen, ForecastTable, HourTable
+from tui.screens.forecasts import ForecastsScreen
+from tui.screens.window_view import WindowScreen
 from tui.widgets.fan import Total
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.form import FormScreen
@@ -86,6 +90,93 @@ async def test_v_goes_through_the_views_and_the_running_total_shows_its_interval
         assert isinstance(chart.fan.total, Total)
         await pilot.press("v")
         assert chart.fan.bands
+
+
+async def test_the_running_total_has_the_intervals_that_were_stored_of_it(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    store_quantiles(populated_engine)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        await pilot.press("v", "v")
+        made = screen.query_one(FanChart).fan
+        assert made is not None
+        widest = made.bands[0]
+        assert widest.level == 0.95
+        assert (widest.lower[0], widest.upper[0]) == (0, 0)
+        assert widest.upper[12] < widest.upper[24]  # type: ignore[operator]
+        assert "mean alone" not in str(screen.query_one("#forecast-chart").border_title)
+        await pilot.press("j")
+        await settled(pilot)
+        assert "mean alone: intervals are stored for the end" in str(screen.query_one("#forecast-chart").border_title)
+
+
+async def test_damaged_quantiles_leave_the_running_total_without_intervals(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    store_quantiles(populated_engine)
+    with writing(populated_engine) as connection:
+        connection.execute(ForecastQuantiles.__table__.update().values(content=b"broken"))  # type: ignore[attr-defined]
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        await pilot.press("v", "v")
+        made = screen.query_one(FanChart).fan
+        assert made is not None
+        assert made.bands == ()
+
+
+async def test_the_read_out_tells_what_an_event_is_found_to_do(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    store_effects(populated_engine)
+    with writing(populated_engine) as connection:
+        launch = {"name": "Flight", "category": "launch", "intensity": 1.0, "source": "manual", "created_at": ORIGIN}
+        connection.execute(insert(ExogenousEvent).values(event_start=ORIGIN, event_end=ORIGIN + 2 * HOUR, **launch))
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        await pilot.press("c", "o")
+        assert "◆ Flight +65% (+36 to +101)" in screen.query_one(FanChart).render_line(0).text
+
+
+async def test_where_the_user_was_is_where_the_next_start_begins(
+    populated: Settings, console: Opened, settled: Any
+) -> None:
+    for keys, expected in ((("v", "w"), WindowScreen), (("w",), WindowScreen), (("escape", "d"), CalibrationScreen)):
+        app = console(populated)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await settled(pilot)
+            await pilot.press("6")
+            await settled(pilot)
+            await pilot.press(*keys)
+            await settled(pilot)
+            assert isinstance(app.screen, expected)
+            assert app.memory["forecasts_view"] == "daily"
+
+
+async def test_another_time_zone_keeps_the_screen(populated: Settings, console: Opened, settled: Any) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(app, pilot, settled)
+        await pilot.press("w")
+        await settled(pilot)
+        await pilot.press("z")
+        await settled(pilot)
+        assert isinstance(app.screen, WindowScreen)
+        await pilot.press("escape")
+        await settled(pilot)
+        assert isinstance(app.screen, ForecastsScreen)
+
+
+async def test_a_console_that_only_reads_offers_no_run(populated: Settings, console: Opened, settled: Any) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        enabled = {active.binding.id for active in screen.active_bindings.values() if active.enabled}
+        assert not enabled & {"forecasts.new", "forecasts.score"}
+        assert {"forecasts.windows", "forecasts.what_if", "forecasts.calibration"} <= enabled
 
 
 async def test_a_new_reading_keeps_where_the_user_zoomed_and_reads_off(

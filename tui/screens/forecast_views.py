@@ -1,8 +1,9 @@
 """The three views of a forecast as fans: hour by hour, day by day, and the total so far.
 
 Only what was stored is shown. Hours have their own intervals. Those of days come from the run that drew the paths,
-where it is still there and summed by the display zone's days. For the total so far only the end of the horizon has
-an interval, so it is drawn as a band of its own beside the chart: intervals of hours cannot be added up.
+where it is still there and summed by the display zone's days. The total so far has those that were stored of it;
+a forecast that was stored without has one at the end of the horizon alone, which is drawn beside the chart:
+intervals of hours cannot be added up.
 """
 
 from __future__ import annotations
@@ -37,16 +38,12 @@ class Material:
     now: datetime
     events: tuple[Event, ...]
     zone: tzinfo
+    running: tuple[Band, ...] = ()  # of the total up to the end of each hour
 
 
 def fan(view: str, material: Material) -> tuple[Fan, View]:
     """The fan of a view, and the part of it that is shown at first."""
     return {"hourly": _hourly, "daily": _daily, "running": _running}[view](material)
-
-
-def day_view_has_bands(material: Material) -> bool:
-    """Whether the daily view can show intervals."""
-    return bool(material.days)
 
 
 def _hourly(material: Material) -> tuple[Fan, View]:
@@ -82,7 +79,7 @@ def _daily(material: Material) -> tuple[Fan, View]:
     by_date = {day.date: day for day in material.days}
     intervals = [_day_intervals(day, sums, by_date.get(day), zone) for day in dates]
     made = Fan(
-        _midnight(begin, zone),
+        midnight(begin, zone),
         DAY,
         actual=tuple(sums.observed(day, zone) for day in dates),
         mean=tuple(sums.expected(day, zone) for day in dates),
@@ -93,7 +90,7 @@ def _daily(material: Material) -> tuple[Fan, View]:
         if material.days
         else (),
         events=material.events,
-        origin=_midnight(today, zone),
+        origin=midnight(today, zone),
         now=material.now,
         stepped=True,
     )
@@ -110,6 +107,7 @@ def _running(material: Material) -> tuple[Fan, View]:
         HOUR,
         actual=(0.0, *_so_far([material.counts.get(start) for start in starts])),
         mean=(0.0, *_so_far([by_start.get(start) for start in starts])),
+        bands=tuple(Band(one.level, (0.0, *one.lower), (0.0, *one.upper)) for one in material.running),
         events=material.events,
         origin=head.origin,
         now=material.now,
@@ -140,13 +138,13 @@ class _Sums:
     def observed(self, day: date, zone: tzinfo) -> float | None:
         """The day's count, where every hour of it was observed."""
         hours, count = self.counted.get(day, (0, 0.0))
-        return count if hours == _length(day, zone) else None
+        return count if hours == day_length(day, zone) else None
 
     def expected(self, day: date, zone: tzinfo) -> float | None:
         """What was counted before the forecast plus its mean for the rest, where together they are the whole day."""
         hours, count = self.before.get(day, (0, 0.0))
         more, mean = self.ahead.get(day, (0, 0.0))
-        return count + mean if more and hours + more == _length(day, zone) else None
+        return count + mean if more and hours + more == day_length(day, zone) else None
 
 
 def _by_day(values: Iterable[tuple[datetime, float]], zone: tzinfo) -> dict[date, tuple[int, float]]:
@@ -185,10 +183,11 @@ def _band(level: float, intervals: Sequence[tuple[float, float] | None]) -> Band
     return Band(level, tuple(low for low, _ in ends), tuple(high for _, high in ends))
 
 
-def _midnight(day: date, zone: tzinfo) -> datetime:
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """When a day of a zone begins."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def _length(day: date, zone: tzinfo) -> int:
+def day_length(day: date, zone: tzinfo) -> int:
     """How many hours a calendar day has: 23 or 25 where the clocks change."""
-    return round((_midnight(day + DAY, zone) - _midnight(day, zone)) / HOUR)
+    return round((midnight(day + DAY, zone) - midnight(day, zone)) / HOUR)

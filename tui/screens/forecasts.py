@@ -3,66 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Static
 
-from musktracker.text import printable
 from musktracker.timeline import HOUR, Span, floor_hour, iso
 from tui.copying import copy
 from tui.screens import forecast_text as words
-from tui.screens.base import ConsoleScreen
+from tui.screens.chart_events import read_events
 from tui.screens.forecast_form import forecast_form, parameters
-from tui.screens.forecast_views import TITLES, VIEWS, Material, fan
+from tui.screens.forecast_tables import ForecastTable, HourTable
+from tui.screens.forecast_views import LEVELS, TITLES, VIEWS, Material, fan
+from tui.screens.running import RunningScreen
 from tui.threads import in_thread
-from tui.widgets.fan import Event
+from tui.widgets.fan import Band, Event
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.lines import LineList
-from tui.widgets.record_table import Cell, Column, RecordTable
+from tui.widgets.record_table import RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
+from tui.widgets.toned_line import Parts, TonedLine
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.forecasts import Accuracy, DayForecast, ForecastHead, ForecastHour
     from musktracker.runs import RunInfo
-    from tui.app import Console
 
 SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 HISTORY = timedelta(days=28)
-KINDS = ("forecast", "score")
 NOTHING = """No forecast yet
 
 n makes one from the newest counts by the champion.
 It needs a trained model (5, then t) and counted posts (3)."""
-HEADS = (
-    Column("From", 11),
-    Column("Ahead", 5, right=True),
-    Column("Model", 17, grow=1),
-    Column("Version", 7, rank=2),
-    Column("Total", 6, right=True),
-    Column("95%", 11, right=True),
-    Column("Happened", 8, right=True, rank=1),
-    Column("Counts", 9, rank=3),
-    Column("Notes", 16, grow=2, rank=4),
-)
-HOURS = (
-    Column("Hour", 16),
-    Column("Mean", 5, right=True),
-    Column("50%", 6, right=True),
-    Column("80%", 6, right=True),
-    Column("95%", 6, right=True),
-    Column("Actual", 6, right=True),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +53,7 @@ class Chosen:
     counts: tuple[tuple[datetime, int], ...]
     events: tuple[Event, ...]
     first: datetime
+    running: tuple[Band, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,72 +71,27 @@ class ForecastsData:
     now: datetime
 
 
-class ForecastTable(RecordTable["ForecastHead"]):
-    """Forecasts, from the newest origin back."""
-
-    app: Console
-
-    def __init__(self) -> None:
-        super().__init__(
-            HEADS, self._row, lambda head: head.id, empty="No forecast yet: n makes one", memory="forecasts"
-        )
-
-    def _row(self, head: ForecastHead) -> Sequence[Cell]:
-        interval = head.interval(95)
-        happened: Cell = ("", "dim")
-        if head.actual_total is not None:
-            happened = (f"{head.actual_total:,}", "bad" if words.verdict(head) == "outside 95%" else "good")
-        return (
-            self.app.format_time(head.origin, "%m-%d %H:%M"),
-            words.horizon_text(head.horizon),
-            head.model,
-            (head.version, "dim"),
-            (f"{head.total:,.0f}", "accent"),
-            "" if interval is None else f"{interval[0]:,.0f}–{interval[1]:,.0f}",
-            happened,
-            (head.counting, "dim"),
-            ("; ".join(head.warnings), "warning"),
-        )
-
-
-class HourTable(RecordTable["ForecastHour"]):
-    """The hours of one forecast."""
-
-    app: Console
-
-    def __init__(self) -> None:
-        super().__init__(HOURS, self._row, lambda hour: hour.start, empty="")
-
-    def _row(self, hour: ForecastHour) -> Sequence[Cell]:
-        when, mean, *intervals, actual = words.hour_cells(hour, self.app.format_time)
-        widest = hour.intervals[-1]
-        missed = hour.actual is not None and widest is not None and not widest[0] <= hour.actual <= widest[1]
-        return (
-            when,
-            (mean, "accent"),
-            *((text, "dim") for text in intervals),
-            (actual, "bad" if missed else "dim" if hour.actual is None else ""),
-        )
-
-
-class ForecastsScreen(ConsoleScreen):
+class ForecastsScreen(RunningScreen):
     """The chart above, the stored forecasts and the hours of one of them below."""
 
     TITLE: ClassVar[str] = "Forecasts"
     CSS_PATH = "forecasts.tcss"
     AUTO_FOCUS = "ForecastTable"
-    CHANGES = frozenset({"new", "score", "cancel"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]  # noqa: RUF012
+    KINDS = ("forecast", "score")
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"new", "score", "cancel"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", tooltip="Forecast the hours to come", id="forecasts.new"),
+        Binding("w", "place('windows')", "Windows", tooltip="Market windows and brackets", id="forecasts.windows"),
+        Binding("i", "place('what_if')", "What if", tooltip="With and without events", id="forecasts.what_if"),
+        Binding("d", "place('calibration')", "Calibration", tooltip="How all came out", id="forecasts.calibration"),
+        Binding("v", "view", "View", tooltip="Posts an hour, a day, or in total so far", id="forecasts.view"),
         Binding(
             "s", "score", "Score", tooltip="Fill in what happened, and see how it compares", id="forecasts.score"
         ),
-        Binding("v", "view", "View", tooltip="Posts an hour, a day, or in total so far", id="forecasts.view"),
         Binding("t", "hours", "Hours", tooltip="The hours of the forecast as a table, or not", id="forecasts.hours"),
         Binding("c", "chart", "Chart", tooltip="Go to the chart, to read it off and to zoom", id="forecasts.chart"),
         Binding("y", "copy", "Copy CSV", show=False, tooltip="Copy the hours as CSV", id="forecasts.copy"),
-        Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="forecasts.cancel"),
     ]
 
     def __init__(self) -> None:
@@ -168,12 +102,12 @@ class ForecastsScreen(ConsoleScreen):
         self._wanted: int | None = None
         self._shown_fan: tuple[int, str] | None = None
         self._with_hours = False
-        self._started: int | None = None
+        self._returned = False
 
     def compose_body(self) -> ComposeResult:
         """Words, chart, tables, and the run that goes on."""
-        yield Static(id="forecast-total", markup=False)
-        yield Static(id="forecast-source", markup=False)
+        yield TonedLine(id="forecast-total")
+        yield TonedLine(id="forecast-source")
         with Vertical(id="forecast-chart"):
             yield FanChart(empty="")
         with Horizontal(id="forecast-tables"):
@@ -183,14 +117,13 @@ class ForecastsScreen(ConsoleScreen):
 
     def fetch(self, engine: Engine) -> ForecastsData:
         """The forecasts, and everything about the chosen one."""
-        from musktracker import runs
         from musktracker.db.queries import counts, forecasts, models
 
         heads = tuple(forecasts.listed(engine))
         fresh = counts.freshness(engine)
         moment = floor_hour(self.app.now())
         head = next((head for head in heads if head.id == self._wanted), heads[0] if heads else None)
-        run = next(iter(runs.recent(engine, limit=1, kinds=KINDS)), None)
+        run = self.read_run(engine)
         return ForecastsData(
             heads=heads,
             chosen=None
@@ -210,14 +143,8 @@ class ForecastsScreen(ConsoleScreen):
         """What is shown now."""
         return self._data.chosen if self._data is not None else None
 
-    @property
-    def _run(self) -> RunInfo | None:
-        """The forecast or scoring that goes on, or the last one."""
-        return self._data.run if self._data is not None else None
-
     def _read_chosen(self, engine: Engine, head: ForecastHead, *, same_posts: bool) -> Chosen:
         from musktracker.db.queries import counts, forecasts
-        from musktracker.pipeline import events
 
         span = Span(head.origin - HISTORY, head.until)
         return Chosen(
@@ -225,8 +152,9 @@ class ForecastsScreen(ConsoleScreen):
             hours=tuple(forecasts.hours(engine, head)),
             days=tuple(forecasts.days(engine, head, self.app.zone.key)),
             counts=tuple((hour.start, hour.count) for hour in counts.hourly(engine, span)) if same_posts else (),
-            events=tuple(Event(e.event_start, e.event_end, e.name) for e in events.listed(engine, span=span)),
+            events=read_events(engine, span, head.model_metadata_id),
             first=span.start,
+            running=_running(engine, head),
         )
 
     def show(self, data: ForecastsData) -> None:
@@ -234,8 +162,11 @@ class ForecastsScreen(ConsoleScreen):
         self._data = data = self._with_the_wanted(data)
         self.query_one(ForecastTable).set_records(data.heads)
         self._show_chosen(data)
-        self._show_run(data)
+        self.show_run(data.run)
         self.refresh_bindings()
+        if not self._returned:
+            self._returned = True
+            self._open_place(self.app.memory.get("forecasts_place"))
 
     def _with_the_wanted(self, data: ForecastsData) -> ForecastsData:
         """The same with the forecast that the user has gone to since the reading began."""
@@ -311,9 +242,14 @@ class ForecastsScreen(ConsoleScreen):
         form = forecast_form(data.versions, data.data_until, self.app.now(), self.app.zone)
         self.app.push_screen(form, self._start)
 
+    def action_place(self, name: str) -> None:
+        """Go to windows, calibration or what-if, for the next start too."""
+        self.app.remember(forecasts_place=name)
+        self._open_place(name)
+
     def action_score(self) -> None:
         """Fill in what happened."""
-        self.launch("score", {}, then=self._follow)
+        self.start("score", {})
 
     def action_copy(self) -> None:
         """Copy the hours as CSV, also into a file."""
@@ -322,35 +258,39 @@ class ForecastsScreen(ConsoleScreen):
             text = words.csv_text(chosen.head, chosen.hours)
             copy(self.app, self.app.settings, text, f"{len(chosen.hours)} hours as CSV")
 
-    def action_cancel(self) -> None:
-        """Ask the run that goes on to stop."""
-        if self._run is not None:
-            self.cancel_run(self._run)
-
     def can(self, action: str) -> bool | None:
         """What cannot be done now is dimmed or absent."""
-        if action == "cancel":
-            run = self._run
-            return run is not None and run.active
         if action in ("copy", "view", "hours", "chart") and self._chosen is None:
             return None
-        return True
+        return super().can(action)
 
     def _start(self, values: dict[str, str] | None) -> None:
         if values is not None:
-            self.launch("forecast", parameters(values, self.app.zone), then=self._follow)
+            self.start("forecast", parameters(values, self.app.zone))
 
-    def _follow(self, run_id: int) -> None:
-        self._started = run_id
+    def made(self, run: RunInfo) -> None:
+        """Show the forecast that the run has just made."""
+        if self._data is not None and run.kind == "forecast":
+            self._choose_made(self._data, run)
 
-    def _show_run(self, data: ForecastsData) -> None:
-        progress = self.query_one("#forecast-run", RunProgress)
-        run = data.run if data.run is not None and (data.run.active or data.run.id == self._started) else None
-        progress.display = run is not None
-        progress.info = run
-        if run is not None and run.id == self._started and run.kind == "forecast" and run.status == "succeeded":
-            self._started = None
-            self._choose_made(data, run)
+    def _open_place(self, name: str | None) -> None:
+        """Open one of the screens that belong to forecasts, until esc."""
+        screen: RunningScreen
+        if name == "windows":
+            from tui.screens.window_view import WindowScreen
+
+            screen = WindowScreen()
+        elif name == "calibration":
+            from tui.screens.calibration_view import CalibrationScreen
+
+            screen = CalibrationScreen()
+        elif name == "what_if":
+            from tui.screens.what_if_view import WhatIfScreen
+
+            screen = WhatIfScreen()
+        else:
+            return
+        self.app.push_screen(screen, lambda _: self.app.remember(forecasts_place=None))
 
     def _choose_made(self, data: ForecastsData, run: RunInfo) -> None:
         """Show the forecast that the run has just made."""
@@ -378,6 +318,7 @@ class ForecastsScreen(ConsoleScreen):
             now=data.now,
             events=chosen.events,
             zone=self.app.zone,
+            running=chosen.running,
         )
         made, view = fan(self._view, material)
         which = (chosen.head.id, self._view)
@@ -386,26 +327,19 @@ class ForecastsScreen(ConsoleScreen):
 
     def _show_words(self, data: ForecastsData) -> None:
         chosen = data.chosen
-        total, source = Text(no_wrap=True, overflow="ellipsis"), Text(no_wrap=True, overflow="ellipsis")
-        if chosen is not None:
-            head = chosen.head
-            tones = self._tones()
-            for text, tone in words.total_parts(head):
-                total.append(text, tones[tone])
-            for text, tone in self._source_parts(data, head):
-                source.append(printable(text), tones[tone])
-        for selector, line in (("#forecast-total", total), ("#forecast-source", source)):
-            widget = self.query_one(selector, Static)
-            if widget.content != line:
-                widget.update(line)
+        self.query_one("#forecast-total", TonedLine).set_parts(words.total_parts(chosen.head) if chosen else [])
+        self.query_one("#forecast-source", TonedLine).set_parts(
+            self._source_parts(data, chosen.head) if chosen else []
+        )
         chart = self.query_one("#forecast-chart")
         title = TITLES[self._view] if chosen is not None else "Forecast"
         if chosen is not None and self._view == "daily" and not chosen.days:
             title += " · mean alone: no intervals are stored for these days"
-        chart.border_title = title
-        chart.border_subtitle = f"times in {self.app.zone.key}" if chosen is not None else ""
+        if chosen is not None and self._view == "running" and not chosen.running:
+            title += " · mean alone: intervals are stored for the end"
+        chart.border_title = f"{title} · times in {self.app.zone.key}" if chosen is not None else title
 
-    def _source_parts(self, data: ForecastsData, head: ForecastHead) -> list[tuple[str, str]]:
+    def _source_parts(self, data: ForecastsData, head: ForecastHead) -> Parts:
         when = self.app.format_time(head.origin, "%a %d %b %H:%M")
         parts = [
             (f"{head.model} {head.version}", ""),
@@ -419,15 +353,14 @@ class ForecastsScreen(ConsoleScreen):
         parts += [(f" · {warning}", "warning") for warning in head.warnings]
         return parts
 
-    def _tones(self) -> dict[str, Any]:
-        table = self.query_one(ForecastTable)
-        plain = table.style("dim")
-        strong = table.rich_style.without_color + table.style("accent")
-        return {
-            "": "",
-            "dim": plain,
-            "strong": strong,
-            "good": table.style("good"),
-            "bad": table.style("bad"),
-            "warning": table.style("warning"),
-        }
+
+def _running(engine: Engine, head: ForecastHead) -> tuple[Band, ...]:
+    """The intervals of the running total, where they were stored."""
+    from musktracker.db.queries import calibration
+
+    try:
+        said = calibration.said(engine, head.id)
+    except ValueError:  # damaged: the end of the horizon has its own
+        return ()
+    found = [(level, said.running_interval(level)) for level in LEVELS] if said is not None else []
+    return tuple(Band(level, tuple(ends[0]), tuple(ends[1])) for level, ends in found if ends is not None)

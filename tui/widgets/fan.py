@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 Values = tuple[float | None, ...]
 LARGEST = 1e300
 FARTHEST, NARROWEST = 1e7, 1e-3  # steps
+NAMES = ("observed", "mean")  # of what every chart has
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,12 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something outside, from `start` to `end`."""
+    """Something outside, from `start` to `end`; `note` is what the read-out says of it beside its name."""
 
     start: datetime
     end: datetime
     name: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Fan:
     """Values on a grid of equal steps from `start`; None or NaN is missing, never zero.
 
     A value belongs to the whole step: its middle stands for it, or all of it where `stepped`. A running total belongs
-    to the step's end (`at_end`). The forecast begins at `origin`.
+    to the step's end (`at_end`). The forecast begins at `origin`. `other` is a second mean, drawn with dashes;
+    `names` are what observed values, mean and other are called.
     """
 
     start: datetime
@@ -57,12 +60,14 @@ class Fan:
     total: Total | None = None
     stepped: bool = False
     at_end: bool = False
+    other: Values = ()
+    names: tuple[str, str, str] = ("observed", "mean", "other")
     is_sound: bool = False
 
     @property
     def steps(self) -> int:
         """How many steps the grid has."""
-        return max([len(self.actual), len(self.mean), *(len(band.upper) for band in self.bands)])
+        return max([len(self.actual), len(self.mean), len(self.other), *(len(band.upper) for band in self.bands)])
 
     def position(self, moment: datetime) -> float:
         """A moment in steps from the start."""
@@ -79,7 +84,8 @@ class Fan:
             for band in self.bands
             for end, values in (("lower", band.lower), ("upper", band.upper))
         }
-        series = {"observed": self.actual, "mean": self.mean}
+        given = zip(self.names, (self.actual, self.mean, self.other), strict=True)
+        series = {name: values for name, values in given if values or name in NAMES}
         return (
             {"start": self.moment(step)}
             | {name: values[step] if step < len(values) else None for name, values in series.items()}
@@ -96,6 +102,7 @@ class Fan:
             self,
             actual=_numbers(self.actual),
             mean=_numbers(self.mean),
+            other=_numbers(self.other),
             bands=tuple(_upright(band) for band in bands),
             total=total,
             is_sound=True,

@@ -23,10 +23,13 @@ def legend(scene: Scene) -> list[Segment]:
     parts: Parts = [(" " * scene.place.left, None)]
     if fan.actual:
         sign = "*" if scene.mode.glyphs == "ascii" else scene.marks.line
-        parts += [(sign * SWATCH, colours.actual), (" observed   ", colours.text)]
+        parts += [(sign * SWATCH, colours.actual), (f" {fan.names[0]}   ", colours.text)]
     if fan.mean:
         sign = "+" if scene.mode.glyphs == "ascii" else scene.marks.line
-        parts += [(sign * SWATCH, colours.mean), (" mean   ", colours.text)]
+        parts += [(sign * SWATCH, colours.mean), (f" {fan.names[1]}   ", colours.text)]
+    if fan.other:
+        sign = "o" if scene.mode.glyphs == "ascii" else scene.marks.outline
+        parts += [(sign * SWATCH, colours.event), (f" {fan.names[2]}   ", colours.text)]
     levels = [band.level for band in fan.bands]
     if not levels and fan.total is not None:
         levels = sorted((level for level, _, _ in fan.total.intervals), reverse=True)[:3]
@@ -39,16 +42,18 @@ def readout(scene: Scene, step: int) -> list[Segment]:
     """The values of one step in words."""
     fan, colours = scene.fan, scene.colours
     parts: Parts = [(" " + _when(scene, step) + "   ", colours.strong)]
-    actual, mean = _at(fan.actual, step), _at(fan.mean, step)
+    actual, mean, other = (_at(values, step) for values in (fan.actual, fan.mean, fan.other))
     missed = actual is not None and any(_outside(actual, band, step) for band in fan.bands[:1])
     if actual is not None:
         words = f" outside {fan.bands[0].level:.0%}" if missed else ""
         colour = colours.missed if missed else colours.actual
-        parts += [("observed ", colours.text), (f"{format_count(actual)}{words}   ", colour)]
-    elif mean is None:
+        parts += [(f"{fan.names[0]} ", colours.text), (f"{format_count(actual)}{words}   ", colour)]
+    elif mean is None and fan.actual:
         parts.append(("not observed   ", colours.text))
     if mean is not None:
-        parts += [("mean ", colours.text), (f"{format_count(mean)}   ", colours.mean)]
+        parts += [(f"{fan.names[1]} ", colours.text), (f"{format_count(mean)}   ", colours.mean)]
+    if other is not None:
+        parts += [(f"{fan.names[2]} ", colours.text), (f"{format_count(other)}   ", colours.event)]
     for band in reversed(fan.bands):
         low, high = _at(band.lower, step), _at(band.upper, step)
         if low is not None and high is not None:
@@ -56,7 +61,7 @@ def readout(scene: Scene, step: int) -> list[Segment]:
             parts += [(f"{band.level:.0%} ", colours.text), (interval, colours.strong)]
     start, end = fan.moment(step), fan.moment(step + 1)
     parts += [
-        (f"{scene.marks.event} {event.name}   ", colours.event)
+        (f"{scene.marks.event} {' '.join(filter(None, (event.name, event.note)))}   ", colours.event)
         for event in fan.events
         if event.start < end and event.end >= start
     ]

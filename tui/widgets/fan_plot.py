@@ -24,6 +24,7 @@ from tui.widgets.plot_lines import (
     Point,
     ascii_line,
     ascii_marks,
+    ascii_rings,
     ascii_stars,
     blocks,
     braille,
@@ -31,6 +32,7 @@ from tui.widgets.plot_lines import (
 )
 from tui.widgets.plot_palette import Mode, Palette, palette
 
+DASH = 4  # dot columns of a dash, and of the gap after it
 BandRows = list[tuple[int, ...]]
 
 
@@ -126,7 +128,8 @@ def _draw_moments(scene: Scene, over: list[Cells]) -> None:
                 row[x] = (char, colour)
     for line, (x, _, colour, words) in enumerate(reversed(upright)):
         if 0 <= x < width and line < len(over):
-            place_text(over[line], x + 2, words, colour, width)
+            fits = x + 2 + len(words) <= width
+            place_text(over[line], x + 2 if fits else x - 1 - len(words), words, colour, width)
 
 
 def _draw_lines(scene: Scene, over: list[Cells]) -> None:
@@ -137,6 +140,10 @@ def _draw_lines(scene: Scene, over: list[Cells]) -> None:
             dots = _dots(scene, edge)
             dots.thin(2)
             _put(over, dots, dotted if mode.glyphs == "blocks" else glyph, colours.text)
+    if fan.other:
+        dots = _dots(scene, fan.other)
+        dots.dash(DASH)
+        _put(over, dots, ascii_rings if mode.glyphs == "ascii" else glyph, colours.event)
     _put(over, _mean_dots(scene), ascii_marks if mode.glyphs == "ascii" else glyph, colours.mean)
     _put(over, _dots(scene, fan.actual), glyph, colours.actual)
     if (point := scene.point()) is not None:

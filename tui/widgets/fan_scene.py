@@ -237,7 +237,7 @@ def _any_event(fan: Fan, view: View) -> bool:
 
 def _highest(fan: Fan, view: View) -> float:
     first, last = max(math.floor(view.first), 0), max(math.ceil(view.last), 0) + 1
-    shown = [fan.actual, fan.mean, *(band.upper for band in fan.bands)]
+    shown = [fan.actual, fan.mean, fan.other, *(band.upper for band in fan.bands)]
     found = max((value for values in shown for value in values[first:last] if value is not None), default=0.0)
     if fan.total is not None:
         found = max([found, fan.total.mean, *(upper for _, _, upper in fan.total.intervals)])

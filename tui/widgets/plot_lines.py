@@ -44,6 +44,12 @@ class Dots:
             if x % period:
                 self.columns[x] = 0
 
+    def dash(self, length: int) -> None:
+        """Keep and take away `length` dot columns in turn, so that a line becomes a dashed one."""
+        for x in range(len(self.columns)):
+            if x // length % 2:
+                self.columns[x] = 0
+
     def cells(self) -> Iterator[tuple[int, int, int, int]]:
         """The cells that hold dots: column, row, and the four dots of their left and right half as bits."""
         columns = self.columns
@@ -105,6 +111,11 @@ def ascii_stars(left: int, right: int) -> str:  # noqa: ARG001
 def ascii_marks(left: int, right: int) -> str:  # noqa: ARG001
     """A plus sign: a second line, told from the first where there is no colour."""
     return "+"
+
+
+def ascii_rings(left: int, right: int) -> str:  # noqa: ARG001
+    """A ring: a third line, told from the others where there is no colour."""
+    return "o"
 
 
 def _patterns() -> list[str]:

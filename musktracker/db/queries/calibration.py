@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +17,13 @@ from musktracker.db import quantiles
 from musktracker.db.engines import reading
 from musktracker.db.quantiles import Quantiles
 from musktracker.db.tables import ForecastQuantiles, ForecastScore, ModelMetadata, Notice
-from musktracker.timeline import HOUR
+from musktracker.timeline import DAY, HOUR
 
 LEVELS = (50, 80, 95)
 BINS = 10  # of the PIT
+QUANTILE_95 = 1.959964  # of the normal: the ends of a 95% interval, in standard errors
+WEEKS = 26
+WEEK = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,25 @@ class HorizonScores:
     above_95: int
     below_95: int
     pit: tuple[float, ...]
+
+    def expected(self, share: float) -> tuple[float, float]:
+        """Where a share lies in 95% of cases if it is `share` in truth, of as many forecasts as stand apart.
+
+        The normal approximation of the binomial; forecasts that overlap are taken to tell nothing more.
+        """
+        error = QUANTILE_95 * math.sqrt(share * (1 - share) / self.apart)
+        return max(share - error, 0.0), min(share + error, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class WeekScores:
+    """The scores of 168 h of origins that end with `end`, the hour of the last; None where there was none."""
+
+    end: datetime
+    n: int
+    crps: float | None
+    reference_crps: float | None
+    skill: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +164,29 @@ def by_horizon(engine: Engine, counting: str, *, since: datetime | None = None) 
         return [_of_horizon(row) for row in connection.execute(query)]
 
 
+def by_week(
+    engine: Engine, counting: str, model_metadata_id: int, horizon: int, *, weeks: int = WEEKS
+) -> list[WeekScores]:
+    """The scores of one version and horizon by week of origins, oldest first: weeks that end with the last origin."""
+    score = ForecastScore
+    wanted = (
+        score.counting == counting,
+        score.model_metadata_id == model_metadata_id,
+        score.horizon_hours == horizon,
+    )
+    newest = select(func.max(score.forecast_time)).where(*wanted)
+    with reading(engine) as connection:
+        last = connection.scalar(newest)
+        if last is None:
+            return []
+        query = select(score.forecast_time, score.crps, score.reference_crps)
+        rows = connection.execute(query.where(*wanted, score.forecast_time > last - weeks * WEEK)).all()
+    groups: dict[int, list[tuple[float, float | None]]] = defaultdict(list)
+    for origin, crps, reference in rows:
+        groups[(last - origin) // WEEK].append((crps, reference))
+    return [_of_week(last - ago * WEEK, groups.get(ago, [])) for ago in range(max(groups), -1, -1)]
+
+
 def notices(engine: Engine, *, since: datetime | None = None, limit: int = 100) -> list[NoticeOfChange]:
     """The notices that are open, and with `since` those resolved after it; the newest first."""
     wanted = Notice.resolved_at.is_(None)
@@ -192,6 +239,18 @@ def _of_horizon(row: Row[Any]) -> HorizonScores:
         above_95=above,
         below_95=below,
         pit=tuple(count / row.n for count in pit),
+    )
+
+
+def _of_week(end: datetime, found: list[tuple[float, float | None]]) -> WeekScores:
+    known = [(crps, reference) for crps, reference in found if reference is not None]
+    ours, theirs = sum(crps for crps, _ in known), sum(reference for _, reference in known)
+    return WeekScores(
+        end,
+        len(found),
+        sum(crps for crps, _ in found) / len(found) if found else None,
+        theirs / len(known) if known else None,
+        1 - ours / theirs if theirs else None,
     )
 
 

@@ -42,6 +42,11 @@ class EventEffect:
     lower: float
     upper: float
 
+    def percents(self, intensity: float) -> tuple[float, float, float]:
+        """The rise by an event of this intensity, and its 95% interval, in percent: the log is in proportion."""
+        ends = (self.effect + sign * QUANTILE_95 * self.standard_error for sign in (0, -1, 1))
+        return tuple(100 * math.expm1(intensity * end) for end in ends)  # type: ignore[return-value]
+
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
@@ -103,6 +108,20 @@ def newest_with_effects(engine: Engine, model: str | None = None, version: str |
     return next((one for one in found if one.event_effects), None)
 
 
+def effects_of(engine: Engine, model_metadata_id: int) -> tuple[EventEffect, ...]:
+    """What one version found that events do; none where it saw no event, or there is no such version."""
+    query = select(ModelMetadata.diagnostics).where(ModelMetadata.id == model_metadata_id)
+    with reading(engine) as connection:
+        told = _mapping(_loaded(connection.scalar(query)))
+    return event_effects(_parameters(told), _mapping(told.get("values")))
+
+
+def effect_on(effects: Iterable[EventEffect], category: str | None) -> EventEffect | None:
+    """The effect of events of a category, or else the one in common; None where there is neither."""
+    by_category = {one.category: one for one in effects}
+    return by_category.get(category or "") or by_category.get(None)
+
+
 def event_effects(parameters: Iterable[Parameter], values: Mapping[str, Any]) -> tuple[EventEffect, ...]:
     """The effects among a fit's estimates `event:CATEGORY` and `event`, whose values `events:CATEGORY` count them."""
     found = []
@@ -136,15 +155,19 @@ def _version(row: Row[Any], aliases: tuple[str, ...]) -> ModelVersion:
         converged=told.get("converged"),
         warnings=tuple(map(str, told.get("warnings", ()))),
         notes=tuple(map(str, told.get("notes", ()))),
-        parameters=tuple(
-            Parameter(name, found.get("estimate"), found.get("standard_error"))
-            for name, found in _mapping(told.get("parameters")).items()
-        ),
+        parameters=_parameters(told),
         values=_mapping(told.get("values")),
         backtest=_mapping(told.get("backtest")),
         seconds=told.get("seconds"),
         forecasts=row.forecasts,
         aliases=aliases,
+    )
+
+
+def _parameters(told: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(name, found.get("estimate"), found.get("standard_error"))
+        for name, found in _mapping(told.get("parameters")).items()
     )
 
 

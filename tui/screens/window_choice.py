@@ -1,0 +1,149 @@
+"""Which window is looked at, with which brackets, by which model: chosen in a form, remembered between starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from musktracker import brackets as bracket_totals
+from musktracker import market_windows
+from musktracker.brackets import Bracket
+from musktracker.errors import UsageError
+from musktracker.market_windows import PRESETS
+from musktracker.timeline import EPOCH, Span, iso, parse_time
+from tui.widgets.form import Field, FormScreen, Values
+
+OWN = "own"
+OWN_WIDTH = 20
+WHICH = (("", "the one that goes on"), ("following", "the one after it"))
+TYPED = "%Y-%m-%d %H:%M"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowChoice:
+    """A preset's window, or one from `start` to `end`, whose times are meant in `timezone`.
+
+    `brackets` is as it was typed; None is the preset's width. `model` is a model or alias, None the champion.
+    """
+
+    preset: str | None = "fri-noon"
+    following: bool = False
+    start: str | None = None
+    end: str | None = None
+    timezone: str = "America/New_York"
+    brackets: str | None = None
+    model: str | None = None
+
+    @classmethod
+    def remembered(cls, found: Any) -> WindowChoice:
+        """What was remembered, if it can be; otherwise the first preset."""
+        try:
+            choice = cls(**found)
+            choice.bracket_list()
+            if choice.preset not in PRESETS:
+                choice.span(EPOCH)
+        except (AttributeError, TypeError, UsageError):
+            return cls()
+        return choice
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return (self.preset or "own window") + (", next" if self.following else "")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of its times. Raises UsageError where there is none of that name."""
+        return market_windows.ET if self.preset else market_windows.zone(self.timezone)
+
+    def span(self, moment: datetime) -> Span:
+        """From when to when it goes, at a moment. Raises UsageError for what cannot be."""
+        if self.preset is not None:
+            return (market_windows.following if self.following else market_windows.current)(self.preset, moment)
+        span = Span(parse_time(self.start or "", self.zone), parse_time(self.end or "", self.zone))
+        if span.end <= span.start:
+            raise UsageError("must be after the start")
+        return span
+
+    def bracket_list(self) -> list[Bracket]:
+        """Its brackets. Raises UsageError where they cannot be read."""
+        width = PRESETS[self.preset].bracket_width if self.preset in PRESETS else OWN_WIDTH
+        try:
+            return bracket_totals.parse(self.brackets or str(width))
+        except ValueError as reason:
+            raise UsageError(str(reason)) from None
+
+    def parameters(self) -> dict[str, Any]:
+        """What the run is given."""
+        own = self.preset is None
+        span = self.span(EPOCH) if own else None
+        return {
+            "preset": self.preset,
+            "following": self.following,
+            "start": iso(span.start) if span else None,
+            "end": iso(span.end) if span else None,
+            "timezone": str(self.zone),
+            "brackets": self.brackets,
+            "model": self.model,
+        }
+
+
+def window_form(choice: WindowChoice, models: Sequence[str], span: Span | None) -> FormScreen:
+    """Ask which window; closes with the typed values, which `read` makes a choice of."""
+    start, end = choice.start or "", choice.end or ""
+    if choice.preset is not None and span is not None:
+        start, end = (f"{moment.astimezone(choice.zone):{TYPED}}" for moment in span)
+    fields = (
+        Field("window", "Window", choice.preset or OWN, choices=(*((name, name) for name in PRESETS), (OWN, OWN))),
+        Field("which", "Which one", "following" if choice.following else "", "of a preset", choices=WHICH),
+        Field("start", "Start", start, "of your own window, such as 2026-01-09 12:00"),
+        Field("end", "End", end, "of your own window, which does not hold it"),
+        Field("timezone", "Zone", "ET" if choice.preset else choice.timezone, "of start and end: ET or UTC"),
+        Field("brackets", "Brackets", choice.brackets or "", "a width: 20; or a list: <200,200-219,220+"),
+        Field(
+            "model",
+            "Model",
+            choice.model or "",
+            "whose newest version forecasts it",
+            choices=(("", "champion"), *((name, name) for name in models)),
+        ),
+    )
+    return FormScreen("Window", fields, check=problems, submit="show it")
+
+
+def read(values: Values) -> WindowChoice:
+    """What was typed, as a choice."""
+    own = values["window"] == OWN
+    return WindowChoice(
+        preset=None if own else values["window"],
+        following=not own and values["which"] == "following",
+        start=values["start"].strip() if own else None,
+        end=values["end"].strip() if own else None,
+        timezone=values["timezone"].strip() if own else str(market_windows.ET),
+        brackets=values["brackets"].strip() or None,
+        model=values["model"] or None,
+    )
+
+
+def problems(values: Values) -> Mapping[str, str]:
+    """What is wrong, by field."""
+    choice = read(values)
+    checks: dict[str, Callable[[], object]] = {"brackets": choice.bracket_list}
+    if choice.preset is None:
+        checks = {
+            "timezone": lambda: choice.zone,
+            "start": lambda: parse_time(choice.start or "", choice.zone),
+            "end": lambda: choice.span(EPOCH),
+        } | checks
+    found: dict[str, str] = {}
+    for name, check in checks.items():
+        if name != "brackets" and found:  # each of the times is told from those before it
+            continue
+        try:
+            check()
+        except UsageError as error:
+            found[name] = error.message
+    return found
