@@ -24,12 +24,12 @@ class Post(NamedTuple):
     """A post: the id of its newest version, when it was first made, its kind, the id of its first version.
 
     An edited post is a new id for the same post: count it under `first_id`. `created_at` is that of `first_id`, in
-    UTC. `kind` is original, reply, quote or repost.
+    UTC. `kind` is original, reply, quote or repost; None where what it refers to is in no known form.
     """
 
     id: int
     created_at: datetime
-    kind: str
+    kind: str | None
     first_id: int
 
 
@@ -125,8 +125,7 @@ def read_posts(entries: list[Any]) -> tuple[list[Post], list[int], list[int]]:
             history = entry.get("edit_history_tweet_ids") or entry.get("edit_history_post_ids")
             if history and len(history) > 1:
                 first = min(map(read_id, history))
-            references = entry.get("referenced_tweets") or entry.get("referenced_posts")
-            kind = _kind(references) if references else "original"
+            kind = _kind(entry.get("referenced_tweets") or entry.get("referenced_posts"))
             stated = entry.get("created_at")
         except (KeyError, TypeError, ValueError, AttributeError):
             raise Malformed("a post in it has no usable id") from None
@@ -236,10 +235,14 @@ def _entries(body: Any) -> list[Any]:
     return data
 
 
-def _kind(references: Any) -> str:
-    if len(references) == 1:
-        return _KINDS.get(references[0]["type"], "original")
-    kinds = {_KINDS.get(reference["type"]) for reference in references}
+def _kind(references: Any) -> str | None:
+    """What a post's references make it; None, not known, where they are in no known form: the post counts."""
+    if not references:
+        return "original"
+    try:
+        kinds = {_KINDS.get(reference["type"]) for reference in references}
+    except (KeyError, TypeError):
+        return None
     return next((kind for kind in ("repost", "reply", "quote") if kind in kinds), "original")
 
 

@@ -15,6 +15,7 @@ from musktracker.simulator.answers import TEXT
 from musktracker.simulator.process import Simulator
 from musktracker.sources import x_errors
 from musktracker.sources.x_api import Patience, Timeouts, XClient
+from musktracker.timeline import snowflake_floor
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOKEN = "AAAAsecretToken"
@@ -178,7 +179,6 @@ async def test_refusals_are_understood_in_each_of_their_shapes(
         {"data": [{"id": 1.58e18}], "meta": {}},
         {"data": [{"id": str(2**63)}], "meta": {}},
         {"data": [{"id": "9" * 5000}], "meta": {}},
-        {"data": [{"id": "12", "referenced_tweets": [3]}], "meta": {}},
         {"data": [None], "meta": {}},
         {"data": [{"id": "12"}]},
         {"meta": {"next_token": 5}},
@@ -256,3 +256,14 @@ def describe(error: BaseException) -> str:
     """All that a traceback would print of it, and all that hangs on it."""
     chained, found = [error.__cause__, error.__context__], "".join(traceback.format_exception(error))
     return found + repr(error.args) + "".join(repr(vars(other)) for other in chained if other is not None)
+
+
+@pytest.mark.parametrize("references", [[3], [{"id": "1"}], 5, "quoted", [None]])
+async def test_a_post_that_refers_to_others_in_no_known_form_is_kept_with_its_kind_unknown(
+    simulator: Simulator, client: Make, references: Any
+) -> None:
+    number = snowflake_floor(NOON)
+    simulator.script({"body": {"data": [{"id": str(number), "referenced_tweets": references}], "meta": {}}})
+    async with client() as api:
+        [page] = [page async for page in api.timeline(1)]
+    assert [(post.id, post.kind) for post in page.posts] == [(number, None)]
