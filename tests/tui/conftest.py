@@ -6,6 +6,7 @@ import json
 import random
 import re
 import shutil
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy import Engine, insert
 from textual.app import App
 from textual.pilot import Pilot
 
+from musktracker import timeline
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.db.upsert import upsert
@@ -29,6 +31,19 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 WHO = "ada@tower"
 
 
+class Clock:
+    """A clock that can be stopped; modules that imported it while it stood still have it go on with the others."""
+
+    real = staticmethod(timeline.now)
+    stopped = False
+
+    def __call__(self) -> datetime:
+        return NOW if self.stopped else self.real()
+
+
+CLOCK = Clock()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--snapshot-update", action="store_true", help="write the snapshots anew")
 
@@ -40,11 +55,14 @@ def short_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def frozen(monkeypatch: pytest.MonkeyPatch) -> datetime:
-    """The moment that every clock of the console and of the runs shows."""
-    for clock in ("musktracker.timeline.now", "musktracker.runs.now"):
-        monkeypatch.setattr(clock, lambda: NOW)
-    return NOW
+def frozen() -> Iterator[datetime]:
+    """The moment that every clock shows until the test ends, in whatever module and whenever that was imported."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("musktracker", "tui") and vars(module).get("now") is CLOCK.real:
+            vars(module)["now"] = CLOCK
+    CLOCK.stopped = True
+    yield NOW
+    CLOCK.stopped = False
 
 
 @pytest.fixture(scope="session")
