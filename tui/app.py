@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from rich.segment import Segment, Segments
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Resize
@@ -22,10 +23,11 @@ from textual.screen import Screen
 
 from musktracker import timeline
 from musktracker.config import Settings, for_demo
-from musktracker.errors import MuskTrackerError
+from musktracker.text import printable
 from tui import state
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
+from tui.trouble import Trouble, trouble
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -87,6 +89,15 @@ class Console(App[None], inherit_bindings=False):
         Binding("X", "export", "Export", show=False, tooltip="Write what is shown to a file", id="app.export"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
+        Binding(
+            "exclamation_mark",
+            "trouble",
+            "Details",
+            show=False,
+            key_display="!",
+            tooltip="All that is known of the last error",
+            id="app.trouble",
+        ),
         Binding("q", "quit", "Quit", id="app.quit"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit.always"),
         Binding("ctrl+c", "help_quit", show=False, system=True, id="app.interrupt"),
@@ -110,6 +121,7 @@ class Console(App[None], inherit_bindings=False):
         self.engine: Engine | None = None
         self.next_settings: Settings | None = None
         self.now = clock
+        self.trouble: Trouble | None = None
         self.monotonic = time.monotonic
         self.animation_level = "none"
         self._pulse: Pulse | None = None
@@ -131,13 +143,18 @@ class Console(App[None], inherit_bindings=False):
 
     def words(self, error: BaseException) -> str:
         """An error as one line that shows no secret."""
-        if isinstance(error, MuskTrackerError):
-            return self.settings.scrub(str(error))
-        reason = str(getattr(error, "orig", None) or error)
-        return self.settings.scrub(" ".join(f"{type(error).__name__}: {reason}".split()))
+        found = trouble(error, self.settings)
+        return ". ".join(filter(None, (found.what, found.hint)))
 
-    def complain(self, text: str) -> None:
+    def failed(self, error: BaseException) -> str:
+        """Keep an error, so that `!` shows every detail of it; returns it as one line that shows no secret."""
+        self.trouble = trouble(error, self.settings)
+        self.screen.refresh_bindings()
+        return self.words(error)
+
+    def complain(self, error: BaseException | str) -> None:
         """Say what went wrong, over the current screen."""
+        text = error if isinstance(error, str) else f"{self.failed(error)}\n! shows the details"
         self.notify(text, title="That did not work", severity="error", markup=False, timeout=10)
 
     def pulse(self, engine: Engine) -> object:
@@ -153,14 +170,14 @@ class Console(App[None], inherit_bindings=False):
 
     def open_demo(self) -> None:
         """Begin to prepare the demo, and start anew on its database, beside this one."""
-        self.run_worker(self._open_demo(), group="demo", exclusive=True, exit_on_error=False)
+        self.run_worker(self._open_demo(), group="demo", exclusive=True)
 
     async def _open_demo(self) -> None:
         settings = for_demo(self.settings)
         try:
             await in_thread(_start_demo, settings)
         except Exception as error:
-            self.complain(self.words(error))
+            self.complain(error)
             return
         self.reopen(settings)
 
@@ -199,7 +216,7 @@ class Console(App[None], inherit_bindings=False):
 
     def connect(self) -> None:
         """Open the database in a thread, and bring its schema up to date."""
-        self.run_worker(self._connect(), group="connect", exclusive=True, exit_on_error=False)
+        self.run_worker(self._connect(), group="connect", exclusive=True)
 
     async def _connect(self) -> None:
         try:
@@ -225,10 +242,8 @@ class Console(App[None], inherit_bindings=False):
             if again:
                 self.connect()
 
-        where = self.settings.safe_database_url
-        hint = getattr(error, "hint", None)
-        what = error.message if isinstance(error, MuskTrackerError) else self.words(error)
-        self.push_screen(ErrorScreen(self.settings.scrub(what), where, hint), retry)
+        found = trouble(error, self.settings)
+        self.push_screen(ErrorScreen(found, self.settings.safe_database_url), retry)
 
     def action_go(self, mode: str) -> None:
         """Go to a screen."""
@@ -253,6 +268,19 @@ class Console(App[None], inherit_bindings=False):
         from tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen, self.focused))
+
+    def action_trouble(self) -> None:
+        """Show all that is known of the last error."""
+        from tui.widgets.text_page import TextPage
+
+        if self.trouble is not None:
+            self.push_screen(TextPage("The last error", self.trouble.page))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Details of an error are there once there was one."""
+        if action == "trouble":
+            return self.trouble is not None
+        return super().check_action(action, parameters)
 
     def action_export(self) -> None:
         """Write what has the focus, or else the first table or chart of the screen, to a file."""
@@ -339,17 +367,21 @@ class Console(App[None], inherit_bindings=False):
 
     def _fatal_error(self) -> None:
         """End on an error nobody foresaw: its trace goes to a file, without a secret, and a line says so."""
-        text = self.settings.scrub(traceback.format_exc())
+        text = self.settings.scrub(traceback.format_exc()).strip()
         path = self.settings.log_dir / "console.log"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as log:
                 path.chmod(0o600)
                 log.write(f"{timeline.iso(timeline.now())}\n{text}\n")
-        except OSError:
-            self._exit_renderables.append(text)
-        last = text.strip().rpartition("\n")[2]
-        self._exit_renderables.insert(0, f"musktracker: the console ended on an error: {last}\nIts trace: {path}")
+        except OSError as error:
+            trace = f"it could not be written to {path}: {error.strerror}\n{text}"
+        else:
+            trace = str(path)
+        last = text.rpartition("\n")[2]
+        if not self._exit_renderables:  # the first says why; what breaks on the way out does not
+            words = f"musktracker: the console ended on an error: {last}. Its trace: {trace}"
+            self._exit_renderables.append(Segments([Segment(f"{printable(words)}\n")]))
         self._close_messages_no_wait()
 
 

@@ -247,7 +247,7 @@ class ForecastsScreen(ConsoleScreen):
         head = self.query_one(ForecastTable).record
         if head is not None and head.id != self._wanted:
             self._wanted = head.id
-            self.run_worker(self._load(head), group="choose", exclusive=True, exit_on_error=False)
+            self.run_worker(self._load(head), group="choose", exclusive=True)
 
     async def _load(self, head: ForecastHead) -> None:
         """Show another forecast; a faster hand than the database leaves those between out."""
@@ -259,7 +259,7 @@ class ForecastsScreen(ConsoleScreen):
         try:
             chosen = await in_thread(lambda: self._read_chosen(engine, head, same_posts=same_posts))
         except Exception as error:
-            self.app.complain(self.app.words(error))
+            self.app.complain(error)
             return
         if self._data is not None:
             self._data = replace(self._data, chosen=chosen)

@@ -167,7 +167,7 @@ class FormScreen(ModalScreen[Any]):
         elif not self._saving:
             self._saving = True
             self._show_keys()
-            self.run_worker(self._save_values(self._save), group="save", exit_on_error=False)
+            self.run_worker(self._save_values(self._save), group="save")
 
     def on_choice_submitted(self) -> None:
         """Enter on a choice saves, as it does on text."""
@@ -224,7 +224,7 @@ class FormScreen(ModalScreen[Any]):
 
     def _preview_now(self) -> None:
         if self._preview is not None:
-            self.run_worker(self._show_preview(self._preview), group="preview", exclusive=True, exit_on_error=False)
+            self.run_worker(self._show_preview(self._preview), group="preview", exclusive=True)
 
     async def _show_preview(self, preview: Callable[[Engine, Values], str]) -> None:
         engine = self.app.engine
