@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from rich.segment import Segment, Segments
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Resize
@@ -58,6 +57,8 @@ def run(settings: Settings, *, read_only: bool = False) -> int:
     while console.next_settings is not None:  # the demo was asked for
         console = Console(console.next_settings)
         console.run(mouse=False)
+    if console.last_words:
+        print(console.last_words, file=sys.stderr)
     return console.return_code or 0
 
 
@@ -122,6 +123,7 @@ class Console(App[None], inherit_bindings=False):
         self.next_settings: Settings | None = None
         self.now = clock
         self.trouble: Trouble | None = None
+        self.last_words = ""
         self.monotonic = time.monotonic
         self.animation_level = "none"
         self._pulse: Pulse | None = None
@@ -379,9 +381,8 @@ class Console(App[None], inherit_bindings=False):
         else:
             trace = str(path)
         last = text.rpartition("\n")[2]
-        if not self._exit_renderables:  # the first says why; what breaks on the way out does not
-            words = f"musktracker: the console ended on an error: {last}. Its trace: {trace}"
-            self._exit_renderables.append(Segments([Segment(f"{printable(words)}\n")]))
+        words = f"musktracker: the console ended on an error: {printable(last)}. Its trace: {trace}"
+        self.last_words = self.last_words or words  # the first says why; what breaks on the way out does not
         self._close_messages_no_wait()
 
 

@@ -73,25 +73,24 @@ def posts(tmp_path: Path) -> Path:
 
 
 def test_from_the_first_start_to_a_forecast_and_a_window(fresh: Settings, posts: Path) -> None:
+    event = "tomorrow 14:00 +2h Rocket test !0.8 #launch"
     with opened(fresh, before=NOISE) as terminal:
         terminal.wait_for("There are no posts yet")
         _ask(terminal, "i", "Import posts", str(posts), "1,500 new")
         terminal.wait_for("Count the new hours")
         terminal.press("u")
         terminal.wait_for("Fit a model to what is counted")
-        _ask(terminal, "5t", "Train a model", RIGHT * 2, "● seasonal naive")
+        _go(terminal, "5", "t trains one")
+        _ask(terminal, "t", "Train a model", RIGHT * 2, "● seasonal naive")
         terminal.wait_for("succeeded train")
-        _ask(terminal, "6n", "New forecast", DOWN * 2 + RIGHT, "● seasonal_naive")
+        _go(terminal, "6", "n makes one")
+        _ask(terminal, "n", "New forecast", DOWN * 2 + RIGHT, "● seasonal_naive")
         terminal.wait_for("Total ")
-        _ask(
-            terminal, "4a", "Add an event in one line", "tomorrow 14:00 +2h Rocket test !0.8 #launch", "0.80, strong"
-        )
-        terminal.wait_for("1 events")
-        terminal.press("1")
-        terminal.wait_for("Last runs")
-        assert "Rocket" not in "\n".join(terminal.screen.display)
-        told = _command(fresh, "window", "--model", "seasonal_naive")
-        assert "%" in told
+        _go(terminal, "4", "a adds one")
+        _ask(terminal, "a", "Add an event in one line", event, "0.80, strong")
+        terminal.wait_for("#1 · launch · 2 h")
+        _go(terminal, "1", "Last runs")
+        assert "%" in _command(fresh, "window", "--model", "seasonal_naive")
         terminal.press("q")
         assert terminal.end() == 0
         assert terminal.left_behind() == []
@@ -103,7 +102,8 @@ def test_from_the_first_start_to_a_forecast_and_a_window(fresh: Settings, posts:
 def test_a_training_goes_on_when_the_line_is_cut(populated: Settings) -> None:
     with opened(populated) as terminal:
         terminal.wait_for("Last runs")
-        _ask(terminal, "5t", "Train a model", RIGHT, "● seasonal naive")
+        _go(terminal, "5", "negative_binomial  1")
+        _ask(terminal, "t", "Train a model", RIGHT, "● seasonal naive")
         terminal.wait_for("(train) started")
         terminal.hang_up()
         assert terminal.end() == 129
@@ -126,7 +126,7 @@ def test_what_nobody_foresaw_ends_it_with_one_line_and_a_trace_without_secrets(
         assert terminal.left_behind() == []
         said = terminal.written.rpartition(b"\x1b[?1049l")[2].decode()
     [line] = filter(None, (re.sub(r"\x1b\[[0-9;?<>=]*[a-z]", "", line).strip() for line in said.splitlines()))
-    assert line.startswith("musktracker: the console ended on an error: RuntimeError: broken [red]by[/red] ••••")
+    assert line.startswith("musktracker: the console ended on an error: RuntimeError: broken [red]by[/red] •")
     trace = (populated.log_dir / "console.log").read_text("utf-8")
     assert line.endswith(f"Its trace: {populated.log_dir / 'console.log'}")
     assert "Traceback (most recent call last)" in trace
@@ -134,11 +134,15 @@ def test_what_nobody_foresaw_ends_it_with_one_line_and_a_trace_without_secrets(
     assert "hush-hush" not in line + trace
 
 
-def _ask(terminal: Terminal, keys: str, title: str, typed: str, shown: str) -> None:
-    """Open a form by its keys, fill it in, and send it once it shows that it has understood."""
-    for key in keys:
-        terminal.press(key)
-        time.sleep(0.3)
+def _go(terminal: Terminal, key: str, shown: str) -> None:
+    """Go to a screen, and wait until it has read what it shows."""
+    terminal.press(key)
+    terminal.wait_for(shown)
+
+
+def _ask(terminal: Terminal, key: str, title: str, typed: str, shown: str) -> None:
+    """Open a form by its key, fill it in, and send it once it shows that it has understood."""
+    terminal.press(key)
     terminal.wait_for(title)
     for key in re.findall(r"\x1b\[.|[^\x1b]", typed):
         terminal.press(key)

@@ -195,9 +195,10 @@ class ModelsScreen(ConsoleScreen):
 
     def action_train(self) -> None:
         """Ask for a training, and start it."""
-        data = self._data
+        if self._data is None:
+            return
         found = self.query_one(VersionTable).record
-        form = train_form(self.app.zone, data.data_until if data else None, found.model if found else DEFAULT)
+        form = train_form(self.app.zone, self._data.data_until, found.model if found else DEFAULT)
         self.app.push_screen(form, self._start)
 
     def action_promote(self) -> None:
