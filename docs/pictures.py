@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import update
 from textual.pilot import Pilot
 
 from musktracker import runs
 from musktracker.config import Settings, for_demo
 from musktracker.db import engines
+from musktracker.db.tables import RunRow
 from musktracker.timeline import floor_hour, iso
 from tui.app import Console
 from tui.theme import DARK, LIGHT
@@ -61,6 +63,7 @@ def main(arguments: list[str]) -> None:
     with _directory(asked.data_dir) as directory:
         mine = Settings(data_dir=directory, database_url=f"sqlite:///{directory / 'musktracker.db'}")
         moment = _prepared(mine)
+        os.environ["HOME"] = str(directory)  # paths are shown from there
         for name in asked.names or PICTURES:
             asyncio.run(_draw(name, PICTURES[name], for_demo(mine), moment))
 
@@ -80,12 +83,14 @@ def _prepared(mine: Settings) -> datetime:
     demo = for_demo(mine)
     engine = engines.connect(demo.database_url)
     ended = runs.recent(engine, kinds=["demo", "backtest"])
-    engine.dispose()
     moment = next(info.finished_at for info in ended if info.kind == "demo" and info.finished_at is not None)
     if all(info.kind != "backtest" for info in ended):
         end = floor_hour(moment)
         span = ("--from", iso(end - timedelta(weeks=8)), "--to", iso(end), "--paths", "500", "--name", "eight weeks")
         _command(demo, "backtest", "--models", "har_bootstrap,negative_binomial,seasonal_naive", *span)
+    with engines.writing(engine) as connection:  # whoever draws, and wherever, is not shown
+        connection.execute(update(RunRow).values(who="ada@tower", host="tower"))
+    engine.dispose()
     return moment
 
 
