@@ -43,7 +43,6 @@ class Picture:
 
 PICTURES = {
     "overview": Picture("1"),
-    "overview-light": Picture("1", LIGHT.name),
     "migrations": Picture("2"),
     "ingestion": Picture("3"),
     "events": Picture("4t"),

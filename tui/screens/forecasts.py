@@ -29,6 +29,7 @@ from tui.widgets.lines import LineList
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
+from tui.widgets.waiting import READING
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -300,6 +301,7 @@ class ForecastsScreen(ConsoleScreen):
         """Ask for a forecast, and start it."""
         data = self._data
         if data is None:
+            self.notify(READING, timeout=2)
             return
         form = forecast_form(data.versions, data.data_until, self.app.now(), self.app.zone)
         self.app.push_screen(form, self._start)

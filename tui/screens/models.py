@@ -27,6 +27,7 @@ from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_progress import RunProgress, took
 from tui.widgets.text_page import TextPage
+from tui.widgets.waiting import READING
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -196,6 +197,7 @@ class ModelsScreen(ConsoleScreen):
     def action_train(self) -> None:
         """Ask for a training, and start it."""
         if self._data is None:
+            self.notify(READING, timeout=2)
             return
         found = self.query_one(VersionTable).record
         form = train_form(self.app.zone, self._data.data_until, found.model if found else DEFAULT)
