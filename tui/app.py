@@ -24,11 +24,12 @@ from textual.screen import Screen
 
 from musktracker import timeline
 from musktracker.config import Settings, for_demo
-from musktracker.errors import MuskTrackerError
+from musktracker.text import printable
 from tui import state
 from tui.copying import clipboard
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
+from tui.trouble import Trouble, trouble
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -60,6 +61,8 @@ def run(settings: Settings, *, read_only: bool = False, mouse: bool = False) -> 
     while console.next_settings is not None:  # the demo was asked for
         console = Console(console.next_settings)
         console.run(mouse=mouse)
+    if console.last_words:
+        print(console.last_words, file=sys.stderr)
     return console.return_code or 0
 
 
@@ -92,6 +95,15 @@ class Console(App[None], inherit_bindings=False):
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Back to the shell", id="app.suspend"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
+        Binding(
+            "exclamation_mark",
+            "trouble",
+            "Details",
+            show=False,
+            key_display="!",
+            tooltip="All that is known of the last error",
+            id="app.trouble",
+        ),
         Binding("q", "quit", "Quit", id="app.quit"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit.always"),
         Binding("ctrl+c", "help_quit", show=False, system=True, id="app.interrupt"),
@@ -115,6 +127,8 @@ class Console(App[None], inherit_bindings=False):
         self.engine: Engine | None = None
         self.next_settings: Settings | None = None
         self.now = clock
+        self.trouble: Trouble | None = None
+        self.last_words = ""
         self.monotonic = time.monotonic
         self.animation_level = "none"
         self._pulse: Pulse | None = None
@@ -136,13 +150,18 @@ class Console(App[None], inherit_bindings=False):
 
     def words(self, error: BaseException) -> str:
         """An error as one line that shows no secret."""
-        if isinstance(error, MuskTrackerError):
-            return self.settings.scrub(str(error))
-        reason = str(getattr(error, "orig", None) or error)
-        return self.settings.scrub(" ".join(f"{type(error).__name__}: {reason}".split()))
+        found = trouble(error, self.settings)
+        return ". ".join(filter(None, (found.what, found.hint)))
 
-    def complain(self, text: str) -> None:
+    def failed(self, error: BaseException) -> str:
+        """Keep an error, so that `!` shows every detail of it; returns it as one line that shows no secret."""
+        self.trouble = trouble(error, self.settings)
+        self.screen.refresh_bindings()
+        return self.words(error)
+
+    def complain(self, error: BaseException | str) -> None:
         """Say what went wrong, over the current screen."""
+        text = error if isinstance(error, str) else f"{self.failed(error)}\n! shows the details"
         self.notify(text, title="That did not work", severity="error", markup=False, timeout=10)
 
     def copy_to_clipboard(self, text: str) -> None:
@@ -164,14 +183,14 @@ class Console(App[None], inherit_bindings=False):
 
     def open_demo(self) -> None:
         """Begin to prepare the demo, and start anew on its database, beside this one."""
-        self.run_worker(self._open_demo(), group="demo", exclusive=True, exit_on_error=False)
+        self.run_worker(self._open_demo(), group="demo", exclusive=True)
 
     async def _open_demo(self) -> None:
         settings = for_demo(self.settings)
         try:
             await in_thread(_start_demo, settings)
         except Exception as error:
-            self.complain(self.words(error))
+            self.complain(error)
             return
         self.reopen(settings)
 
@@ -214,7 +233,7 @@ class Console(App[None], inherit_bindings=False):
 
     def connect(self) -> None:
         """Open the database in a thread, and bring its schema up to date."""
-        self.run_worker(self._connect(), group="connect", exclusive=True, exit_on_error=False)
+        self.run_worker(self._connect(), group="connect", exclusive=True)
 
     async def _connect(self) -> None:
         try:
@@ -240,10 +259,8 @@ class Console(App[None], inherit_bindings=False):
             if again:
                 self.connect()
 
-        where = self.settings.safe_database_url
-        hint = getattr(error, "hint", None)
-        what = error.message if isinstance(error, MuskTrackerError) else self.words(error)
-        self.push_screen(ErrorScreen(self.settings.scrub(what), where, hint), retry)
+        found = trouble(error, self.settings)
+        self.push_screen(ErrorScreen(found, self.settings.safe_database_url), retry)
 
     def action_go(self, mode: str) -> None:
         """Go to a screen."""
@@ -268,6 +285,19 @@ class Console(App[None], inherit_bindings=False):
         from tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen, self.focused))
+
+    def action_trouble(self) -> None:
+        """Show all that is known of the last error."""
+        from tui.widgets.text_page import TextPage
+
+        if self.trouble is not None:
+            self.push_screen(TextPage("The last error", self.trouble.page))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Details of an error are there once there was one."""
+        if action == "trouble":
+            return self.trouble is not None
+        return super().check_action(action, parameters)
 
     def action_export(self) -> None:
         """Write a table or a drawing of the screen to a file, at first what has the focus; or all as a picture."""
@@ -363,17 +393,20 @@ class Console(App[None], inherit_bindings=False):
 
     def _fatal_error(self) -> None:
         """End on an error nobody foresaw: its trace goes to a file, without a secret, and a line says so."""
-        text = self.settings.scrub(traceback.format_exc())
+        text = self.settings.scrub(traceback.format_exc()).strip()
         path = self.settings.log_dir / "console.log"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as log:
                 path.chmod(0o600)
                 log.write(f"{timeline.iso(timeline.now())}\n{text}\n")
-        except OSError:
-            self._exit_renderables.append(text)
-        last = text.strip().rpartition("\n")[2]
-        self._exit_renderables.insert(0, f"musktracker: the console ended on an error: {last}\nIts trace: {path}")
+        except OSError as error:
+            trace = f"it could not be written to {path}: {error.strerror}\n{text}"
+        else:
+            trace = str(path)
+        last = text.rpartition("\n")[2]
+        words = f"musktracker: the console ended on an error: {printable(last)}. Its trace: {trace}"
+        self.last_words = self.last_words or words  # the first says why; what breaks on the way out does not
         self._close_messages_no_wait()
 
 

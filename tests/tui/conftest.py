@@ -6,16 +6,20 @@ import json
 import random
 import re
 import shutil
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import made_backtests as made
 import pytest
+from places import shown
 from sqlalchemy import Engine, insert
 from textual.app import App
 from textual.pilot import Pilot
 
+from musktracker import timeline
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.db.upsert import upsert
@@ -29,6 +33,19 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 WHO = "ada@tower"
 
 
+class Clock:
+    """A clock that can be stopped; modules that imported it while it stood still have it go on with the others."""
+
+    real = staticmethod(timeline.now)
+    stopped = False
+
+    def __call__(self) -> datetime:
+        return NOW if self.stopped else self.real()
+
+
+CLOCK = Clock()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--snapshot-update", action="store_true", help="write the snapshots anew")
 
@@ -40,11 +57,14 @@ def short_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def frozen(monkeypatch: pytest.MonkeyPatch) -> datetime:
-    """The moment that every clock of the console and of the runs shows."""
-    for clock in ("musktracker.timeline.now", "musktracker.runs.now"):
-        monkeypatch.setattr(clock, lambda: NOW)
-    return NOW
+def frozen() -> Iterator[datetime]:
+    """The moment that every clock shows until the test ends, in whatever module and whenever that was imported."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("musktracker", "tui") and vars(module).get("now") is CLOCK.real:
+            vars(module)["now"] = CLOCK
+    CLOCK.stopped = True
+    yield NOW
+    CLOCK.stopped = False
 
 
 @pytest.fixture(scope="session")
@@ -70,11 +90,38 @@ def populated(populated_template: Path, tmp_path: Path, frozen: datetime) -> Set
 
 
 @pytest.fixture
+def empty(sqlite_template: Path, tmp_path: Path, frozen: datetime) -> Settings:
+    """Settings of a console that is started for the first time."""
+    data_dir = tmp_path / "data"
+    return Settings(data_dir=data_dir, database_url=f"sqlite:///{data_dir / 'musktracker.db'}")
+
+
+@pytest.fixture
 def populated_engine(populated: Settings) -> Iterator[Engine]:
     """An engine on the populated database, beside the console's own."""
     engine = engines.connect(populated.database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def backtested(populated: Settings, populated_engine: Engine) -> Settings:
+    """Three backtests: a whole one with intervals, one of the same period by fewer paths, and an unfinished one."""
+    begin, moment = made.BEGIN, made.MADE
+    made.store(populated_engine, "autumn", begin, made=moment)
+    made.store(
+        populated_engine,
+        "fewer paths",
+        begin + 73 * HOUR,
+        made=moment - timedelta(days=1),
+        models=("hawkes", "seasonal_naive"),
+        origins=20,
+        seed=2,
+        n_paths=500,
+    )
+    made.store(populated_engine, "cut off", begin, made=moment - timedelta(days=2), models=("pool",), done=9)
+    made.intervals(populated_engine, "autumn", 24 * len(made.LEVELS))
+    return populated
 
 
 @pytest.fixture
@@ -92,17 +139,18 @@ def snapshot(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., No
     """Compares what an app shows with the picture of the same name: `snapshot(app, "overview-80x24")`."""
 
     def compare(app: App[Any], name: str) -> None:
-        path = SNAPSHOTS / f"{name}.svg"
         found = _normalised(app.export_screenshot(title=name))
-        if request.config.getoption("--snapshot-update", default=False):
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(found, "utf-8")
-            return
-        assert path.exists(), f"There is no {path.name} yet: pytest tests/tui --snapshot-update"
-        if path.read_text("utf-8") != found:
-            other = tmp_path / path.name
-            other.write_text(found, "utf-8")
-            pytest.fail(f"The screen is not {path}; what it is: {other}")
+        _compare(request, tmp_path, SNAPSHOTS / f"{name}.svg", found)
+
+    return compare
+
+
+@pytest.fixture
+def text_snapshot(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., None]:
+    """The same for what an app shows as plain text, where colours do not matter."""
+
+    def compare(app: App[Any], name: str) -> None:
+        _compare(request, tmp_path, SNAPSHOTS / "text" / f"{name}.txt", shown(app))
 
     return compare
 
@@ -119,6 +167,18 @@ def settled() -> Callable[[Pilot[Any]], Awaitable[None]]:
         await pilot.pause()
 
     return wait
+
+
+def _compare(request: pytest.FixtureRequest, tmp_path: Path, path: Path, found: str) -> None:
+    if request.config.getoption("--snapshot-update", default=False):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(found, "utf-8")
+        return
+    assert path.exists(), f"There is no {path.name} yet: pytest tests/tui --snapshot-update"
+    if path.read_text("utf-8") != found:
+        other = tmp_path / path.name
+        other.write_text(found, "utf-8")
+        pytest.fail(f"The screen is not {path}; what it is: {other}")
 
 
 def populate(engine: Engine) -> None:

@@ -16,6 +16,8 @@ from musktracker.timeline import HOUR, iso
 
 LEVELS = {"har_bootstrap": 0.92, "hawkes": 1.0, "pool": 0.9, "sarimax": 1.12, "seasonal_naive": 1.08}
 CRPS = {"hourly_168": 1.9, "hourly_24": 1.8, "lead_1": 1.7, "total_24": 14.0, "in_play": 33.0, "total_168": 65.0}
+BEGIN = datetime.fromisoformat("2025-08-01T00:00:00+00:00")
+MADE = datetime.fromisoformat("2026-01-14T09:30:00+00:00")
 TOTALS = ("total_24", "in_play", "total_168")
 
 

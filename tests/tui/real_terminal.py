@@ -26,6 +26,7 @@ import signal, sys
 if {ignore_hangup}: signal.signal(signal.SIGHUP, signal.SIG_IGN)
 from musktracker.config import load
 from tui.app import run
+{before}
 sys.exit(run(load(), mouse={mouse}))
 """
 SWITCH = re.compile(rb"(?=\x1b\[\?1049[hl])")
@@ -48,6 +49,7 @@ class Terminal:
         *,
         ignore_hangup: bool = False,
         mouse: bool = False,
+        before: str = "",
         command: list[str] | None = None,
         **environ: str,
     ) -> None:
@@ -58,7 +60,7 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.written = b""
         self.process = subprocess.Popen(
-            command or [sys.executable, "-c", START.format(ignore_hangup=ignore_hangup, mouse=mouse)],
+            command or [sys.executable, "-c", START.format(ignore_hangup=ignore_hangup, mouse=mouse, before=before)],
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,29 +30,7 @@ from tui.widgets.plot import Plot
 from tui.widgets.text_page import TextPage
 
 EASTERN = ZoneInfo("America/New_York")
-BEGIN = datetime.fromisoformat("2025-08-01T00:00:00+00:00")
-MADE = datetime.fromisoformat("2026-01-14T09:30:00+00:00")
-ALL = 24 * len(made.LEVELS)
 Opened = Callable[..., Console]
-
-
-@pytest.fixture
-def backtested(populated: Settings, populated_engine: Engine) -> Settings:
-    """Three backtests: a whole one with intervals, one of the same period by fewer paths, and an unfinished one."""
-    made.store(populated_engine, "autumn", BEGIN, made=MADE)
-    made.store(
-        populated_engine,
-        "fewer paths",
-        BEGIN + 73 * HOUR,
-        made=MADE - timedelta(days=1),
-        models=("hawkes", "seasonal_naive"),
-        origins=20,
-        seed=2,
-        n_paths=500,
-    )
-    made.store(populated_engine, "cut off", BEGIN, made=MADE - timedelta(days=2), models=("pool",), done=9)
-    made.intervals(populated_engine, "autumn", ALL)
-    return populated
 
 
 @pytest.fixture
@@ -89,7 +67,7 @@ async def test_the_list_shows_what_is_stored_and_how_far_it_is(
         assert isinstance(screen, BacktestsScreen)
         table = screen.query_one(BacktestTable)
         assert [(one.name, one.done, one.planned) for one in table.records] == [
-            ("autumn", ALL, ALL),
+            ("autumn", 24 * len(made.LEVELS), 24 * len(made.LEVELS)),
             ("fewer paths", 40, 40),
             ("cut off", 9, 24),
         ]
@@ -294,7 +272,7 @@ async def test_two_marked_ones_are_compared_on_the_origins_that_both_have(
 async def test_backtests_without_a_common_origin_say_how_they_would_meet(
     backtested: Settings, populated_engine: Engine, console: Opened, settled: Any, started: list[Any]
 ) -> None:
-    made.store(populated_engine, "apart", BEGIN + HOUR, made=MADE + HOUR, models=("pool",))
+    made.store(populated_engine, "apart", made.BEGIN + HOUR, made=made.MADE + HOUR, models=("pool",))
     app = console(backtested)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await go(pilot, settled, "space", "j", "c", "i")

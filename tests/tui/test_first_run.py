@@ -26,13 +26,6 @@ MakeConsole = Callable[..., Console]
 
 
 @pytest.fixture
-def empty(sqlite_template: Path, tmp_path: Path, frozen: datetime) -> Settings:
-    """Settings of a console that is started for the first time."""
-    data_dir = tmp_path / "data"
-    return Settings(data_dir=data_dir, database_url=f"sqlite:///{data_dir / 'musktracker.db'}")
-
-
-@pytest.fixture
 def posts_file(tmp_path: Path, frozen: datetime) -> Path:
     """A file of three posts."""
     path = tmp_path / "posts.csv"

@@ -226,7 +226,7 @@ class BacktestScreen(ConsoleScreen):
 
     @on(LineList.Moved, "ModelTable")
     def _moved(self) -> None:
-        self.run_worker(self._choose(), group="choose", exclusive=True, exit_on_error=False)
+        self.run_worker(self._choose(), group="choose", exclusive=True)
 
     async def _choose(self) -> None:
         """Draw the plots of another model; those that the cursor only passes are left out."""

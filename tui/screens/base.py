@@ -15,6 +15,7 @@ from textual.widgets import Static
 from tui.threads import in_thread
 from tui.widgets.header import Header
 from tui.widgets.keys import Keys
+from tui.widgets.waiting import Waiting
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -70,6 +71,7 @@ class ConsoleScreen(Screen[None]):
         yield Static(id="banner", markup=False)
         with Vertical(id="body"):
             yield from self.compose_body()
+            yield Waiting()
         yield Keys()
         yield Static("Too small: make this window\nat least 60 columns by 16 rows.\nq quits", id="too-small")
 
@@ -90,7 +92,7 @@ class ConsoleScreen(Screen[None]):
 
         `after` is called last, whether it worked or not.
         """
-        self.run_worker(self._act(function, done, then, after), group="act", exit_on_error=False)
+        self.run_worker(self._act(function, done, then, after), group="act")
 
     def launch(self, kind: str, parameters: dict[str, Any], *, then: Callable[[int], None] | None = None) -> None:
         """Start a run as a detached process; `then` is called with its id."""
@@ -180,7 +182,7 @@ class ConsoleScreen(Screen[None]):
             self._again = True
         elif self.app.engine is not None and self.is_attached and self.is_current:
             self._fetching = True
-            self.run_worker(self._fetch(self.app.engine), group="fetch", exit_on_error=False)
+            self.run_worker(self._fetch(self.app.engine), group="fetch")
 
     async def _fetch(self, engine: Engine) -> None:
         try:
@@ -200,12 +202,14 @@ class ConsoleScreen(Screen[None]):
             status, data = await in_thread(self._read, engine)
         except Exception as error:
             self._pulse = None
-            self.banner(self.app.words(error))
+            self.query_one(Waiting).say("There is nothing to show yet")
+            self.banner(f"{self.app.failed(error)}\nr reads again · ! shows the details")
             return
         self._pulse, self._fetched_at = pulse, moment
         if not self.is_attached:
             return
         self.banner("")
+        self.query_one(Waiting).display = False
         self.app.status = status
         if data != self._shown:
             self._shown = data
@@ -246,7 +250,7 @@ class ConsoleScreen(Screen[None]):
         try:
             result = await in_thread(function, engine)
         except Exception as error:
-            self.app.complain(self.app.words(error))
+            self.app.complain(error)
             self.refresh_data()
             return
         if done is not None:

@@ -215,7 +215,7 @@ class CalibrationScreen(RunningScreen):
             self._wanted = _key(one)
             self._load()
 
-    @work(group="choose", exclusive=True, exit_on_error=False)
+    @work(group="choose", exclusive=True)
     async def _load(self) -> None:
         """Show another version or horizon; those that the cursor only passes are left out."""
         from musktracker.db.queries import calibration
@@ -227,7 +227,7 @@ class CalibrationScreen(RunningScreen):
         try:
             weeks = await in_thread(lambda: tuple(calibration.by_week(engine, data.counting, *wanted)))
         except Exception as error:
-            self.app.complain(self.app.words(error))
+            self.app.complain(error)
             return
         if self._data is not None:
             self._data = replace(self._data, of=wanted, weeks=weeks)

@@ -303,14 +303,18 @@ class EventsScreen(ConsoleScreen):
 
     def _load_history(self) -> None:
         if self._history and self.app.engine is not None:
-            self.run_worker(self._show_history(self.app.engine), group="history", exclusive=True, exit_on_error=False)
+            self.run_worker(self._show_history(self.app.engine), group="history", exclusive=True)
 
     async def _show_history(self, engine: Engine) -> None:
         event = self._event if self._history == 1 else None
         if self._history == 1 and event is None:
             changes: list[EventChange] = []
         else:
-            changes = await in_thread(_read_history, engine, None if event is None else event.id)
+            try:
+                changes = await in_thread(_read_history, engine, None if event is None else event.id)
+            except Exception as error:
+                self.app.complain(error)
+                return
         table = self.query_one(ChangeTable)
         table.border_title = "Changes of all events" if event is None else "Changes of this event"
         table.set_records(changes)
@@ -318,13 +322,15 @@ class EventsScreen(ConsoleScreen):
     def _load_timeline(self) -> None:
         event = self._event
         if self._with_timeline and event is not None and self.app.engine is not None:
-            self.run_worker(
-                self._show_timeline(self.app.engine, event), group="timeline", exclusive=True, exit_on_error=False
-            )
+            self.run_worker(self._show_timeline(self.app.engine, event), group="timeline", exclusive=True)
 
     async def _show_timeline(self, engine: Engine, event: Event) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
-        counts = await in_thread(_read_counts, engine, event)
+        try:
+            counts = await in_thread(_read_counts, engine, event)
+        except Exception as error:
+            self.app.complain(error)
+            return
         fan, view = timeline(event, self._data.events, counts, self.app.now())
         self.query_one(FanChart).set_fan(fan, view=view, keep=self._drawn == event.id)
         self._drawn = event.id

@@ -28,6 +28,7 @@ from tui.widgets.record_table import RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
 from tui.widgets.toned_line import Parts, TonedLine
+from tui.widgets.waiting import READING
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -181,7 +182,7 @@ class ForecastsScreen(RunningScreen):
         head = self.query_one(ForecastTable).record
         if head is not None and head.id != self._wanted:
             self._wanted = head.id
-            self.run_worker(self._load(head), group="choose", exclusive=True, exit_on_error=False)
+            self.run_worker(self._load(head), group="choose", exclusive=True)
 
     async def _load(self, head: ForecastHead) -> None:
         """Show another forecast; a faster hand than the database leaves those between out."""
@@ -193,7 +194,7 @@ class ForecastsScreen(RunningScreen):
         try:
             chosen = await in_thread(lambda: self._read_chosen(engine, head, same_posts=same_posts))
         except Exception as error:
-            self.app.complain(self.app.words(error))
+            self.app.complain(error)
             return
         if self._data is not None:
             self._data = replace(self._data, chosen=chosen)
@@ -238,6 +239,7 @@ class ForecastsScreen(RunningScreen):
         """Ask for a forecast, and start it."""
         data = self._data
         if data is None:
+            self.notify(READING, timeout=2)
             return
         form = forecast_form(data.versions, data.data_until, self.app.now(), self.app.zone)
         self.app.push_screen(form, self._start)

@@ -42,6 +42,7 @@ LIVE = ("ingest", "backfill", "reconcile")  # kinds that talk to the X API
 GOING_ON = (*LIVE, "import")  # the kinds of which several go on at once
 MONTH = "posts of the month"  # the budget that is no endpoint's
 BESIDE = ("usage/", "users/by/")  # endpoints without which posts come all the same
+NO_SUCH_RUN = "No such run yet: t shows those of other kinds"
 NO_RUNS = "No runs yet: i imports a file of posts, a follows the X API"
 DAYS = 30
 SETTLE_SECONDS = 0.3  # the cursor rests on a run for this long before its log is read
@@ -77,6 +78,7 @@ class IngestionData:
     limit: float | None
     holes: tuple[int, str | None]
     minutes: RecentMinutes
+    kind: int  # which of KINDS the runs are of
 
 
 class IngestionScreen(ConsoleScreen):
@@ -156,7 +158,8 @@ class IngestionScreen(ConsoleScreen):
         talking = [info for info in active if info.kind in LIVE] or runs.recent(engine, limit=1, kinds=LIVE)
         live = talking[0] if talking else None
         limit = spending.limit(engine)
-        kinds = KINDS[self._kind][1]
+        kind = self._kind
+        kinds = KINDS[kind][1]
         found = tuple(runs.recent(engine, limit=RUNS, kinds=kinds or None, holding=self._holding))
         return IngestionData(
             runs=found,
@@ -172,6 +175,7 @@ class IngestionScreen(ConsoleScreen):
             limit=None if limit is None else limit / 1_000_000,
             holes=ingestion.recorded_holes(engine),
             minutes=ingestion.recent_minutes(engine, moment),
+            kind=kind,
         )
 
     def show(self, data: IngestionData) -> None:
@@ -179,8 +183,8 @@ class IngestionScreen(ConsoleScreen):
         self._data = data
         self._show_summary(data)
         table = self.query_one(RunTable)
-        name, kinds = KINDS[self._kind]
-        table.set_records(data.runs, empty="No such run yet" if kinds else NO_RUNS)
+        name, kinds = KINDS[data.kind]
+        table.set_records(data.runs, empty=NO_SUCH_RUN if kinds else NO_RUNS)
         if self._wanted is not None and table.select(self._wanted):
             self._wanted = None
         table.border_title = name

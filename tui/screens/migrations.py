@@ -71,7 +71,8 @@ class SizeTable(RecordTable["TableSize"]):
             Column("Rows", 9, right=True, order=attrgetter("rows"), falling=True),
             Column("Size", 9, right=True, rank=1, order=attrgetter("bytes"), falling=True),
         )
-        super().__init__(columns, _size_cells, attrgetter("name"), empty="No tables", memory="tables")
+        empty = "No tables yet: a applies steps"
+        super().__init__(columns, _size_cells, attrgetter("name"), empty=empty, memory="tables")
 
 
 class MigrationsScreen(ConsoleScreen):
@@ -169,7 +170,7 @@ class MigrationsScreen(ConsoleScreen):
         """Take back the step under the cursor and those above it, after what will be lost is named and typed."""
         revision = self._selected()
         if revision is not None:
-            self.run_worker(self._ask_to_revert(revision), group="ask", exclusive=True, exit_on_error=False)
+            self.run_worker(self._ask_to_revert(revision), group="ask", exclusive=True)
 
     def action_verify(self) -> None:
         """Check integrity and drift."""
@@ -200,7 +201,7 @@ class MigrationsScreen(ConsoleScreen):
         self.query_one("#step").focus()
         revision = self._selected()
         if revision is not None and revision.revision not in self._details:
-            self.run_worker(self._show_sql(revision), group="step", exclusive=True, exit_on_error=False)
+            self.run_worker(self._show_sql(revision), group="step", exclusive=True)
 
     async def _show_sql(self, revision: Revision) -> None:
         self._set_step(revision, f"{_about(revision)}\n\n── Working out its SQL… ──")
@@ -227,7 +228,7 @@ class MigrationsScreen(ConsoleScreen):
         try:
             lost = await in_thread(_losses, engine, target)
         except Exception as error:
-            self.app.complain(self.app.words(error))
+            self.app.complain(error)
             return
         lines = [_loss_line(loss) for loss in lost] or ["No table and no column goes with it."]
         lines.insert(0, f"The schema goes down to {target}. With it goes for good:" if lost else f"Down to {target}.")

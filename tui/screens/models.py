@@ -26,6 +26,7 @@ from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_log import RunLog
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
+from tui.widgets.waiting import READING
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -199,9 +200,11 @@ class ModelsScreen(ConsoleScreen):
 
     def action_train(self) -> None:
         """Ask for a training, and start it."""
-        data = self._data
+        if self._data is None:
+            self.notify(READING, timeout=2)
+            return
         found = self.query_one(VersionTable).record
-        form = train_form(self.app.zone, data.data_until if data else None, found.model if found else DEFAULT)
+        form = train_form(self.app.zone, self._data.data_until, found.model if found else DEFAULT)
         self.app.push_screen(form, self._start)
 
     def action_promote(self) -> None:

@@ -229,7 +229,7 @@ class WindowScreen(RunningScreen):
         self._show_rate()
         self._choose_bracket()
 
-    @work(group="bracket", exclusive=True, exit_on_error=False)
+    @work(group="bracket", exclusive=True)
     async def _choose_bracket(self) -> None:
         """Draw the course of another bracket; those that the cursor only passes are left out."""
         await asyncio.sleep(SETTLE_SECONDS)

@@ -23,15 +23,16 @@ TONES = {"add": "good", "restore": "good", "remove": "bad", "undo": "warning", "
 TIMES = ("event_start", "event_end")
 
 
+NONE_YET = "No changes yet: every one will be noted here"
+
+
 class ChangeTable(RecordTable["EventChange"]):
     """Changes, the newest first."""
 
     app: Console
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(
-            COLUMNS, self._row, lambda change: change.id, empty="No changes yet", memory="changes", id=id
-        )
+        super().__init__(COLUMNS, self._row, lambda change: change.id, empty=NONE_YET, memory="changes", id=id)
 
     def _row(self, change: EventChange) -> Sequence[Cell]:
         return (

@@ -62,7 +62,7 @@ class FormScreen(ModalScreen[Any]):
         & .form-row { height: 2; }
         & .form-line { height: 1; }
         & .form-label { width: 14; color: $text-muted; }
-        & .form-note { height: 1; margin-left: 14; color: $text-faint; }
+        & .form-note { height: 1; margin-left: 14; color: $text-muted; }
         & .form-note.-wrong { color: $error; }
         & Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
         & Input:focus { background: $block-cursor-blurred-background; }
@@ -167,7 +167,7 @@ class FormScreen(ModalScreen[Any]):
         elif not self._saving:
             self._saving = True
             self._show_keys()
-            self.run_worker(self._save_values(self._save), group="save", exit_on_error=False)
+            self.run_worker(self._save_values(self._save), group="save")
 
     def on_choice_submitted(self) -> None:
         """Enter on a choice saves, as it does on text."""
@@ -225,7 +225,7 @@ class FormScreen(ModalScreen[Any]):
     def _preview_now(self) -> None:
         if self._preview is not None:
             show: Any = self._show_preview  # called only once it runs: a form that closes leaves nothing unawaited
-            self.run_worker(show, group="preview", exclusive=True, exit_on_error=False)
+            self.run_worker(show, group="preview", exclusive=True)
 
     async def _show_preview(self) -> None:
         engine, preview = self.app.engine, self._preview

@@ -141,7 +141,7 @@ class LogView(LineList):
         self.refresh()
         self.post_message(self.Changed(self))
         if query:
-            self.run_worker(self._search(query, jump), group="search", exclusive=True, exit_on_error=False)
+            self.run_worker(self._search(query, jump), group="search", exclusive=True)
         else:
             self.workers.cancel_group(self, "search")
 

@@ -189,7 +189,7 @@ class Plot(Widget):
         if self._draw is None or width < SMALLEST[0] or height < SMALLEST[1]:
             return self._words(self.empty if self._draw is None else "too small to draw")
         if not Plot._imported:
-            self.run_worker(self._import(), group="import", exclusive=True, exit_on_error=False)
+            self.run_worker(self._import(), group="import", exclusive=True)
             return self._words("")
         colours = palette(self._mode.depth, dark=self.app.current_theme.dark)
         sheet = Sheet(width, height, self._mode, colours)

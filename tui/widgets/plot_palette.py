@@ -75,7 +75,7 @@ LIGHT = Palette(
     text="#5c6778",
     strong="#1c2530",
     origin="#00796b",
-    now="#7c8796",
+    now="#5c6778",
     event="#7b3fb8",
     event_ground="#eadff7",
 )

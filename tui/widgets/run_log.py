@@ -100,7 +100,7 @@ class RunLog(Vertical):
             self.view.clear()
             self._trouble, self._opened = "", False
             if info is not None:
-                self.run_worker(self._open(info.id), group="open", exclusive=True, exit_on_error=False)
+                self.run_worker(self._open(info.id), group="open", exclusive=True)
         elif before.active and not info.active:
             self._poll()
         self._set_timer()
@@ -242,7 +242,7 @@ class RunLog(Vertical):
         info = self.run_info
         if info is not None and self._opened and not self._reading and self.screen.is_current:
             self._reading = True
-            self.run_worker(self._read_newer(info.id), group="newer", exit_on_error=False)
+            self.run_worker(self._read_newer(info.id), group="newer")
 
     async def _read_newer(self, run_id: int) -> None:
         try:

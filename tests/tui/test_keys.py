@@ -1,0 +1,77 @@
+"""Keys: each has one meaning in a place, and help and palette tell of all that a place can do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from places import HELD, SCREENS, go
+from textual.actions import parse
+from textual.binding import Binding
+from textual.widgets import Static
+
+from musktracker.config import Settings
+from tui.app import Console
+from tui.screens.base import ConsoleScreen
+from tui.screens.help import HelpScreen
+
+MakeConsole = Callable[..., Console]
+PLACES = [*SCREENS, *HELD]
+
+
+def own(screen: ConsoleScreen) -> list[Binding]:
+    """The bindings of a screen's own class, one for each key."""
+    return list(Binding.make_bindings(type(screen).BINDINGS))
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_key_has_one_meaning_in_a_place(
+    place: str, backtested: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(backtested)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(pilot, settled, place)
+        screen = app.screen
+        assert isinstance(screen, ConsoleScreen)
+        assert screen.focused is not None
+        levels = [
+            {binding.key for binding in own(screen)},
+            {binding.key for binding in Binding.make_bindings(Console.BINDINGS)},
+            set(screen.focused._bindings.key_to_bindings),
+        ]
+        assert max(Counter(binding.key for binding in own(screen)).values()) == 1
+    assert [key for key, count in Counter(key for level in levels for key in level).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_help_and_palette_tell_of_every_action_of_a_place(
+    place: str, backtested: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(backtested)
+    async with app.run_test(size=(120, 60)) as pilot:
+        await go(pilot, settled, place)
+        screen = app.screen
+        assert isinstance(screen, ConsoleScreen)
+        assert all(binding.id and binding.description for binding in own(screen))
+        active = [found for found in screen.active_bindings.values() if not found.binding.system]
+        offered = Counter(command.title for command in app.get_system_commands(screen))
+        missing = {found.binding.id for found in active if found.enabled and not offered[found.binding.description]}
+        hidden = {binding.id for binding in own(screen)} - {found.binding.id for found in active}
+        assert hidden == {binding.id for binding in own(screen) if _makes_no_sense_now(screen, binding)}
+        await pilot.press("question_mark")
+        await settled(pilot)
+        assert isinstance(app.screen, HelpScreen)
+        told = "\n".join(str(group.content) for group in app.screen.query(".keys").results(Static))
+    assert missing <= {"app.palette", None}  # the palette is open then; without an id are the toolkit's own
+    assert [found.binding.id for found in active if (words := _words(found.binding)) and words not in told] == []
+
+
+def _words(binding: Binding) -> str:
+    return binding.tooltip or binding.description
+
+
+def _makes_no_sense_now(screen: ConsoleScreen, binding: Binding) -> bool:
+    _, action, parameters = parse(binding.action)
+    return screen.check_action(action, parameters) is False

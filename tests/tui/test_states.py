@@ -1,0 +1,199 @@
+"""Every place in every state: empty, loading, full, failed, small and large, and without colours."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from places import DIALOGS, EVERYWHERE, FORMS, HELD, PAGES, SCREENS, go, shown
+
+from musktracker.config import Settings
+from musktracker.errors import MuskTrackerError
+from tui.app import Console
+from tui.screens.base import ConsoleScreen
+from tui.screens.error import ErrorScreen
+from tui.widgets.text_page import TextPage
+from tui.widgets.waiting import Waiting
+
+MakeConsole = Callable[..., Console]
+SMALL, LARGE = (80, 24), (200, 50)
+DIFFERS = {"export-form", "events-export", "step"}  # they tell paths of the machine, or start a process
+OPENING = "Opening the database…"
+FILLED_BY = {
+    "overview": " i  Import a file of posts",
+    "migrations": "Schema at",  # never empty: the schema is what fills it
+    "ingestion": "No runs yet: i imports a file of posts, a follows the X API",
+    "events": "No events yet: a adds one, i imports a file or a calendar of them",
+    "models": "No model is trained yet: t trains one",
+    "forecasts": "No forecast yet: n makes one",
+    "backtests": "No backtest is stored yet: n starts one",
+}
+TOLD_BY_MARKS = {  # what is told by colour is also told by a mark or a word
+    "overview": ("✓", "● running"),
+    "ingestion": ("✓ succeeded", "✗ failed", "■ cancelled", "● running"),
+    "migrations": ("✓", "applied"),
+    "events": ("coming", "past"),
+    "models": ("✓", "● running"),
+    "forecasts": ("━━ observed", "██ 95%"),
+    "backtests": ("✓ 120 of 120", "! 9 of 24"),
+    "backtest": ("◆ seasonal_naive", "▲ pool", "*"),
+    "versions": ("≠", "◂"),
+}
+
+
+def named(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=named)
+@pytest.mark.parametrize("place", SCREENS)
+async def test_an_empty_place_says_what_fills_it_and_by_which_key(
+    place: str, size: tuple[int, int], empty: Settings, console: MakeConsole, settled: Any, text_snapshot: Any
+) -> None:
+    app = console(empty)
+    async with app.run_test(size=size) as pilot:
+        await go(pilot, settled, place)
+        assert FILLED_BY[place] in shown(app)
+        text_snapshot(app, f"{place}-empty-{named(size)}")
+
+
+async def test_no_run_of_a_kind_and_no_change_of_an_event_are_explained(
+    empty: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(empty)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        for keys, words in ((("3", "t"), "No such run yet: t shows"), (("4", "h", "h"), "No changes yet: every one")):
+            for key in keys:
+                await pilot.press(key)
+                await settled(pilot)
+            assert words in shown(app)
+
+
+@pytest.mark.parametrize("place", SCREENS)
+async def test_a_place_says_what_it_waits_for_and_not_that_there_is_nothing(
+    place: str, populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = console(populated)
+    monkeypatch.setattr(app, "connect", lambda: setattr(app, "phase", OPENING))
+    async with app.run_test(size=SMALL) as pilot:
+        await go(pilot, settled, place)
+        text = shown(app)
+        assert app.screen.query_one(Waiting).display
+    header, body = text.splitlines()[0], text.splitlines()[2:-1]
+    assert OPENING in header
+    assert [line.strip() for line in body if line.strip()] == [OPENING]
+
+
+@pytest.mark.parametrize("place", [place for place in EVERYWHERE if place not in DIFFERS])
+async def test_a_full_place_looks(
+    place: str, backtested: Settings, console: MakeConsole, settled: Any, text_snapshot: Any
+) -> None:
+    app = console(backtested)
+    size = SMALL if place in {**FORMS, **DIALOGS, **PAGES} else LARGE
+    async with app.run_test(size=size) as pilot:
+        await go(pilot, settled, place)
+        text_snapshot(app, f"{place}-{named(size)}")
+
+
+@pytest.mark.parametrize("place", [*SCREENS, *HELD])
+async def test_no_line_of_a_full_place_is_wider_than_a_small_screen(
+    place: str, backtested: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(backtested)
+    async with app.run_test(size=SMALL) as pilot:
+        await go(pilot, settled, place)
+        assert not app.screen.query_one("#too-small").display
+        assert app.screen.max_scroll_x == 0
+        assert shown(app).splitlines()[-1].rstrip().endswith("q Quit")
+
+
+@pytest.mark.parametrize("place", SCREENS)
+async def test_a_place_that_cannot_be_read_says_why_and_what_to_do_and_shows_every_detail(
+    place: str,
+    populated: Settings,
+    console: MakeConsole,
+    settled: Any,
+    text_snapshot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise OSError("the server closed the connection")
+
+    monkeypatch.setattr(ConsoleScreen, "_read", fail)
+    app = console(populated)
+    async with app.run_test(size=SMALL) as pilot:
+        await go(pilot, settled, place)
+        text = shown(app)
+        assert "OSError: the server closed the connection" in text
+        assert "r reads again · ! shows the details" in text
+        assert "There is nothing to show yet" in text
+        if place == "overview":
+            text_snapshot(app, "overview-failed-80x24")
+        await pilot.press("exclamation_mark")
+        await settled(pilot)
+        assert isinstance(app.screen, TextPage)
+        assert "Traceback (most recent call last)" in app.screen._text
+        monkeypatch.undo()
+        await pilot.press("escape", "r")
+        await settled(pilot)
+        assert "OSError" not in shown(app)
+        assert not app.screen.query_one(Waiting).display
+
+
+async def test_details_of_an_error_are_offered_only_after_one(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        assert "exclamation_mark" not in app.screen.active_bindings
+        app.complain(MuskTrackerError("The disk is full", "Free some space, then try again"))
+        await settled(pilot)
+        assert "exclamation_mark" in app.screen.active_bindings
+        [told] = app._notifications
+        assert told.message == "The disk is full. Free some space, then try again\n! shows the details"
+        assert "! shows the details" in shown(app)
+
+
+async def test_a_schema_of_a_newer_program_is_explained_and_its_details_are_shown_on_demand(
+    populated: Settings, console: MakeConsole, settled: Any, text_snapshot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = sqlite3.connect(Path(populated.database_url.removeprefix("sqlite:///")))
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = '999'")
+    connection.close()
+    monkeypatch.setattr(Settings, "safe_database_url", "sqlite:////srv/posts.db")
+    app = console(populated)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        assert isinstance(app.screen, ErrorScreen)
+        text_snapshot(app, "schema-too-new-80x24")
+        assert "Traceback" not in shown(app)
+        await pilot.press("d")
+        await settled(pilot)
+        assert app.screen.query_one("#details").display
+        await pilot.press("d", "r")
+        await settled(pilot)
+        assert isinstance(app.screen, ErrorScreen)
+
+
+@pytest.mark.parametrize("place", [*SCREENS, *HELD])
+async def test_without_colours_there_are_none_and_state_is_told_by_marks(
+    place: str, backtested: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = console(backtested)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(pilot, settled, place)
+        for line in app.screen._compositor.render_strips(app.size):
+            for _, style, _ in line:
+                for color in filter(None, (style and style.color, style and style.bgcolor)):
+                    red, green, blue = color.get_truecolor()
+                    assert max(red, green, blue) - min(red, green, blue) <= 1
+        text = shown(app)
+    for mark in TOLD_BY_MARKS.get(place, ()):
+        assert mark in text
