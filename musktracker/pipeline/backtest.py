@@ -12,6 +12,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Backtest, BacktestScore
-from musktracker.errors import DataError, UsageError
+from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.evaluation import protocol
 from musktracker.evaluation.backtest import SPACING, Refused
 from musktracker.evaluation.protocol import Scored
@@ -89,7 +90,8 @@ def backtest(
     `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), on
     whatever backend joblib is configured for. An event counts from when it was entered, with `retrospective_events`
     from the beginning, which the backtest's protocol then says. Raises UsageError for what cannot be asked, or a
-    `name` that another question or other data have; DataError where there are no counts.
+    `name` that another question or other data have; DataError where there are no counts, MuskTrackerError where one
+    of the processes was killed.
     """
     run.progress(0.0, stage="load", message="reading the counts")
     known = histories.load(engine)
@@ -338,10 +340,16 @@ def _outcomes(history: History, plan: Plan, left: Sequence[tuple[str, int]], job
     n_jobs = jobs or cpu_count()
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered" if n_jobs != 1 else "generator")
     chosen = plan.protocol["models"]
-    yield from parallel(
-        delayed(_outcome)(model, chosen[model], history, origin, plan.protocol["n_paths"], plan.protocol["seed"])
-        for model, origin in left
-    )
+    try:
+        yield from parallel(
+            delayed(_outcome)(model, chosen[model], history, origin, plan.protocol["n_paths"], plan.protocol["seed"])
+            for model, origin in left
+        )
+    except BrokenProcessPool:
+        raise MuskTrackerError(
+            "A process that worked on the backtest was killed, as the system does where memory is short",
+            "What was scored is stored: the same command goes on from there, with --jobs 1 in the least memory",
+        ) from None
 
 
 def _outcome(
