@@ -83,12 +83,14 @@ def backtest(
     seed: int = 1,
     jobs: int | None = None,
     name: str | None = None,
+    purpose: str | None = None,
     retrospective_events: bool = False,
 ) -> dict[str, Any]:
     """Score `models` (all, by default) at the origins from `begin` to `end`, by default the last 365 days.
 
     `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), on
-    whatever backend joblib is configured for. An event counts from when it was entered, with `retrospective_events`
+    whatever backend joblib is configured for. Without a `name` it has the usual one, after its `purpose` where there
+    is one. An event counts from when it was entered, with `retrospective_events`
     from the beginning, which the backtest's protocol then says. Raises UsageError for what cannot be asked, or a
     `name` that another question or other data have; DataError where there are no counts, MuskTrackerError where one
     of the processes was killed.
@@ -108,7 +110,7 @@ def backtest(
         (spacing, n_paths, seed),
         retrospective_events=retrospective_events,
     )
-    name = name or plan.usual_name
+    name = name or "-".join(filter(None, (purpose, plan.usual_name)))
     backtest_id = _open(engine, name, plan)
     with reading(engine) as connection:
         done = _stored_origins(connection, backtest_id)

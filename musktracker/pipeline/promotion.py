@@ -4,7 +4,8 @@ A version is one fit to one stretch of data; what forecasts to come will be wort
 with its hyperparameters. So a version is judged by its recipe, fitted anew at each of the last 120 origins, 73 h
 apart, that have a week ahead before the end of the version's data (evaluation/protocol.py; a year, for the totals of
 half a year differ more between periods than between models), and the champion by its own recipe at the same origins
-of the same data. Both are ordinary stored backtests: what was computed once is not computed again.
+of the same data. Both are stored backtests, kept for a while (retention.py): no gate computes again what one before
+it has.
 
 The gate, on the totals of 24 hours and of 7 days:
 - the version's own fit converged, and it counts the posts that the database counts now;
@@ -33,7 +34,7 @@ from musktracker.evaluation import protocol
 from musktracker.evaluation.backtest import SPACING
 from musktracker.evaluation.protocol import HORIZON, Scored
 from musktracker.models import registry
-from musktracker.pipeline import aliases, backtest
+from musktracker.pipeline import aliases, backtest, retention
 from musktracker.pipeline.aliases import CHAMPION, Version
 from musktracker.pipeline.aliases import champion as champion
 from musktracker.pipeline.aliases import rollback as rollback
@@ -211,6 +212,7 @@ def _backtest(engine: Engine, run: Run, version: Version, end: datetime, jobs: i
         begin=iso(end - length),
         end=iso(end),
         jobs=jobs,
+        purpose=retention.GATE,
     )
     return str(made["name"])
 

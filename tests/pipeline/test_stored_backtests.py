@@ -131,9 +131,10 @@ def test_a_process_that_is_killed_is_told_in_words_and_the_rest_goes_on_from_the
     def killed(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with monkeypatch.context() as patched, pytest.raises(MuskTrackerError, match=r"was killed.*goes on from there"):
+    with monkeypatch.context() as patched:
         patched.setattr(backtest, "_outcome", killed)
-        make(counted, jobs=2)
+        with pytest.raises(MuskTrackerError, match=r"was killed.*goes on from there"):
+            make(counted, jobs=2)
     result = make(counted, jobs=2)
     assert result["computed"] == result["origins"] > 0
 
