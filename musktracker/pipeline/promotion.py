@@ -154,7 +154,7 @@ def judge(engine: Engine, run: Run, chosen: Version, against: Version | None, *,
             names.append(name)
             scored.append(backtest.load(engine, name).get(part.name, []))
     except (DataError, UsageError) as reason:
-        failed.append(f"it could not be judged: {reason.message}")
+        failed.append(f"{'it' if part is chosen else part} could not be judged: {reason.message}")
     coverage, unheld = _coverage(scored[0] if scored else [])
     skill, worse = _skill(scored[0], scored[1], str(compared)) if len(scored) == 2 else ({}, [])
     if scored:
