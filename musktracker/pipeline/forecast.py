@@ -67,9 +67,9 @@ def forecast(
     `model` is a model, `har_bootstrap:v3` or `@challenger`; without it, and without a `version`, the champion
     forecasts. Where there is none, or it saw data after that hour or cannot be made any more, the version is the
     newest (of `model`, where named) that can. With `as_of` nothing known later is used. The same version, data, seed
-    and number of paths give the same forecast; other ones replace it. `timezone` is whose days the result is summed by. Raises DataError
-    where the data are more than 24 h old (unless `allow_stale`), too gappy for the model, or where no version fits,
-    UsageError for what cannot be.
+    and number of paths give the same forecast; other ones replace it. `timezone` is whose days the result is summed
+    by. Raises DataError where the data are more than 24 h old (unless `allow_stale`), too gappy for the model, or
+    where no version fits, UsageError for what cannot be.
     """
     check_request(model, horizon, n_paths, seed)
     run.progress(0.0, stage="load", message="reading the counts")
