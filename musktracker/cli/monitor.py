@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from musktracker.cli.command import add_json, open_database, print_json, printable, table
+from musktracker.cli.score import log_score
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.timeline import now, parse_time
@@ -154,7 +155,7 @@ def _print_windows(found: Sequence[Mapping[str, Any]]) -> None:
             *(printable(one[name]) for name in ("model", "version", "window")),
             f"{one['n']:,}",
             f"{one['crps']:.2f}",
-            f"{one['log_score']:.2f}",
+            log_score(one),
             *(f"{round(one[f'coverage_{level}'] * one['n'])}/{one['n']}" for level in LEVELS),
             f"{one['above_95']:,}",
             f"{one['below_95']:,}",

@@ -73,13 +73,19 @@ def _window(one: Mapping[str, Any]) -> tuple[str, ...]:
         printable(one["window"]),
         f"{one['n']:,}",
         f"{one['crps']:.2f}",
-        f"{one['log_score']:.2f}",
+        log_score(one),
         f"{sum(one['pit']) / one['n']:.2f}",
         f"{one['bias']:.2f}",
         *(f"{one[f'coverage_{level}']:.0%}" for level in (50, 80, 95)),
         f"{one['above_95']:,}",
         f"{one['below_95']:,}",
     )
+
+
+def log_score(one: Mapping[str, Any]) -> str:
+    """The log score of windows, and how many are not in it, whose bracket had been held impossible."""
+    mean = "" if one["log_score"] is None else f"{one['log_score']:.2f}"
+    return f"{mean} (inf: {one['impossible']})".lstrip() if one["impossible"] else mean
 
 
 def _span(one: Mapping[str, Any]) -> str:

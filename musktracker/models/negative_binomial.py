@@ -292,6 +292,7 @@ def _search(observed: FloatArray, design: FloatArray, method: str) -> _Maximum:
         try:
             result = Regression(observed, design).fit(method=method, maxiter=300, disp=0)
             errors = np.asarray(result.bse, dtype=np.float64)
+            likelihood = float(result.llf)  # worked out only when it is asked for
         except (np.linalg.LinAlgError, FloatingPointError) as error:
             nothing = np.full(design.shape[1] + 1, np.nan)
             return _Maximum(nothing, nothing, np.nan, False, 0, (f"{method} failed: {error}",))
@@ -300,7 +301,7 @@ def _search(observed: FloatArray, design: FloatArray, method: str) -> _Maximum:
     return _Maximum(
         np.asarray(result.params, dtype=np.float64),
         errors,
-        float(result.llf),
+        likelihood,
         bool(outcome["converged"]),
         int(outcome.get("iterations") or outcome.get("fcalls") or 0),
         tuple(said),

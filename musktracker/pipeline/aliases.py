@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
 from sqlalchemy.orm import aliased
 
-from musktracker.db.engines import reading, writing
+from musktracker.db.engines import in_turn, reading, writing
 from musktracker.db.tables import AliasChange as ChangeRow
 from musktracker.db.tables import ModelAlias, ModelArtifact, ModelMetadata
 from musktracker.errors import DataError, MuskTrackerError, UsageError
@@ -154,6 +154,7 @@ def point(
         raise DataError(f"{chosen} has no artifact in the database", "Train again: musktracker train")
     moment, who = now(), who or whoami()
     values = {"model_metadata_id": chosen.id, "since": moment, "who": who, "reason": reason}
+    in_turn(connection, "aliases")
     if before is None:
         taken = connection.scalar(select(ModelAlias.alias).where(ModelAlias.alias == alias)) is not None
         if not taken:

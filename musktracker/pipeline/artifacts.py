@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, insert, select
 
 from musktracker.db.tables import ModelArtifact
-from musktracker.errors import DataError
+from musktracker.errors import DataError, MuskTrackerError
 
 
 def pack(parameters: Mapping[str, NDArray[Any]]) -> bytes:
@@ -61,15 +61,24 @@ def read(connection: Connection, model_metadata_id: int) -> dict[str, NDArray[An
 
 
 def save(path: Path, content: bytes) -> None:
-    """Write a file that is either whole or not there, readable by its owner alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+    """Write a file that is either whole or not there, readable by its owner alone.
+
+    Raises MuskTrackerError where it cannot be written, as on a full disk.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise MuskTrackerError(
+            f"The artifact cannot be written to {path}: {error.strerror}, so no version was stored",
+            "Make room or give the right to write there, and train again",
+        ) from error

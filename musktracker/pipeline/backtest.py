@@ -12,6 +12,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Backtest, BacktestScore
-from musktracker.errors import DataError, UsageError
+from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.evaluation import protocol
 from musktracker.evaluation.backtest import SPACING, Refused
 from musktracker.evaluation.protocol import Scored
@@ -84,14 +85,17 @@ def backtest(
     jobs: int | None = None,
     name: str | None = None,
     backend: str | None = None,
+    purpose: str | None = None,
     retrospective_events: bool = False,
 ) -> dict[str, Any]:
     """Score `models` (all, by default) at the origins from `begin` to `end`, by default the last 365 days.
 
     `every` maps a model to N, of whose origins only each Nth is taken; `jobs` processes work (one a core), or a
-    cluster that is reached by `backend` (see workers). An event counts from when it was entered, with
-    `retrospective_events` from the beginning, which the backtest's protocol then says. Raises UsageError for what
-    cannot be asked, or a `name` that another question or other data have; DataError where there are no counts.
+    cluster that is reached by `backend` (see workers). Without a `name` it has the usual one, after its `purpose`
+    where there is one. An event counts from when it was entered, with `retrospective_events` from the beginning,
+    which the backtest's protocol then says. Raises UsageError for what cannot be asked, or a `name` that another
+    question or other data have; DataError where there are no counts, MuskTrackerError where one of the processes was
+    killed.
     """
     run.progress(0.0, stage="load", message="reading the counts")
     known = histories.load(engine)
@@ -108,7 +112,7 @@ def backtest(
         (spacing, n_paths, seed),
         retrospective_events=retrospective_events,
     )
-    name = name or plan.usual_name
+    name = name or "-".join(filter(None, (purpose, plan.usual_name)))
     backtest_id = _open(engine, name, plan)
     with reading(engine) as connection:
         done = _stored_origins(connection, backtest_id)
@@ -339,7 +343,13 @@ def _outcomes(
     """What comes of each origin, in whatever order they are done."""
     chosen, n_paths, seed = (plan.protocol[name] for name in ("models", "n_paths", "seed"))
     tasks = ((model, chosen[model], history, origin, n_paths, seed) for model, origin in left)
-    return shared_out(_outcome, tasks, jobs=jobs, backend=backend)
+    try:
+        yield from shared_out(_outcome, tasks, jobs=jobs, backend=backend)
+    except BrokenProcessPool:
+        raise MuskTrackerError(
+            "A process that worked on the backtest was killed, as the system does where memory is short",
+            "What was scored is stored: the same command goes on from there, with --jobs 1 in the least memory",
+        ) from None
 
 
 def _outcome(

@@ -95,6 +95,15 @@ def _judged(key: tuple[str, str, int], scores: Scores, last: int) -> dict[str, A
 
 
 def _without_quantiles(connection: Connection, counting: str, begin: datetime) -> int:
+    is_scored = (
+        select(ForecastScore.id)
+        .where(
+            ForecastScore.model_metadata_id == ForecastTotal.model_metadata_id,
+            ForecastScore.forecast_time == ForecastTotal.forecast_time,
+            ForecastScore.horizon_hours == ForecastTotal.horizon_hours,
+        )
+        .exists()
+    )
     query = (
         select(func.count())
         .select_from(ForecastTotal)
@@ -103,6 +112,7 @@ def _without_quantiles(connection: Connection, counting: str, begin: datetime) -
             ForecastTotal.counting == counting,
             ForecastTotal.forecast_time >= begin,
             ForecastQuantiles.forecast_total_id.is_(None),
+            ~is_scored,  # before its quantiles grew too old to be kept
         )
     )
     return int(connection.scalar(query) or 0)

@@ -65,11 +65,11 @@ def forecast(
     """Forecast the `horizon` hours that follow the last observed one, and store it.
 
     `model` is a model, `har_bootstrap:v3` or `@challenger`; without it, and without a `version`, the champion
-    forecasts. Where there is none, or it saw data after that hour, the version is the newest (of `model`, where
-    named) that did not. With `as_of` nothing known later is used. The same version, data, seed and number of paths
-    give the same forecast; other ones replace it. `timezone` is whose days the result is summed by. Raises DataError
-    where the data are more than 24 h old (unless `allow_stale`), too gappy for the model, or where no version fits,
-    UsageError for what cannot be.
+    forecasts. Where there is none, or it saw data after that hour or cannot be made any more, the version is the
+    newest (of `model`, where named) that can. With `as_of` nothing known later is used. The same version, data, seed
+    and number of paths give the same forecast; other ones replace it. `timezone` is whose days the result is summed
+    by. Raises DataError where the data are more than 24 h old (unless `allow_stale`), too gappy for the model, or
+    where no version fits, UsageError for what cannot be.
     """
     check_request(model, horizon, n_paths, seed)
     run.progress(0.0, stage="load", message="reading the counts")
@@ -250,6 +250,8 @@ def _version(connection: Connection, name: Name, known: Known) -> tuple[Version,
         why = f"saw data until {iso(champion.training_end)}, after the origin {iso(known.data_until)}"
     elif champion.counting not in (None, known.counting):
         why = f"counts {champion.counting!r}, but the database now counts {known.counting!r}"
+    elif (reason := _gone(champion)) is not None:
+        why = f"cannot be made any more ({reason})"
     else:
         return champion, aliases.CHAMPION, []
     chosen = _newest(found, wanted, None, known)
@@ -274,14 +276,30 @@ def _newest(found: Sequence[Version], wanted: str, model: str | None, known: Kno
             f"Every trained {wanted} counts {honest[0].counting!r}, but the database now counts {known.counting!r}",
             f"Train anew: {again}",
         )
-    return alike[0]
+    chosen = next((one for one in alike if _gone(one) is None), None)
+    if chosen is None:
+        raise DataError(f"No trained {wanted} can be made any more: {_gone(alike[0])}", f"Train anew: {again}")
+    return chosen
+
+
+def _gone(version: Version) -> str | None:
+    """Why a version cannot be made any more, of a model or with hyperparameters that there once were."""
+    try:
+        registry.create(version.name, _hyperparameters(version))
+    except UsageError as reason:
+        return reason.message
+    return None
+
+
+def _hyperparameters(version: Version) -> dict[str, Any]:
+    """Those of the model, without the seed of the training's own backtest."""
+    return {name: value for name, value in version.hyperparameters.items() if name != "seed"}
 
 
 def _simulate(
     chosen: Version, parameters: Mapping[str, Any], known: Known, horizon: int, n_paths: int, seed: int
 ) -> tuple[FloatArray, list[str]]:
-    hyperparameters = {name: value for name, value in chosen.hyperparameters.items() if name != "seed"}
-    fitted = registry.create(chosen.name, hyperparameters).restore(parameters, known.history)
+    fitted = registry.create(chosen.name, _hyperparameters(chosen)).restore(parameters, known.history)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SimulationWarning)
         try:

@@ -2,6 +2,7 @@
 
 The reference is a seasonal naive forecast from the same origin, of the counts before it. A score is made again where
 its actual has changed or its forecast was made anew, and deleted where an hour turns out not to have been observed.
+Where the quantiles of a forecast are not kept any more (retention.py), its scores stay as they are.
 """
 
 from __future__ import annotations
@@ -130,7 +131,21 @@ def _due(connection: Connection, sums: Sums, counting: str, begin: datetime | No
             before, at = stored.pop((model, moment, horizon), (None, None))
             if before != actual or at < made:
                 due.append(_Due(model, origin, horizon, actual, total_id, seed))
-    return due, list(stored)
+    final = _without_quantiles(connection, counting, begin)
+    return due, [key for key in stored if key not in final]
+
+
+def _without_quantiles(connection: Connection, counting: str, begin: datetime | None) -> set[_Key]:
+    """The keys of the scores of forecasts whose quantiles are not kept, which cannot be made again."""
+    total = ForecastTotal
+    query = select(total.model_metadata_id, total.forecast_time, total.horizon_hours).outerjoin(
+        ForecastQuantiles, ForecastQuantiles.forecast_total_id == total.id
+    )
+    wanted = [total.counting == counting, ForecastQuantiles.forecast_total_id.is_(None)]
+    lengths: dict[tuple[int, Any], dict[int, Any]] = defaultdict(dict)
+    for model, moment, hours in verbatim.rows(connection, query.where(*wanted, *_since(total.forecast_time, begin))):
+        lengths[model, moment][hours] = None
+    return {(*key, horizon) for key, hours in lengths.items() for horizon in _horizons(hours)}
 
 
 def _stored(connection: Connection, counting: str, begin: datetime | None) -> dict[_Key, tuple[int, Any]]:

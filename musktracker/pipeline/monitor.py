@@ -37,8 +37,8 @@ LEVELS = (50, 80, 95)
 NEAR_HOURS = 24  # hourly forecasts are judged apart up to this lead and beyond it
 
 
-def score(engine: Engine, run: Run, *, since: str | None = None) -> dict[str, Any]:
-    """Fill the actual counts of all forecasts made at or after `since`, and judge those that have them.
+def score(engine: Engine, run: Run, *, since: str | None = None, judge: bool = True) -> dict[str, Any]:
+    """Fill the actual counts of all forecasts made at or after `since`, and judge those that have them (`judge`).
 
     An hour gets its actual once it is over, observed and counted; a total once all its hours have, a window's
     once it was observed from start to end. Each horizon of a forecast is scored as soon as its own hours are. What
@@ -66,22 +66,23 @@ def score(engine: Engine, run: Run, *, since: str | None = None) -> dict[str, An
     run.info(f"Scores by horizon: {scores['scored']} made, {scores['removed']} removed", **scores)
     run.progress(0.8, stage="drift", message="looking for change")
     changes = notices.check(engine, run, known)
+    result = {
+        "hours_filled": hours,
+        "totals_filled": totals,
+        "windows_filled": windows,
+        "scores_made": scores["scored"],
+        "scores_removed": scores["removed"],
+        "counting": counting,
+        "since": iso(begin) if begin else None,
+        "changes": [verdict.message for verdict in changes if verdict.since],
+    }
+    if not judge:
+        return result
     run.progress(0.9, stage="judge", message="comparing")
     judged_windows = window_forecasts.judged(engine, begin)
     with reading(engine) as connection:
-        return {
-            "hours_filled": hours,
-            "totals_filled": totals,
-            "windows_filled": windows,
-            "scores_made": scores["scored"],
-            "scores_removed": scores["removed"],
-            "counting": counting,
-            "since": iso(begin) if begin else None,
-            "hourly": _judged_hours(connection, begin),
-            "totals": _judged_totals(connection, begin),
-            "windows": judged_windows,
-            "changes": [verdict.message for verdict in changes if verdict.since],
-        }
+        hourly, judged_totals = _judged_hours(connection, begin), _judged_totals(connection, begin)
+    return {**result, "hourly": hourly, "totals": judged_totals, "windows": judged_windows}
 
 
 def _fill_hours(connection: Connection, counting: str, begin: datetime | None) -> int:

@@ -4,7 +4,8 @@ A version is one fit to one stretch of data; what forecasts to come will be wort
 with its hyperparameters. So a version is judged by its recipe, fitted anew at each of the last 120 origins, 73 h
 apart, that have a week ahead before the end of the version's data (evaluation/protocol.py; a year, for the totals of
 half a year differ more between periods than between models), and the champion by its own recipe at the same origins
-of the same data. Both are ordinary stored backtests: what was computed once is not computed again.
+of the same data. Both are stored backtests, kept for a while (retention.py): no gate computes again what one before
+it has.
 
 The gate, on the totals of 24 hours and of 7 days:
 - the version's own fit converged, and it counts the posts that the database counts now;
@@ -33,7 +34,7 @@ from musktracker.evaluation import protocol
 from musktracker.evaluation.backtest import SPACING
 from musktracker.evaluation.protocol import HORIZON, Scored
 from musktracker.models import registry
-from musktracker.pipeline import aliases, backtest
+from musktracker.pipeline import aliases, backtest, retention
 from musktracker.pipeline.aliases import CHAMPION, Version
 from musktracker.pipeline.aliases import champion as champion
 from musktracker.pipeline.aliases import rollback as rollback
@@ -153,7 +154,7 @@ def judge(engine: Engine, run: Run, chosen: Version, against: Version | None, *,
             names.append(name)
             scored.append(backtest.load(engine, name).get(part.name, []))
     except (DataError, UsageError) as reason:
-        failed.append(f"it could not be judged: {reason.message}")
+        failed.append(f"{'it' if part is chosen else part} could not be judged: {reason.message}")
     coverage, unheld = _coverage(scored[0] if scored else [])
     skill, worse = _skill(scored[0], scored[1], str(compared)) if len(scored) == 2 else ({}, [])
     if scored:
@@ -211,6 +212,7 @@ def _backtest(engine: Engine, run: Run, version: Version, end: datetime, jobs: i
         begin=iso(end - length),
         end=iso(end),
         jobs=jobs,
+        purpose=retention.GATE,
     )
     return str(made["name"])
 

@@ -126,7 +126,8 @@ def steps(
     train_slot = daily_slot(plan.train_at, moment)
     return [
         Step("refresh", "refresh", {}, hour, HOUR),
-        Step("score", "score", {}, hour, HOUR, {"since": None}, ("refresh",), "refresh"),
+        # what the versions are worth is told on request: kept with every hour's run, it would fill the disk
+        Step("score", "score", {"judge": False}, hour, HOUR, {"since": None}, ("refresh",), "refresh"),
         *(_training(plan, model, train_slot, artifact_dir) for model in plan.train_models if counted),
         *(_forecast(plan, hours, hour, timezone) for hours in plan.horizons if counted and trained),
         *(_window(plan, preset, hour) for preset in plan.windows if counted and trained),

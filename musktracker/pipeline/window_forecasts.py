@@ -116,6 +116,8 @@ def judged(engine: Engine, begin: datetime | None) -> list[dict[str, Any]]:
 
     `crps` in posts, `log_score` minus the log of the probability of the bracket that came, `pit` one value a
     forecast in the order in which they were made, `coverage_50`, `_80`, `_95` shares, `above_95`, `below_95` counts.
+    `impossible` counts the forecasts whose bracket had been passed when posts that were deleted later still counted:
+    their log scores are infinite, and left out of the mean, which is None where there is no other.
     """
     query = (
         select(*TABLE.columns, ModelMetadata.model_name, ModelMetadata.model_version)
@@ -153,10 +155,13 @@ def _scores(rows: Sequence[Any]) -> dict[str, Any]:
         for level in LEVELS
     }
     lower, upper = ends[95]
+    logs = np.array([_log_score(row) for row in rows])
+    possible = logs[np.isfinite(logs)]
     return {
         "n": len(rows),
         "crps": float(scores.crps(samples, actual).mean()),
-        "log_score": float(np.mean([_log_score(row) for row in rows])),
+        "log_score": float(possible.mean()) if len(possible) else None,
+        "impossible": len(logs) - len(possible),
         "mae": float(np.mean([abs(row.predicted_total - row.actual_total) for row in rows])),
         "bias": float(np.mean([row.predicted_total - row.actual_total for row in rows])),
         **{f"coverage_{level}": scores.coverage(low, high, actual) for level, (low, high) in ends.items()},

@@ -124,7 +124,7 @@ def test_forecasts_stored_without_quantiles_are_told(
     command: Command, engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add_scores(engine)
-    values = {"model_metadata_id": 1, "forecast_time": BEGIN, "horizon_hours": 24, "n_paths": 1, "seed": 1}
+    values = {"model_metadata_id": 1, "forecast_time": BEGIN, "horizon_hours": 25, "n_paths": 1, "seed": 1}
     values |= {"counting": "all", "predicted_total": 5.0, "quantiles": "{}", "warnings": "[]", "created_at": BEGIN}
     with writing(engine) as connection:
         connection.execute(insert(ForecastTotal).values(values))

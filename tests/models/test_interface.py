@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,41 @@ def test_paths_have_the_level_and_the_rhythm_of_the_counts(fitted: Fitted) -> No
 def test_a_history_that_is_too_short_is_refused_in_words(name: str) -> None:
     with pytest.raises(ValueError, match="only"):
         create(name).fit(history(hours=100))
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "count"),
+    [
+        (0, HOURS, 0),
+        (0, HOURS, 1),
+        (-21 * 24, HOURS, 0),
+        (-30, -29, 5000),
+        (-1, HOURS, 5000),
+        (-24, HOURS, 40),
+        (-30, -6, np.nan),
+        (-21 * 24, -72, np.nan),
+    ],
+    ids=["no post", "one an hour", "silent", "burst", "burst now", "tenfold", "unobserved", "three weeks unobserved"],
+)
+@pytest.mark.filterwarnings("error::RuntimeWarning", "ignore::musktracker.models.base.SimulationWarning")
+def test_strange_histories_give_finite_whole_counts_or_are_refused_in_words(
+    name: str, begin: int, end: int, count: float
+) -> None:
+    strange = history()
+    strange.counts[begin:end] = count
+    observed = np.nan_to_num(strange.counts).astype(int)
+    times = (START + np.repeat(np.arange(HOURS), observed)) * MICROSECONDS
+    posts = times + np.concatenate([np.arange(n) * MICROSECONDS // n for n in observed if n] or [times])
+    try:
+        paths = simulate(create(name).fit(replace(strange, posts=posts)), horizon=200)
+    except ValueError as refusal:
+        paths, words = np.zeros((1, 1)), str(refusal).split()
+    else:
+        words = []
+    assert not 0 < len(words) < 6
+    assert np.isfinite(paths).all()
+    assert (paths >= 0).all()
+    assert (paths == np.floor(paths)).all()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import Engine, delete, select
 from stored_versions import store_version
@@ -139,6 +143,26 @@ def test_who_decided_on_what_is_the_champion_no_more_is_refused(three: Engine) -
     with reading(three) as connection:
         assert aliases.champion(connection) == second
         assert len(connection.scalars(select(AliasChange.id)).all()) == 2
+
+
+def test_of_two_who_name_the_first_at_once_one_is_told_of_the_other(three: Engine) -> None:
+    ready = threading.Barrier(2, timeout=10)
+
+    def first(key: str) -> str | None:
+        with reading(three) as connection:
+            chosen = aliases.find(connection, key)
+        ready.wait()
+        try:
+            with writing(three) as connection:
+                aliases.point(connection, "champion", chosen, before=None)
+                time.sleep(0.2)  # so that the other comes before this is committed
+        except MuskTrackerError as error:
+            return error.message
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(first, ("seasonal_naive:v1", "seasonal_naive:v2")))
+    assert sorted(map(str, said)) == ["None", "Somebody else has changed the champion in the meantime"]
 
 
 def test_a_version_without_an_artifact_cannot_be_named(three: Engine) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 from stored_hours import START, store_hours
+from stored_versions import store_version
 
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Forecast, ForecastTotal, TimeBucket
+from musktracker.db.tables import Forecast, ForecastTotal, ModelAlias, TimeBucket
 from musktracker.errors import DataError, UsageError
 from musktracker.pipeline import aliases
 from musktracker.pipeline import forecast as stage
@@ -227,6 +228,20 @@ def test_a_champion_that_counts_other_posts_is_passed_over(counted: Engine, tmp_
     result = make(counted)
     assert made_with(result) == ("v2", "fallback")
     assert "counts 'all', but the database now counts 'without_replies'" in result["warnings"][0]
+
+
+@pytest.mark.parametrize("changes", [{"model": "forgotten"}, {"hyperparameters": json.dumps({"forgotten": 3})}])
+def test_a_champion_that_cannot_be_made_any_more_is_passed_over(counted: Engine, changes: dict[str, Any]) -> None:
+    store_version(counted, 7, training_end_date=TRAINED, **changes)
+    with writing(counted) as connection:
+        connection.execute(
+            insert(ModelAlias).values(alias="champion", model_metadata_id=7, since=END, who="somebody")
+        )
+    result = make(counted)
+    assert made_with(result) == ("v1", "fallback")
+    assert "cannot be made any more (" in result["warnings"][0]
+    with pytest.raises(DataError, match=r"No trained champion \(.* v7\) can be made any more: .*forgotten"):
+        make(counted, model="@champion")
 
 
 def test_fresh_data_raise_no_warning(counted: Engine) -> None:

@@ -218,3 +218,12 @@ def test_a_model_of_another_counting_is_not_filled_in(engine: Engine) -> None:
 def test_without_forecasts_there_is_nothing_to_say(engine: Engine) -> None:
     result = run(engine)
     assert (result["hourly"], result["totals"]) == ([], [])
+
+
+def test_a_scheduled_score_keeps_no_figures_of_every_version(engine: Engine) -> None:
+    store_model(engine)
+    store_forecast(engine)
+    store_hours(engine, [4] * 4, ORIGIN)
+    told = score(engine, Run(), judge=False)
+    assert (told["hours_filled"], told["totals_filled"]) == (4, 1)
+    assert not {"hourly", "totals", "windows"} & set(told)

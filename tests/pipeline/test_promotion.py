@@ -288,6 +288,7 @@ def test_it_is_judged_by_a_stored_backtest_at_the_last_origins_of_its_data(engin
     gate = promotion.judge(engine, run, *versions(engine, "seasonal_naive:v1", "seasonal_naive:v2"), jobs=1)
     assert run.fraction == 1.0
     own, other = gate.backtests
+    assert own.startswith("gate-")  # kept for a while only
     found, theirs = (backtest.load(engine, name)["seasonal_naive"] for name in (own, other))
     assert [one.origin for one in found] == [one.origin for one in theirs]
     assert gate.origins == len(found) > promotion.LEAST_ORIGINS

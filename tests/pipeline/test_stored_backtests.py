@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from musktracker import runs
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import backtests
 from musktracker.db.tables import BacktestScore, TimeBucket
-from musktracker.errors import Cancelled, DataError, UsageError
+from musktracker.errors import Cancelled, DataError, MuskTrackerError, UsageError
 from musktracker.evaluation import protocol
 from musktracker.models import registry
 from musktracker.pipeline import backtest, events
@@ -121,6 +123,20 @@ def test_processes_side_by_side_find_the_same(counted: Engine) -> None:
     for result in (alone, together):
         result["models"]["seasonal_naive"]["scores"].pop("seconds")
     assert together["models"] == alone["models"]
+
+
+def test_a_process_that_is_killed_is_told_in_words_and_the_rest_goes_on_from_there(
+    counted: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backtest, "_outcome", killed)
+        with pytest.raises(MuskTrackerError, match=r"was killed.*goes on from there"):
+            make(counted, jobs=2)
+    result = make(counted, jobs=2)
+    assert result["computed"] == result["origins"] > 0
 
 
 def test_a_model_is_compared_with_itself_under_other_hyperparameters(counted: Engine) -> None:

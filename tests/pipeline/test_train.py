@@ -18,7 +18,7 @@ from stored_hours import START, store_hours
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries.models import versions
 from musktracker.db.tables import ModelArtifact, ModelMetadata
-from musktracker.errors import DataError, UsageError
+from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.pipeline import artifacts, events
 from musktracker.pipeline.train import train
 from musktracker.runs import Run
@@ -157,7 +157,7 @@ def test_trainings_at_the_same_time_take_different_versions(counted: Engine, tmp
 
 def test_nothing_is_stored_where_the_file_cannot_be(counted: Engine, tmp_path: Path) -> None:
     (tmp_path / "artifacts").write_text("in the way")
-    with pytest.raises(OSError, match="artifacts"):
+    with pytest.raises(MuskTrackerError, match=r"cannot be written to .*artifacts.*: Not a directory, so no version"):
         fit(counted, tmp_path)
     assert versions(counted) == []
     with reading(counted) as connection:

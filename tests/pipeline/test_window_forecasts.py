@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, insert, select, update
 
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Coverage, ModelMetadata, RawTweet, WindowForecast
@@ -174,6 +174,15 @@ def test_its_scores_are_those_of_their_definitions(stored: Engine) -> None:
     assert (judged["bias"], judged["mae"]) == (36, 36)
     assert (judged["coverage_50"], judged["coverage_80"], judged["coverage_95"]) == (0, 1, 1)
     assert (judged["above_95"], judged["below_95"]) == (0, 0)
+
+
+def test_a_bracket_that_was_passed_before_posts_were_deleted_is_counted_apart(stored: Engine) -> None:
+    observe(stored, START, END, 14)
+    with writing(stored) as connection:
+        connection.execute(update(WindowForecast).values(bracket_probabilities=json.dumps([0, 0, 1])))
+    (judged,) = score(stored, Run())["windows"]
+    assert (judged["log_score"], judged["impossible"], judged["n"]) == (None, 1, 1)
+    json.dumps(judged, allow_nan=False)
 
 
 def test_only_forecasts_made_since_are_judged(stored: Engine) -> None:
