@@ -25,7 +25,10 @@ from tui.screens.backtests import BacktestsScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.version_pair import VersionPairScreen
 
-READS = {("MigrationsScreen", "verify")}  # acts, yet only looks
+READS = {  # these act, yet only look; a window is renewed by itself only where the console may write
+    ("MigrationsScreen", "verify"),
+    *(("WindowScreen", name) for name in ("edit", "following", "next")),
+}
 OPENED: tuple[Callable[[], ConsoleScreen], ...] = (
     BacktestsScreen,
     lambda: BacktestScreen(1),
@@ -43,8 +46,9 @@ def screens() -> Iterator[type[ConsoleScreen]]:
 
 
 def actions(screen: type[ConsoleScreen]) -> set[str]:
-    """The actions that keys of a screen have."""
-    bindings = (binding for binding in screen.BINDINGS if isinstance(binding, Binding))
+    """The actions that keys of a screen have, of its own or of what it is built on."""
+    classes = (one for one in screen.__mro__ if issubclass(one, ConsoleScreen))
+    bindings = (binding for one in classes for binding in one.BINDINGS if isinstance(binding, Binding))
     return {binding.action.partition("(")[0] for binding in bindings}
 
 

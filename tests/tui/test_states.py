@@ -148,7 +148,7 @@ async def test_details_of_an_error_are_offered_only_after_one(
     populated: Settings, console: MakeConsole, settled: Any
 ) -> None:
     app = console(populated)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
         await settled(pilot)
         assert "exclamation_mark" not in app.screen.active_bindings
         app.complain(MuskTrackerError("The disk is full", "Free some space, then try again"))

@@ -102,7 +102,7 @@ def test_from_the_first_start_to_a_forecast_and_a_window(fresh: Settings, posts:
 def test_a_training_goes_on_when_the_line_is_cut(populated: Settings) -> None:
     with opened(populated) as terminal:
         terminal.wait_for("Last runs")
-        _go(terminal, "5", "negative_binomial  1")
+        _go(terminal, "5", "95% held  Fit")
         _ask(terminal, "t", "Train a model", RIGHT, "● seasonal naive")
         terminal.wait_for("(train) started")
         terminal.hang_up()

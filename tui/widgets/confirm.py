@@ -38,7 +38,9 @@ class Confirm(ModalScreen[bool]):
     Confirm Input:focus { border: none; background: $block-cursor-blurred-background; }
     Confirm Horizontal { height: 1; margin: 1 0; align-horizontal: right; }
     Confirm Button { margin-left: 2; }
-    Confirm Button:disabled { opacity: 100%; text-opacity: 100%; background: $surface; color: $text-faint; }
+    Confirm #yes:disabled, Confirm #no:disabled {
+        opacity: 100%; text-opacity: 100%; background: $surface; color: $text-faint;
+    }
     """
 
     def __init__(

@@ -136,7 +136,7 @@ class _Look:
         self.unknown = UNKNOWN_PLAIN if mode.glyphs == "ascii" else UNKNOWN
         self.between = "-" if mode.glyphs == "ascii" else "–"
         colours = palette(mode.depth, dark=dark)
-        self.quiet, self.faint = Style(color=colours.text), Style(color=colours.axis)
+        self.quiet = Style(color=colours.text)
 
     @property
     def levels(self) -> int:
@@ -144,7 +144,7 @@ class _Look:
 
     def cell(self, mean: float | None, top: float, cells: int) -> Segment:
         if mean is None:
-            return Segment(self.unknown * cells, self.faint)
+            return Segment(self.unknown * cells, self.quiet)
         return self.level(level_of(mean, top, self.levels), cells)
 
     def level(self, level: int, cells: int) -> Segment:
@@ -156,7 +156,7 @@ class _Look:
         parts = [Segment(" " * LABEL), Segment("0 ", self.quiet)]
         parts += [self.level(level, 2) for level in range(self.levels)]
         parts.append(Segment(f" {top:.1f} an hour  ", self.quiet))
-        parts += [Segment(self.unknown, self.faint), Segment(" not observed", self.quiet)]
+        parts += [Segment(self.unknown, self.quiet), Segment(" not observed", self.quiet)]
         return Strip(parts)
 
 
