@@ -49,6 +49,8 @@ PICTURES = {
     "models": Picture("5"),
     "backtest": Picture("5b\n"),
     "forecasts": Picture("6"),
+    "window": Picture("6w"),
+    "calibration": Picture("6d"),
     "forecasts-light": Picture("6", LIGHT.name),
 }
 

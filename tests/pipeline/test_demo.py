@@ -251,7 +251,7 @@ def test_with_a_terminal_the_demo_starts_its_run_and_opens_the_console_on_it(
 def test_read_only_is_passed_on_to_the_console(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "require_terminal", lambda _: None)
     passed: list[bool] = []
-    monkeypatch.setattr(console, "open_console", lambda settings, *, read_only: passed.append(read_only))
+    monkeypatch.setattr(console, "open_console", lambda settings, *, read_only, mouse: passed.append(read_only))
     parser = argparse.ArgumentParser()
     console.configure(parser)
     console.run(parser.parse_args(["--read-only"]), home)
