@@ -41,7 +41,7 @@ SCREENS = {  # the keys to it, what is on it once it has read, the key that move
     "Ingestion": ("3", "Log of run", "down"),
     "Events": ("4", r"Event \d+", "down"),
     "Models": ("5", "seasonal_naive", "down"),
-    "Backtests": ("5,b", "CRPS", "down"),
+    "Backtests": ("5,b", "Origins done", "down"),
     "Forecasts": ("6", "Posts an hour", "right"),
 }
 BUDGETS = {
