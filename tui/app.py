@@ -50,6 +50,8 @@ SCREENS = {
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: few of them
 PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
+SWITCH_SECONDS = 0.001
+LEISURE_SECONDS = 1.0  # after the first screen has begun to read: time for what the others will need
 SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 
@@ -247,10 +249,14 @@ class Console(App[None], inherit_bindings=False):
             await self._show_failure(error)
             return
         self.phase = ""
-        if not self.is_headless:
-            gc.freeze()  # what is imported by now stays: collections need not look at it
         self.engine = engine
         self.action_refresh_data()
+        if not self.is_headless:
+            gc.freeze()  # what is imported by now stays: collections need not look at it
+            self.set_timer(LEISURE_SECONDS, self._prepare_screens)
+
+    def _prepare_screens(self) -> None:
+        self.run_worker(in_thread(_import_screens), group="prepare", exit_on_error=False)
 
     async def _show_failure(self, error: BaseException) -> None:
         from tui.screens.error import ErrorScreen
@@ -261,6 +267,10 @@ class Console(App[None], inherit_bindings=False):
 
         found = trouble(error, self.settings)
         self.push_screen(ErrorScreen(found, self.settings.safe_database_url), retry)
+
+    def delay_update(self, delay: float = SWITCH_SECONDS) -> None:
+        """Show another screen at once: Textual would keep the one before for 50 ms."""
+        super().delay_update(min(delay, SWITCH_SECONDS))
 
     def action_go(self, mode: str) -> None:
         """Go to a screen."""
@@ -408,6 +418,11 @@ class Console(App[None], inherit_bindings=False):
         words = f"musktracker: the console ended on an error: {printable(last)}. Its trace: {trace}"
         self.last_words = self.last_words or words  # the first says why; what breaks on the way out does not
         self._close_messages_no_wait()
+
+
+def _import_screens() -> None:
+    for name in SCREENS:
+        importlib.import_module(f"tui.screens.{name}")
 
 
 def _driver() -> type[Driver] | None:

@@ -97,7 +97,8 @@ def _sqlite(url: str, path: Path, *, read_only: bool) -> Engine:
         connection.isolation_level = None  # the driver must not begin transactions by itself
         if not read_only:
             _use_wal(connection)
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"query_only={read_only:d}"):
+        # pages are cached by the system as well: a console that is open all day need not hold them twice
+        for pragma in ("cache_size=-512", "synchronous=NORMAL", "foreign_keys=ON", f"query_only={read_only:d}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

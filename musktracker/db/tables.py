@@ -257,13 +257,8 @@ class Notice(Base):
 
     __tablename__ = "notices"
     __table_args__ = (
-        Index(
-            "uq_notices_open",
-            "kind",
-            unique=True,
-            sqlite_where=text("resolved_at IS NULL"),
-            postgresql_where=text("resolved_at IS NULL"),
-        ),
+        # on Postgres as well, by its migration: to say so here would import that dialect for everyone
+        Index("uq_notices_open", "kind", unique=True, sqlite_where=text("resolved_at IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)

@@ -173,9 +173,11 @@ class ConsoleScreen(Screen[None]):
         self._fetch_soon()
 
     def on_screen_suspend(self) -> None:
-        """Cease to be the current screen: read no more."""
+        """Cease to be the current screen: read no more, and keep no drawn lines, which are drawn again in no time."""
         if self._timer is not None:
             self._timer.pause()
+        for widget in self.walk_children():
+            widget._styles_cache.clear()
 
     def _fetch_soon(self) -> None:
         if self._fetching:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import textwrap
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Any, ClassVar
 
 from rich.console import Console as RichConsole
@@ -106,7 +108,7 @@ class Sheet:
             Segment(text, base + Style(color=style.color) if style and self.colours.text else base)
             for text, style, _ in line.render(console)
         ]
-        return Strip(segments).adjust_cell_length(self.width, base)
+        return Strip(segments).simplify().adjust_cell_length(self.width, base)
 
     def _draw(self, x: list[float], y: list[float], sign: str, colour: str | None, *, connected: bool) -> None:
         signal = self._figure.signal(x, y, marker=self._sign(sign, colour))
@@ -178,7 +180,7 @@ class Plot(Widget):
 
     async def _import(self) -> None:
         """Import plotext in a thread, where it keeps nobody waiting, once there is something to draw."""
-        await in_thread(import_module, "plotext")
+        await in_thread(_import_plotext)
         Plot._imported = True
         self.redraw()
 
@@ -207,6 +209,14 @@ class Plot(Widget):
 def printable_lines(text: str, width: int) -> list[str]:
     """Untrusted text in lines of at most `width` cells."""
     return [part for line in text.splitlines() for part in textwrap.wrap(printable(line), max(width - 2, 8))]
+
+
+def _import_plotext() -> None:
+    """Without its manual, which is half of the time and of the memory that the import takes."""
+    manual = ModuleType("plotext._doc.doc")
+    manual.docs = None  # type: ignore[attr-defined]
+    sys.modules.setdefault(manual.__name__, manual)
+    import_module("plotext")
 
 
 def span_ticks(lower: float, upper: float, most: int) -> list[float]:
