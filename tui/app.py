@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Resize
@@ -27,6 +28,7 @@ from musktracker.config import Settings, for_demo
 from musktracker.text import printable
 from tui import state
 from tui.copying import clipboard
+from tui.frame import Frame, Sparing
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
 from tui.trouble import Trouble, trouble
@@ -91,6 +93,7 @@ class Console(App[None], inherit_bindings=False):
         ),
         Binding("minus", "last_view", "Last view", show=False, key_display="-", id="app.last"),
         Binding("r", "refresh_data", "Read again", show=False, id="app.refresh"),
+        Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Paint everything anew", id="app.redraw"),
         Binding("ctrl+t", "toggle_theme", "Dark or light", show=False, id="app.theme"),
         Binding("z", "zone", "Time zone", show=False, tooltip="Show times in another zone", id="app.zone"),
         Binding("X", "export", "Export", show=False, tooltip="Write what is shown to a file", id="app.export"),
@@ -133,6 +136,7 @@ class Console(App[None], inherit_bindings=False):
         self.last_words = ""
         self.monotonic = time.monotonic
         self.animation_level = "none"
+        self._frame = Frame()
         self._pulse: Pulse | None = None
         self._last_mode = self.DEFAULT_MODE
         self.stylesheet._parse_cache.grow(PARSED_STYLES)
@@ -226,7 +230,8 @@ class Console(App[None], inherit_bindings=False):
             self.engine.dispose()
 
     def on_resize(self, event: Resize) -> None:
-        """Show only a message where the terminal is too small for anything else."""
+        """Show only a message where the terminal is too small for anything else; what it shows by now is unknown."""
+        self._frame.forget()
         too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         if too_small != self.has_class("-too-small"):
             self.set_class(too_small, "-too-small")
@@ -278,6 +283,11 @@ class Console(App[None], inherit_bindings=False):
             self._last_mode = self.current_mode
             self.switch_mode(mode)
             self.remember(screen=mode)
+
+    def action_redraw(self) -> None:
+        """Send everything again: something else may have written on the terminal."""
+        self._frame.forget()
+        self.refresh(layout=True)
 
     def action_last_view(self) -> None:
         """Go back to the screen before this one."""
@@ -400,6 +410,12 @@ class Console(App[None], inherit_bindings=False):
             if not self.stylesheet.has_source(str(path), ""):
                 self.stylesheet.read(path)
         screen._css_update_count = self._css_update_count
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Send only what the terminal does not show yet."""
+        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            renderable = Sparing(renderable, self._frame)
+        super()._display(screen, renderable)
 
     def _fatal_error(self) -> None:
         """End on an error nobody foresaw: its trace goes to a file, without a secret, and a line says so."""

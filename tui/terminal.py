@@ -13,7 +13,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import constants
 from textual._xterm_parser import XTermParser
@@ -21,6 +21,9 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
 from tui.ascii import is_utf8, plain
+
+if TYPE_CHECKING:
+    from tui.app import Console
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 FORCE_SECONDS = 0.8  # an ending that takes longer (a line that stalls, a loop that is stuck) is forced
@@ -161,7 +164,7 @@ class Terminal(LinuxDriver):
             self.suspend_application_mode()
         while not self.is_taken and self._watchdog is None:  # in the background it stops again as it tries
             self.resume_application_mode()
-        self._app.refresh(layout=True)
+        cast("Console", self._app).action_redraw()
 
     def _soon(self, action: Callable[[], None]) -> None:
         """Act in the loop's turn: a handler might interrupt whoever holds the lock that it needs."""

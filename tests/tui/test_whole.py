@@ -85,7 +85,7 @@ def test_from_the_first_start_to_a_forecast_and_a_window(fresh: Settings, posts:
         terminal.wait_for("succeeded train")
         _go(terminal, "6", "n makes one")
         _ask(terminal, "n", "New forecast", DOWN * 2 + RIGHT, "● seasonal_naive")
-        terminal.wait_for("Total ")
+        terminal.wait_for("seasonal_naive v1 from")
         _go(terminal, "4", "a adds one")
         _ask(terminal, "a", "Add an event in one line", event, "0.80, strong")
         terminal.wait_for("#1 · launch · 2 h")

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.threads import in_thread
@@ -176,7 +177,7 @@ class ConsoleScreen(Screen[None]):
         """Cease to be the current screen: read no more, and keep no drawn lines, which are drawn again in no time."""
         if self._timer is not None:
             self._timer.pause()
-        for widget in self.walk_children():
+        for widget in self.walk_children(Widget):
             widget._styles_cache.clear()
 
     def _fetch_soon(self) -> None:
