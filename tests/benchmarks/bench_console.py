@@ -42,8 +42,13 @@ SCREENS = {  # the keys to it, what is on it once it has read, the key that move
     "Events": ("4", r"Event \d+", "down"),
     "Models": ("5", "seasonal_naive", "down"),
     "Backtests": ("5,b", "Origins done", "down"),
-    "Forecasts": ("6", "Posts an hour", "right"),
+    "Backtest": ("5,b,down,enter", "Skill over", "down"),
+    "Forecasts": ("6", "Posts an hour", "down"),
+    "Fan chart": ("6,c", "Posts an hour", "right"),
+    "Windows": ("6,w", "Brackets", "down"),
+    "Calibration": ("6,d", "Bias", "down"),
 }
+QUERY = "select * from runs"
 BUDGETS = {
     "first paint CPU ms": 550,
     "first paint ms": 500,
@@ -87,7 +92,8 @@ def main() -> None:
             console.follow(path)
             console.move_while_training(Path(directory))
             if other is not None:
-                other.move(("f6", "down", "space", "space"), "down")
+                typed = ["space" if character == " " else character for character in QUERY]
+                other.move([*typed, "ctrl+j", "f5"], "down")
         for bench in filter(None, (console, other)):
             bench.end_in_every_way()
     ours["", "fan redraw ms"] = [bench_fan_chart.measured(_redraw())]

@@ -7,7 +7,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from musktracker.db.tables import ExogenousEvent, RunLogLine, RunRow
 from musktracker.timeline import now, snowflake_floor
 
 POSTS, EVENTS, RUNS, LINES = 100_000, 5_000, 10_000, 100_000
+VERSIONS, FORECASTS, BACKTESTS, WINDOWS = 30, 60, 30, 24
 DAYS = 1_200
 KINDS = ("ingest", "refresh", "forecast", "train", "score", "import")
 STAGES = (
@@ -29,6 +30,13 @@ STAGES = (
     ("forecast", "--horizon", "7d", "--model", "seasonal_naive"),
     ("backtest", "--models", "seasonal_naive,negative_binomial", "--step", "400", "--paths", "200"),
 )
+COMMANDS = """
+import json, sys
+from musktracker.cli.main import main
+for command in json.load(sys.stdin):
+    if main(command):
+        sys.exit(f"{command} failed")
+"""
 
 
 def fill(directory: Path) -> Path:
@@ -42,16 +50,37 @@ def fill(directory: Path) -> Path:
     engine.dispose()
     posts = directory / "posts.csv"
     posts.write_text("id\n" + "\n".join(map(str, _posts(chance, moment))) + "\n")
-    for stage in (("import", str(posts)), *STAGES):
-        musktracker(directory, *stage)
+    musktracker(directory, [("import", str(posts)), *STAGES, *_many(moment)])
     return path
 
 
-def musktracker(directory: Path, *arguments: str) -> None:
-    """Run a command on the database of this data directory."""
-    environment = os.environ | {"MUSKTRACKER_DATA_DIR": str(directory)}
-    command = [sys.executable, "-m", "musktracker.cli.main", *arguments]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+def musktracker(directory: Path, commands: Sequence[Sequence[str]]) -> None:
+    """Run commands on the database of this data directory, one after the other in one process."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS],
+        env=os.environ | {"MUSKTRACKER_DATA_DIR": str(directory)},
+        input=json.dumps(commands),
+        text=True,
+        check=False,
+        capture_output=True,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr[-2000:])
+
+
+def _many(moment: datetime) -> Iterator[tuple[str, ...]]:
+    """What fills the lists of versions, forecasts, windows and backtests."""
+    known = f"{moment - timedelta(hours=6 * FORECASTS + 24):%Y-%m-%dT%H:00Z}"  # of what forecasts may have known
+    for _ in range(VERSIONS):
+        yield "train", "--model", "seasonal_naive", "--until", known
+    for i in range(FORECASTS):
+        origin = f"{moment - timedelta(hours=6 * (FORECASTS - i)):%Y-%m-%dT%H:00Z}"
+        yield "forecast", "--model", "seasonal_naive", "--as-of", origin
+        if i < WINDOWS:
+            yield "window", "--model", "seasonal_naive", "--as-of", origin
+    for i in range(BACKTESTS):
+        yield "backtest", "--models", "seasonal_naive", "--step", "4000", "--paths", "100", "--name", f"short {i}"
+    yield ("score",)
 
 
 def _posts(chance: random.Random, moment: datetime) -> Iterable[int]:
