@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_forecasts import store_effects
 from sqlalchemy import Engine
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
@@ -28,6 +29,7 @@ from tui.screens.events import EventsScreen
 from tui.widgets.change_table import ChangeTable
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.form import FormScreen
+from tui.widgets.text_page import TextPage
 
 Opened = Callable[..., Any]
 START = datetime(2026, 1, 20, 12, tzinfo=UTC)
@@ -398,3 +400,42 @@ async def test_a_console_that_only_reads_changes_no_event(
         await settled(pilot)
         assert any("read only" in notice.message for notice in app._notifications)
     assert live(populated_engine) == before
+
+
+def detail(screen: EventsScreen) -> list[str]:
+    """The lines below the table."""
+    return str(screen.query_one("#event-detail", Static).content).splitlines()
+
+
+async def test_the_effect_of_an_event_is_told_with_its_interval_and_who_says_so(
+    opened: Opened, populated_engine: Engine
+) -> None:
+    launch = events.add(populated_engine, events.EventFields("Starship 12", START, START, 1.0, category="launch"))
+    speech = events.add(populated_engine, events.EventFields("Speech", START, START, 1.0, category="politics"))
+    store_effects(populated_engine)
+    async with opened() as (pilot, screen):
+        table = screen.query_one(EventTable)
+        assert table.select(launch.id)
+        await pilot.pause()
+        assert (
+            detail(screen)[1]
+            == "effect +65% posts an hour, 95% +36 to +101% · from 6 launch events · har_bootstrap 1"
+        )
+        assert table.select(speech.id)
+        await pilot.pause()
+        assert detail(screen)[1].endswith("from 9 events of any category · har_bootstrap 1")
+
+
+async def test_where_no_model_tells_of_events_it_says_what_would(opened: Opened) -> None:
+    async with opened() as (_, screen):
+        assert detail(screen)[1].startswith("effect not known yet")
+
+
+async def test_the_effects_of_all_categories_open_as_a_page(opened: Opened, populated_engine: Engine) -> None:
+    store_effects(populated_engine)
+    async with opened() as (pilot, _):
+        await pilot.press("E")
+        page = pilot.app.screen
+        assert isinstance(page, TextPage)
+        assert "launch" in page._text
+        assert "(any other)" in page._text

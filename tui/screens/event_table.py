@@ -13,6 +13,7 @@ from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_progress import duration
 
 if TYPE_CHECKING:
+    from musktracker.db.queries.models import ModelVersion
     from musktracker.pipeline.events import Event
     from tui.app import Console
 
@@ -66,16 +67,37 @@ def state_of(event: Event, now: datetime) -> str:
     return "now" if event.event_end > now else "past"
 
 
-def detail_text(event: Event, format_time: Callable[..., str]) -> str:
-    """What the table has no room for: two lines."""
+def detail_text(event: Event, format_time: Callable[..., str], teller: ModelVersion | None) -> str:
+    """What the table has no room for: three lines; `teller` is the version that tells what events do."""
+    from musktracker.pipeline.events import intensity_name
+
     changed = f", changed {format_time(event.updated_at)}" if event.updated_at else ""
     start = f"{event.event_start:%Y-%m-%d %H:%M}"
     parts = [
         f"#{event.id}",
         event.category or "no category",
+        intensity_name(event.intensity),
         duration(event.event_end - event.event_start) if event.event_end > event.event_start else "a point in time",
         "" if start == format_time(event.event_start) else f"starts {start} UTC",
         f"known {format_time(event.created_at)}{changed}",
         f"from {event.source}",
     ]
-    return f"{printable(' · '.join(filter(None, parts)))}\n{printable(event.description or 'no description')}"
+    lines = (" · ".join(filter(None, parts)), effect_line(event, teller), event.description or "no description")
+    return "\n".join(map(printable, lines))
+
+
+def effect_line(event: Event, teller: ModelVersion | None) -> str:
+    """By how much an event of this category and intensity raises the hourly rate, and who says so."""
+    from musktracker.db.queries import models
+
+    effect = None if teller is None else models.effect_on(teller.event_effects, event.category)
+    if teller is None or effect is None:
+        return "effect not known yet: a model that uses events tells it, trained once some are over (5, then t)"
+    percent, lower, upper = effect.percents(event.intensity)
+    whose = {None: "events of any category", "": "events without a category"}.get(
+        effect.category, f"{effect.category} events"
+    )
+    return (
+        f"effect {percent:+.0f}% posts an hour, 95% {lower:+.0f} to {upper:+.0f}%"
+        f" · from {effect.events:,} {whose} · {teller.model} {teller.version}"
+    )

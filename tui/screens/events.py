@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.counts import HourCount
+    from musktracker.db.queries.models import ModelVersion
     from musktracker.pipeline.event_files import ImportReport
     from musktracker.pipeline.events import Event, EventChange
 
@@ -40,10 +41,14 @@ SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anythin
 
 @dataclass(frozen=True, slots=True)
 class EventsData:
-    """All events, removed ones too, the latest start first; `stale` where features are older than a change."""
+    """All events, removed ones too, the latest start first; `stale` where features are older than a change.
+
+    `teller` is the newest version that tells what events do.
+    """
 
     events: tuple[Event, ...]
     stale: bool
+    teller: ModelVersion | None = None
 
 
 class EventsScreen(ConsoleScreen):
@@ -69,6 +74,7 @@ class EventsScreen(ConsoleScreen):
         Binding("u", "undo", "Undo", tooltip="Reverse the latest change, whoever made it", id="events.undo"),
         Binding("U", "redo", "Redo", show=False, tooltip="Take the latest undo back", id="events.redo"),
         Binding("h", "history", "History", tooltip="Changes of this event, of all, or none", id="events.history"),
+        Binding("E", "effects", "Effects", show=False, tooltip="What events do to the count", id="events.effects"),
         Binding("v", "removed", "Removed", show=False, tooltip="Show removed events, or not", id="events.removed"),
         Binding("i", "import", "Import", show=False, tooltip="Bring in a file of events", id="events.import"),
         Binding("x", "export", "Export", show=False, tooltip="Write the events to a file", id="events.export"),
@@ -96,15 +102,16 @@ class EventsScreen(ConsoleScreen):
         yield changes
 
     def fetch(self, engine: Engine) -> EventsData:
-        """All events, and whether a refresh is due."""
+        """All events, what they do, and whether a refresh is due."""
         from musktracker import runs
+        from musktracker.db.queries import models
         from musktracker.pipeline import events
 
         found = events.listed(engine, include_removed=True)
         latest = events.history(engine, limit=1)
         refreshed = [info for info in runs.recent(engine, kinds=["refresh"]) if info.status == "succeeded"]
         stale = bool(latest) and (not refreshed or _began(refreshed[0]) < latest[0].changed_at)
-        return EventsData(tuple(reversed(found)), stale)
+        return EventsData(tuple(reversed(found)), stale, models.newest_with_effects(engine))
 
     def show(self, data: EventsData) -> None:
         """Bring the table up to date; the cursor stays on its event."""
@@ -115,7 +122,7 @@ class EventsScreen(ConsoleScreen):
     @on(LineList.Moved, "EventTable")
     def _show_detail(self) -> None:
         event = self._event
-        detail = "" if event is None else detail_text(event, self.app.format_time)
+        detail = "" if event is None else detail_text(event, self.app.format_time, self._data.teller)
         self._set_text("#event-detail", detail)
         open_to = None if event is None else event.removed
         if open_to != self._open_to:
@@ -190,6 +197,19 @@ class EventsScreen(ConsoleScreen):
         self._history = (self._history + 1) % 3
         self.query_one(ChangeTable).display = self._history > 0
         self._load_history()
+
+    def action_effects(self) -> None:
+        """Show what events of each category do, as the newest model that uses them has it."""
+        from tui.screens.model_text import effects
+        from tui.widgets.text_page import TextPage
+
+        teller = self._data.teller
+        if teller is None:
+            self.notify("No model tells what events do yet: 5, then t trains one", timeout=4)
+            return
+        lines = [line for line, _ in effects(teller)]
+        what = f"What events do to the posts an hour, by {teller.model} {teller.version}"
+        self.app.push_screen(TextPage(what, "\n".join(lines)))
 
     def action_removed(self) -> None:
         """Show removed events, or not."""

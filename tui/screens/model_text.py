@@ -46,8 +46,7 @@ def detail(
     lines += [("", ""), ("Forecasts since", "dim"), *_since(found, accuracy)]
     lines += [("", ""), ("Fit", "dim"), *_fit(found, format_time)]
     if found.event_effects:
-        lines += [("", ""), (f"{'Event, intensity 1':<19}{'effect':>7}{'95%':>16}{'n':>4}", "dim")]
-        lines += [(_effect(one), "") for one in found.event_effects]
+        lines += [("", ""), *effects(found)]
     parameters = [one for one in found.parameters if one.name.partition(":")[0] != "event"]
     if parameters:
         lines += [("", ""), (f"{'Parameter':<19}{'estimate':>9}{'± error':>9}{'z':>6}", "dim")]
@@ -56,6 +55,12 @@ def detail(
     if found.artifact_path:
         lines += [("", ""), (found.artifact_path, "dim")]
     return [(part, tone) for line, tone in lines for part in _wrapped(line, width)]
+
+
+def effects(found: ModelVersion) -> list[Line]:
+    """What a version found that events do, by category."""
+    head = (f"{'Event, intensity 1':<19}{'effect':>7}{'95%':>16}{'n':>4}", "dim")
+    return [head, *((_effect(one), "") for one in found.event_effects)]
 
 
 def number(value: float | None, digits: int = 1) -> str:
