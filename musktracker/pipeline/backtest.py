@@ -268,6 +268,8 @@ def _plan(
     spacing, n_paths, seed = sizes
     if spacing < 1 or n_paths < 1 or any(step < 1 for step in every.values()):
         raise UsageError("Spacing, paths and every must be 1 or more")
+    if not 0 <= seed < 2**31:
+        raise UsageError(f"The seed must be 0 to {2**31 - 1}, not {seed}")
     names = list(dict.fromkeys(models or registry.names()))
     chosen = {name: registry.hyperparameters(registry.create(name, hyperparameters.get(name))) for name in names}
     last = parse_time(bounds[1]) if bounds[1] else known.data_until
