@@ -102,7 +102,7 @@ def _ending_on_signals(end: Callable[[Cancelled], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     for number in before:
-        loop.add_signal_handler(number, end, Cancelled(f"Ended by {number.name}", signal=number))
+        loop.add_signal_handler(number, end, Cancelled(f"Ended by {number.name}"))
     try:
         yield
     finally:
