@@ -11,6 +11,7 @@ import importlib
 import json
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -37,7 +38,7 @@ def invoke(name: str, argv: Sequence[str]) -> int:
     module = importlib.import_module(f"musktracker.cli.{MODULES.get(name, name)}")
     parser = Parser(
         prog=f"musktracker {name}",
-        description=module.__doc__,
+        description=_fitted(module.__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.configure(parser)
@@ -194,6 +195,13 @@ class Reporter:
         if self._shown:
             print("\r\x1b[2K", end="", file=sys.stderr)
             self._shown = ""
+
+
+def _fitted(text: str) -> str:
+    """A command's words on a terminal of any width; its examples stay as they are."""
+    width = max(shutil.get_terminal_size().columns - 2, 20)
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(one if one.startswith("musktracker ") else textwrap.fill(one, width) for one in paragraphs)
 
 
 class _WrongArguments(Exception):

@@ -36,8 +36,6 @@ from musktracker.evaluation.protocol import HORIZON, Scored
 from musktracker.models import registry
 from musktracker.pipeline import aliases, backtest, retention
 from musktracker.pipeline.aliases import CHAMPION, Version
-from musktracker.pipeline.aliases import champion as champion
-from musktracker.pipeline.aliases import rollback as rollback
 from musktracker.runs import Run, require_lease
 from musktracker.timeline import HOUR, iso
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, insert
 
 from musktracker import runs
 from musktracker.cli import command
-from musktracker.cli.main import main
+from musktracker.cli.main import COMMANDS, main
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import RunLogLine
@@ -127,6 +127,15 @@ def test_cancelling_says_as_json_whether_the_run_was_asked(engine: Engine, capsy
     run_id = runs.create(engine, "refresh", {})
     assert main(["runs", "cancel", str(run_id), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"id": run_id, "asked_to_stop": True, "status": "queued"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_words_of_help_fit_the_terminal(name: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if len(line) > 80 and not line.startswith("musktracker ")] == []
 
 
 def test_progress_never_wraps_in_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
