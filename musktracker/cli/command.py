@@ -56,6 +56,8 @@ def invoke(name: str, argv: Sequence[str]) -> int:
     except MuskTrackerError as error:
         return fail(error, settings, as_json=getattr(arguments, "json", False))
     except KeyboardInterrupt:
+        if getattr(arguments, "json", False):
+            print_json({"error": "Interrupted", "hint": "", "exit_code": 130})
         return 130
     except BrokenPipeError:
         raise  # who read has enough: main says nothing of it

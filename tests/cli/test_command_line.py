@@ -138,6 +138,18 @@ def test_the_words_of_help_fit_the_terminal(name: str, monkeypatch: pytest.Monke
     assert [line for line in said if len(line) > 80 and not line.startswith("musktracker ")] == []
 
 
+def test_an_interrupt_is_told_as_json_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("musktracker.cli.config.run", interrupted)
+    assert main(["config", "--json"]) == 130
+    said = capsys.readouterr()
+    assert (json.loads(said.out)["exit_code"], said.err) == (130, "")
+
+
 def test_progress_never_wraps_in_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
