@@ -17,7 +17,7 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, open_database, print_json, printable, table
+from musktracker.cli.command import Parser, add_json, open_database, print_json, printable, table, whole_number
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", parser_class=_Intermixed)
     listing = actions.add_parser("list", help="the open alerts (what no action does)")
     listing.add_argument("--all", action="store_true", help="those that are over, too")
-    listing.add_argument("--limit", type=int, default=50, help="how many (50)")
+    listing.add_argument("--limit", type=whole_number(1), default=50, help="how many (50)")
     rules = actions.add_parser("rules", help="the conditions and their parameters")
     change = actions.add_parser("set", help="change a rule")
     change.add_argument("rule")
@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--cooldown", type=int, metavar="MIN", help="minutes before the same may be told again")
     change.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
     seen = actions.add_parser("ack", help="note that an alert was seen")
-    seen.add_argument("id", type=int)
+    seen.add_argument("id", type=whole_number(1))
     test = actions.add_parser("test", help="look at a rule now, and send a test to the alert command")
     test.add_argument("rule")
     for name, one in (("list", listing), ("rules", rules), ("set", change), ("ack", seen), ("test", test)):
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return actions[arguments.action](engine, settings, arguments)
 
 
-class _Intermixed(argparse.ArgumentParser):
+class _Intermixed(Parser):
     """Takes options between the words: argparse would end the list of parameters at the first option."""
 
     _inside = False

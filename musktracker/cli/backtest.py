@@ -17,10 +17,18 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
+from musktracker.cli.command import (
+    add_json,
+    moment,
+    open_database,
+    print_json,
+    printable,
+    run_stage,
+    table,
+    whole_number,
+)
 from musktracker.config import Settings
 from musktracker.errors import UsageError
-from musktracker.timeline import iso, parse_time
 
 ACTIONS = ("run", "list", "show", "compare")
 SCORES = ("hourly_168", "hourly_24", "lead_1", "total_24", "in_play", "total_168", "log_score")
@@ -36,14 +44,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", metavar="A,B", help="which models (all)")
     parser.add_argument("--from", dest="begin", metavar="TIME", help="the first origin (365 days before the end)")
     parser.add_argument("--to", dest="end", metavar="TIME", help="where the last week ends (the end of the counts)")
-    parser.add_argument("--step", type=int, default=73, metavar="HOURS", help="from origin to origin (73)")
+    parser.add_argument(
+        "--step", type=whole_number(1), default=73, metavar="HOURS", help="from origin to origin (73)"
+    )
     parser.add_argument(
         "--every", action="append", default=[], metavar="MODEL=N", help="only each Nth origin of a model (sarimax=3)"
     )
     parser.add_argument("--set", action="append", default=[], metavar="MODEL.KEY=VALUE", help="a hyperparameter")
     parser.add_argument("--paths", type=int, default=2000, metavar="N", help="sample paths at each origin (2000)")
-    parser.add_argument("--seed", type=int, default=1, help="of the paths (1)")
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes at work (one a core)")
+    parser.add_argument("--seed", type=whole_number(0), default=1, help="of the paths (1)")
+    parser.add_argument("--jobs", type=whole_number(1), metavar="N", help="processes at work (one a core)")
     parser.add_argument("--backend", choices=("dask", "ray"), help="let a cluster work, as dask or ray is configured")
     parser.add_argument(
         "--retrospective-events", action="store_true", help="every event counts as known from the beginning"
@@ -58,7 +68,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     expected = {"run": 0, "list": 0, "show": 1, "compare": 2}[arguments.action]
     if len(arguments.names) != expected:
         raise UsageError(
-            f"backtest {arguments.action} takes {expected} names, not {len(arguments.names)}",
+            f"backtest {arguments.action} takes {expected} name{'s' * (expected != 1)}, not {len(arguments.names)}",
             "musktracker backtest list shows them",
         )
     with open_database(settings) as engine:
@@ -102,10 +112,6 @@ def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
-    bounds = {
-        key: iso(parse_time(text, settings.zone)) if (text := getattr(arguments, key)) else None
-        for key in ("begin", "end")
-    }
     return {
         "models": [part.strip() for part in arguments.models.split(",")] if arguments.models else None,
         "hyperparameters": _hyperparameters(arguments.set),
@@ -117,7 +123,8 @@ def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, 
         "backend": arguments.backend,
         "name": arguments.name,
         "retrospective_events": arguments.retrospective_events,
-        **bounds,
+        "begin": moment(arguments.begin, settings.zone),
+        "end": moment(arguments.end, settings.zone),
     }
 
 

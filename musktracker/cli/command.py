@@ -9,37 +9,46 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
+import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from musktracker.config import Settings, load
 from musktracker.errors import MuskTrackerError
 from musktracker.text import printable as printable
-from musktracker.timeline import iso
+from musktracker.timeline import iso, parse_time
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from sqlalchemy import Engine
 
     from musktracker.runs import LogLine, Run
 
+LARGEST = 2**31 - 1  # that a column of ids holds
 MODULES = {"import": "import_files"}  # where a command's name cannot be its module's
 
 
 def invoke(name: str, argv: Sequence[str]) -> int:
     """Parse and run one command."""
     module = importlib.import_module(f"musktracker.cli.{MODULES.get(name, name)}")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"musktracker {name}",
-        description=module.__doc__,
+        description=_fitted(module.__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.configure(parser)
-    arguments = parser.parse_args(argv)
+    try:
+        arguments = parser.parse_args(argv)
+    except _WrongArguments as wrong:
+        print(f"{wrong.usage}{wrong.prog}: error: {wrong.message}", file=sys.stderr)
+        if "--json" in argv:
+            print_json({"error": wrong.message, "hint": f"{wrong.prog} --help explains it", "exit_code": 2})
+        raise SystemExit(2) from None
     settings: Settings | None = None
     try:
         settings = load()
@@ -47,14 +56,25 @@ def invoke(name: str, argv: Sequence[str]) -> int:
     except MuskTrackerError as error:
         return fail(error, settings, as_json=getattr(arguments, "json", False))
     except KeyboardInterrupt:
+        if getattr(arguments, "json", False):
+            print_json({"error": "Interrupted", "hint": "", "exit_code": 130})
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise  # who read has enough: main says nothing of it
+    except OSError as error:
+        return fail(_system_error(error), settings, as_json=getattr(arguments, "json", False))
     except Exception as error:
         if type(error).__module__.startswith("sqlalchemy."):
             return fail(_database_error(error), settings, as_json=getattr(arguments, "json", False))
         raise
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose errors `invoke` prints, as JSON too where that is asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what `invoke` waits for."""
+        raise _WrongArguments(self, message)
 
 
 def fail(error: MuskTrackerError, settings: Settings | None, *, as_json: bool = False) -> int:
@@ -106,6 +126,26 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")
 
 
+def whole_number(least: int, most: int = LARGEST) -> Callable[[str], int]:
+    """The `type` of an argument that is a whole number from `least` to `most`; no id is larger than LARGEST."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most}, not {text!r}")
+        return value
+
+    return read
+
+
+def moment(text: str | None, zone: ZoneInfo) -> str | None:
+    """A time from the command line as stages take it; None where none was given. Raises UsageError for no time."""
+    return None if text is None else iso(parse_time(text, zone))
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON; datetimes as ISO 8601 in UTC."""
     text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
@@ -147,7 +187,7 @@ class Reporter:
         if not self._terminal or self._quiet:
             return
         percent = "" if run.fraction is None else f"{run.fraction:4.0%} "
-        text = f"{percent}{run.stage or ''} {doing(run.message, run.until)}"[:100]
+        text = f"{percent}{run.stage or ''} {doing(run.message, run.until)}"[: _line_width()]
         if text != self._shown:
             self._clear()
             print(text, end="", file=sys.stderr, flush=True)
@@ -157,6 +197,30 @@ class Reporter:
         if self._shown:
             print("\r\x1b[2K", end="", file=sys.stderr)
             self._shown = ""
+
+
+def _fitted(text: str) -> str:
+    """A command's words on a terminal of any width; its examples stay as they are."""
+    width = max(shutil.get_terminal_size().columns - 2, 20)
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(one if one.startswith("musktracker ") else textwrap.fill(one, width) for one in paragraphs)
+
+
+class _WrongArguments(Exception):
+    def __init__(self, parser: argparse.ArgumentParser, message: str) -> None:
+        super().__init__(message)
+        self.prog, self.usage, self.message = parser.prog, parser.format_usage(), message
+
+
+def _line_width() -> int:
+    """Characters of progress that one line of the terminal holds: what is wrapped could not be taken back."""
+    return min(shutil.get_terminal_size().columns - 1, 100)
+
+
+def _system_error(error: OSError) -> MuskTrackerError:
+    if error.filename is None:
+        return MuskTrackerError(f"The system refused it: {error.strerror or error}")
+    return MuskTrackerError(f"{error.filename}: {error.strerror}", "musktracker config shows which paths are used")
 
 
 def _plain(value: Any) -> Any:
@@ -172,5 +236,5 @@ def _database_error(error: Exception) -> MuskTrackerError:
 
     return MuskTrackerError(
         f"The database could not do this: {describe(error)}",
-        "musktracker status and musktracker migrate current show its state",
+        "musktracker config shows which database is meant, musktracker migrate current its state",
     )

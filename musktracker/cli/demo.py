@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 
-from musktracker.cli.command import open_database, run_stage
+from musktracker.cli.command import open_database, run_stage, whole_number
 from musktracker.cli.console import open_console, require_terminal
 from musktracker.config import Settings, for_demo
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    parser.add_argument("--seed", type=_seed, help="which account (1 where there is none yet)")
+    parser.add_argument("--seed", type=whole_number(0), help="which account (1 where there is none yet)")
     parser.add_argument("--reset", action="store_true", help="forget the demo that there is, and begin anew")
     parser.add_argument("--no-console", action="store_true", help="prepare it here, and say how to look at it")
 
@@ -44,10 +44,3 @@ def _prepare(settings: Settings, seed: int | None) -> int:
     print("\nSee it in the console:  musktracker demo")
     print(f"On the command line:    MUSKTRACKER_DATABASE_URL={settings.safe_database_url} musktracker status")
     return 0
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 2**31:
-        raise argparse.ArgumentTypeError("must be from 0 to 2147483647")
-    return value

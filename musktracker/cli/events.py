@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, open_database, print_json, printable, table
+from musktracker.cli.command import add_json, open_database, print_json, printable, table, whole_number
 from musktracker.cli.event_effects import effects_table
 from musktracker.config import Settings
 from musktracker.errors import DataError, MuskTrackerError, UsageError
@@ -53,26 +53,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     adding.add_argument("--dry-run", action="store_true", help="say how it was understood, and store nothing")
     _add_fields(adding, new=True)
     editing = actions.add_parser("edit", help="change some of its fields")
-    editing.add_argument("event_id", metavar="ID", type=int)
+    editing.add_argument("event_id", metavar="ID", type=whole_number(1))
     editing.add_argument("--name")
     _add_fields(editing, new=False)
     shifting = actions.add_parser("shift", help="move one in time")
-    shifting.add_argument("event_id", metavar="ID", type=int)
+    shifting.add_argument("event_id", metavar="ID", type=whole_number(1))
     shifting.add_argument(
         "by", metavar="BY", help="2h, 90m, 1d12h; -2h for earlier (after --: events shift -- 12 -2h)"
     )
     repeating = actions.add_parser("repeat", help="add the same at later times")
-    repeating.add_argument("event_id", metavar="ID", type=int)
+    repeating.add_argument("event_id", metavar="ID", type=whole_number(1))
     repeating.add_argument("--every", required=True, choices=("weekly", "monthly", "quarterly"))
     repeating.add_argument("--until", required=True, metavar="TIME", help="the last day of the series")
     for action, text in (("remove", "take one out"), ("restore", "bring a removed one back")):
         one = actions.add_parser(action, help=text)
-        one.add_argument("event_id", metavar="ID", type=int)
+        one.add_argument("event_id", metavar="ID", type=whole_number(1))
     actions.add_parser("undo", help="reverse the latest change")
     actions.add_parser("redo", help="take the latest undo back")
     log = actions.add_parser("history", help="who changed what, newest first")
-    log.add_argument("event_id", metavar="ID", type=int, nargs="?", help="of this event only")
-    log.add_argument("--limit", type=int, default=20, help="how many (20)")
+    log.add_argument("event_id", metavar="ID", type=whole_number(1), nargs="?", help="of this event only")
+    log.add_argument("--limit", type=whole_number(1), default=20, help="how many (20)")
     effects = actions.add_parser("effects", help="what they do to the hourly rate, by category")
     effects.add_argument("--model", help="as the newest version of this model found it (the newest of all)")
     effects.add_argument("--version", help="as this version of the model found it, such as v3")
@@ -106,8 +106,8 @@ def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
     from musktracker.pipeline import events
 
     span = Span(
-        parse_time(arguments.since, settings.zone) if arguments.since else events.FIRST,
-        parse_time(arguments.until, settings.zone) if arguments.until else events.LAST,
+        parse_time(arguments.since, settings.zone) if arguments.since is not None else events.FIRST,
+        parse_time(arguments.until, settings.zone) if arguments.until is not None else events.LAST,
     )
     found = events.listed(engine, include_removed=arguments.removed, text=arguments.text, span=span)
     if arguments.json:

@@ -14,13 +14,12 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from musktracker.cli import what_if
-from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
+from musktracker.cli.command import add_json, moment, open_database, print_json, printable, run_stage, table
 from musktracker.config import Settings
-from musktracker.timeline import iso, parse_time
+from musktracker.timeline import parse_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -29,17 +28,34 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     parser.add_argument("--horizon", type=_hours, default=24, metavar="24h|7d", help="how far: Nh or Nd (24h)")
-    parser.add_argument("--as-of", metavar="TIME", help="use only what was known at this time")
-    parser.add_argument("--model", help="a model, har_bootstrap:v3 or @challenger (@champion)")
-    parser.add_argument("--version", help="by this version of the model, such as v3")
-    parser.add_argument("--paths", type=int, default=2000, metavar="N", help="how many sample paths (2000)")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same forecast (1)")
-    parser.add_argument("--allow-stale", action="store_true", help="even if the data end more than 24 h ago")
+    add_simulation(parser)
     parser.add_argument(
         "--plot", action=argparse.BooleanOptionalAction, help="draw the hours (by default on a terminal)"
     )
     what_if.configure(parser)
     add_json(parser)
+
+
+def add_simulation(parser: argparse.ArgumentParser) -> None:
+    """The options of whatever simulates the hours to come; `simulation` takes them."""
+    parser.add_argument("--as-of", metavar="TIME", help="use only what was known at this time")
+    parser.add_argument("--model", help="a model, har_bootstrap:v3 or @challenger (@champion)")
+    parser.add_argument("--version", help="by this version of the model, such as v3")
+    parser.add_argument("--paths", type=int, default=2000, metavar="N", help="how many sample paths (2000)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same answer (1)")
+    parser.add_argument("--allow-stale", action="store_true", help="even if the data end more than 24 h ago")
+
+
+def simulation(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    """The options of `add_simulation` as stages take them."""
+    return {
+        "model": arguments.model,
+        "version": arguments.version,
+        "as_of": moment(arguments.as_of, settings.zone),
+        "n_paths": arguments.paths,
+        "seed": arguments.seed,
+        "allow_stale": arguments.allow_stale,
+    }
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -64,13 +80,8 @@ _CHOSEN = {
 
 def _forecast(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
     parameters = {
+        **simulation(arguments, settings),
         "horizon": arguments.horizon,
-        "model": arguments.model,
-        "version": arguments.version,
-        "as_of": iso(parse_time(arguments.as_of, settings.zone)) if arguments.as_of else None,
-        "n_paths": arguments.paths,
-        "seed": arguments.seed,
-        "allow_stale": arguments.allow_stale,
         "timezone": settings.timezone,
     }
     if arguments.without or arguments.added:
@@ -108,8 +119,7 @@ def _stored_hours(engine: Engine, result: Mapping[str, Any]) -> list[dict[str, A
 
 def _print(result: Mapping[str, Any], settings: Settings) -> None:
     def local(text: str) -> str:
-        moment: datetime = parse_time(text).astimezone(settings.zone)
-        return f"{moment:%a %Y-%m-%d %H:%M}"
+        return f"{parse_time(text).astimezone(settings.zone):%a %Y-%m-%d %H:%M}"
 
     total = result["total"]
     print(f"{local(result['forecast_time'])} to {local(result['until'])} ({settings.timezone})")

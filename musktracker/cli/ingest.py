@@ -21,11 +21,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, open_database, print_json, run_stage
+from musktracker.cli.command import add_json, moment, open_database, print_json, run_stage
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.text import printable
-from musktracker.timeline import iso, parse_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -68,12 +67,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     with open_database(settings) as engine:
         if arguments.daily_limit is not None:
             _set_limit(engine, arguments)
-            if not (arguments.follow or arguments.backfill):
+            if _only_sets_limit(arguments):
                 return 0
         if arguments.forget:
             return _forget(engine, arguments)
         if arguments.dry_run:
-            bounds = [_time(text, settings) for text in (arguments.since, arguments.until)]
+            bounds = [moment(text, settings.zone) for text in (arguments.since, arguments.until)]
             return show_price(engine, arguments, settings, *bounds)
         kind, parameters = _parameters(arguments, settings)
         result = run_stage(settings, engine, kind, parameters, quiet=arguments.json)
@@ -135,23 +134,25 @@ def _parameters(arguments: argparse.Namespace, settings: Settings) -> tuple[str,
         given = {"follow": arguments.follow, "interval": arguments.interval, "stream": arguments.stream}
         return "ingest", {name: value for name, value in given.items() if value}
     given = {
-        "since": _time(arguments.since, settings),
-        "until": _time(arguments.until, settings),
+        "since": moment(arguments.since, settings.zone),
+        "until": moment(arguments.until, settings.zone),
         "via": arguments.via if arguments.via != "auto" else None,
         "again": arguments.again,
     }
     return "backfill", {name: value for name, value in given.items() if value}
 
 
-def _time(text: str | None, settings: Settings) -> str | None:
-    return iso(parse_time(text, settings.zone)) if text else None
+def _only_sets_limit(arguments: argparse.Namespace) -> bool:
+    return not (arguments.follow or arguments.backfill or arguments.forget or arguments.dry_run)
 
 
 def _set_limit(engine: Engine, arguments: argparse.Namespace) -> None:
     from musktracker.pipeline import spending
 
     limit = spending.set_limit(engine, arguments.daily_limit)
-    if not arguments.json:
+    if arguments.json and _only_sets_limit(arguments):
+        print_json({"limit": limit and limit / 1_000_000})
+    elif not arguments.json:
         print("No limit on a day's spending" if limit is None else f"At most {spending.dollars(limit)} in a UTC day")
 
 

@@ -37,7 +37,21 @@ HIDDEN = {"work": "carry out a queued run"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong use, 3 data stale or missing."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            return _carry_out(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # who read has enough
+        _discard_output()
+        return 0
+    except OSError as error:
+        _discard_output()
+        print(f"musktracker: the output could not be written: {error.strerror}", file=sys.stderr)
+        return 1
+
+
+def _carry_out(arguments: list[str]) -> int:
     name = arguments[0] if arguments else "console"
     if name in ("-h", "--help", "help"):
         print(_help())
@@ -52,6 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small: more threads only spin
     return invoke(name, arguments[1:])
+
+
+def _discard_output() -> None:
+    """Let what is still to be written vanish: Python would try it again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _help() -> str:

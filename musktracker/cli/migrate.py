@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, invoke, print_json, printable, table
+from musktracker.cli.command import add_json, print_json, printable, table
 from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError, UsageError
 
@@ -223,4 +223,6 @@ def _brief(lost: Iterable[Loss]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(invoke("migrate", sys.argv[1:]))
+    from musktracker.cli.main import main
+
+    sys.exit(main(["migrate", *sys.argv[1:]]))

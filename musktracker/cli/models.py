@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
+from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table, whole_number
 from musktracker.config import Settings
 
 if TYPE_CHECKING:
@@ -47,10 +47,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for one in (promoting, rolling):
         one.add_argument("--as", dest="alias", choices=ALIASES, default="champion", help="which alias (champion)")
         one.add_argument("--reason", metavar="TEXT", help="why; recorded")
-    promoting.add_argument("--jobs", type=int, metavar="N", help="processes at work on the gate (one a core)")
+    promoting.add_argument(
+        "--jobs", type=whole_number(1), metavar="N", help="processes at work on the gate (one a core)"
+    )
     log = actions.add_parser("history", help="changes of aliases, newest first")
     log.add_argument("--as", dest="alias", choices=ALIASES, help="of this alias only")
-    log.add_argument("--limit", type=int, default=20, help="how many (20)")
+    log.add_argument("--limit", type=whole_number(1), default=20, help="how many (20)")
     for each in actions.choices.values():
         add_json(each)
 

@@ -61,7 +61,7 @@ def bars(values: Sequence[float | None], top: float | None = None) -> str:
 
 
 def _begin(arguments: argparse.Namespace, settings: Settings) -> datetime:
-    if arguments.since:
+    if arguments.since is not None:
         return parse_time(arguments.since, settings.zone)
     if not 1 <= arguments.days <= 36_500:
         raise UsageError(f"--days must be 1 to 36500, not {arguments.days}")

@@ -13,7 +13,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, doing, open_database, print_json, printable, table
+from musktracker.cli.command import add_json, doing, open_database, print_json, printable, table, whole_number
 from musktracker.config import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action="list", limit=20, kind=None, json=False)
     actions = parser.add_subparsers(metavar="ACTION")
     listing = actions.add_parser("list", help="the newest runs (what no action does)")
-    listing.add_argument("--limit", type=int, default=20, help="how many (20)")
+    listing.add_argument("--limit", type=whole_number(1), default=20, help="how many (20)")
     listing.add_argument("--kind", help="runs of this kind only")
     listing.set_defaults(action="list")
     add_json(listing)
@@ -39,9 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("cancel", "ask it to stop"),
     ):
         one = actions.add_parser(action, help=text)
-        one.add_argument("run_id", type=int)
+        one.add_argument("run_id", type=whole_number(1))
         one.set_defaults(action=action)
-        if action == "show":
+        if action != "follow":
             add_json(one)
 
 
@@ -97,9 +97,10 @@ def _follow(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
     seen = 0
     while True:
         info = runs.get(engine, arguments.run_id)  # before the lines, so that none written at its end is missed
-        for line in runs.log_lines(engine, info.id, after=seen):
-            print(_line(line, settings), flush=True)
-            seen = line.id
+        while lines := runs.log_lines(engine, info.id, after=seen):  # a part at a time
+            for line in lines:
+                print(_line(line, settings), flush=True)
+            seen = lines[-1].id
         if not info.active or info.lost:
             print(f"run {info.id} {info.state}" + (f": {printable(info.error)}" if info.error else ""))
             return 0 if info.status == "succeeded" else 1
@@ -109,11 +110,15 @@ def _follow(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
 def _cancel(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:  # noqa: ARG001
     from musktracker import runs
 
-    if runs.request_cancel(engine, arguments.run_id):
+    is_asked = runs.request_cancel(engine, arguments.run_id)
+    status = runs.get(engine, arguments.run_id).status
+    if arguments.json:
+        print_json({"id": arguments.run_id, "asked_to_stop": is_asked, "status": status})
+    elif is_asked:
         print(f"Run {arguments.run_id} was asked to stop.")
-        return 0
-    print(f"Run {arguments.run_id} has ended already: {runs.get(engine, arguments.run_id).status}.")
-    return 1
+    else:
+        print(f"Run {arguments.run_id} has ended already: {status}.")
+    return 0 if is_asked else 1
 
 
 def _line(line: LogLine, settings: Settings) -> str:

@@ -13,9 +13,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
+from musktracker.cli.command import add_json, moment, open_database, print_json, printable, run_stage, table
 from musktracker.config import Settings
-from musktracker.timeline import iso, parse_time
 
 MEASURES = ("n", "MAE", "RMSE", "bias", "in 50%", "in 80%", "in 95%", "above", "below", "width 95%")
 
@@ -28,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Score, and print it."""
-    since = iso(parse_time(arguments.since, settings.zone)) if arguments.since else None
+    since = moment(arguments.since, settings.zone)
     with open_database(settings) as engine:
         result = run_stage(settings, engine, "score", {"since": since}, quiet=arguments.json)
     if arguments.json:

@@ -10,6 +10,7 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING, Any
 
+from musktracker.cli.command import whole_number
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.simulator.config import FAULTS, STREAM_FAULTS
@@ -23,9 +24,13 @@ TOKEN = "simulated"  # noqa: S105 - what to write where a token is wanted; any i
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    parser.add_argument("--port", type=int, default=0, help="where to listen (any that is free)")
-    parser.add_argument("--posts", type=int, default=20_000, help="posts that there are at the start (20,000)")
-    parser.add_argument("--seed", type=int, default=1, help="which account, and which chances its faults have (1)")
+    parser.add_argument("--port", type=whole_number(0, 65_535), default=0, help="where to listen (any that is free)")
+    parser.add_argument(
+        "--posts", type=whole_number(0), default=20_000, help="posts that there are at the start (20,000)"
+    )
+    parser.add_argument(
+        "--seed", type=whole_number(0), default=1, help="which account, and which chances its faults have (1)"
+    )
     parser.add_argument(
         "--speed", type=float, default=1.0, help="how much faster posts come than really (1; 0: none)"
     )
@@ -43,7 +48,7 @@ def run(arguments: argparse.Namespace, _settings: Settings) -> int:
     config = Config().changed(
         {
             "username": USERNAME,
-            "posts": _at_least_0("--posts", arguments.posts),
+            "posts": arguments.posts,
             "seed": arguments.seed,
             "speed": _at_least_0("--speed", arguments.speed),
             "limits": arguments.limits,

@@ -2,7 +2,7 @@
 
 musktracker train                                     the default model, on all that is known
 musktracker train --model seasonal_naive              another one
-musktracker train --set window_days=180               with a hyperparameter of your own
+musktracker train --set level_half_life=200           with a hyperparameter of your own
 musktracker train --until 2025-12-01T00:00Z           on what was known then, for a forecast as of that time
 musktracker train --promote                           and make it the champion, if it passes the gate
 musktracker train --list                              the models, their hyperparameters, and what has been trained
@@ -15,12 +15,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, open_database, print_json, run_stage
+from musktracker.cli.command import add_json, moment, open_database, print_json, run_stage
 from musktracker.cli.event_effects import effects_table
 from musktracker.cli.models import versions_table
 from musktracker.config import Settings
 from musktracker.errors import UsageError
-from musktracker.timeline import iso, parse_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -54,7 +53,7 @@ def _train(engine: Engine, settings: Settings, arguments: argparse.Namespace) ->
     parameters = {
         "model": arguments.model,
         "hyperparameters": _pairs(arguments.set),
-        "until": iso(parse_time(arguments.until, settings.zone)) if arguments.until else None,
+        "until": moment(arguments.until, settings.zone),
         "backtest_origins": arguments.backtest_origins,
         "seed": arguments.seed,
         "artifact_dir": str(settings.artifact_dir),

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from musktracker.cli.command import printable, table
+from musktracker.cli.command import printable, table, whole_number
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.timeline import iso, parse_time
@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--without",
         action="extend",
         nargs="+",
-        type=int,
+        type=whole_number(1),
         default=[],
         metavar="ID",
         help="compare with and without these known events; nothing is stored",

@@ -17,16 +17,14 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
-from musktracker.cli.forecast import model_words
+from musktracker.cli.command import add_json, moment, open_database, print_json, printable, run_stage, table
+from musktracker.cli.forecast import add_simulation, model_words, simulation
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.market_windows import PRESETS, zone
-from musktracker.timeline import iso, parse_time
+from musktracker.timeline import parse_time
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
     from sqlalchemy import Engine
 
 SHOWN = 0.001  # brackets that are less likely are summed up at the ends of the list
@@ -40,12 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--end", metavar="TIME", help="and its end, which is not part of it")
     parser.add_argument("--tz", metavar="ZONE", help="where --start and --end are meant, such as ET (the display's)")
     parser.add_argument("--brackets", metavar="20|LIST", help="width, first counts or ranges (the preset's, or 20)")
-    parser.add_argument("--as-of", metavar="TIME", help="use only what was known at this time")
-    parser.add_argument("--model", help="a model, har_bootstrap:v3 or @challenger (@champion)")
-    parser.add_argument("--version", help="by this version of the model, such as v3")
-    parser.add_argument("--paths", type=int, default=2000, metavar="N", help="how many sample paths (2000)")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same answer (1)")
-    parser.add_argument("--allow-stale", action="store_true", help="even if the data end more than 24 h ago")
+    add_simulation(parser)
     parser.add_argument("--no-store", action="store_true", help="only look: keep no forecast to be scored")
     add_json(parser)
 
@@ -75,22 +68,13 @@ def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, 
     return {
         "preset": arguments.preset or (None if own else "fri-noon"),
         "following": arguments.next,
-        "start": _time(arguments.start, where),
-        "end": _time(arguments.end, where),
+        "start": moment(arguments.start, where),
+        "end": moment(arguments.end, where),
         "timezone": str(where),
         "brackets": arguments.brackets,
-        "model": arguments.model,
-        "version": arguments.version,
-        "as_of": _time(arguments.as_of, settings.zone),
-        "n_paths": arguments.paths,
-        "seed": arguments.seed,
-        "allow_stale": arguments.allow_stale,
+        **simulation(arguments, settings),
         "store": not arguments.no_store,
     }
-
-
-def _time(text: str | None, where: ZoneInfo) -> str | None:
-    return None if text is None else iso(parse_time(text, where))
 
 
 def _print(result: Mapping[str, Any]) -> None:

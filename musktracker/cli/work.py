@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from musktracker.cli.command import Reporter, open_database
+from musktracker.cli.command import Reporter, open_database, whole_number
 from musktracker.config import Settings
 from musktracker.errors import Cancelled
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    parser.add_argument("run_id", type=int, help="the queued run")
+    parser.add_argument("run_id", type=whole_number(1), help="the queued run")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from musktracker.errors import MuskTrackerError, UsageError
 
@@ -67,6 +67,13 @@ def in_turn(connection: Connection, what: str) -> None:
     """
     if not is_sqlite(connection):
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", (what,))
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a database error may be gone when tried again: busy, restarting, or out of reach."""
+    return isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
 
 
 def is_sqlite(engine: Engine | Connection) -> bool:

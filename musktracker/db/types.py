@@ -9,8 +9,6 @@ from sqlalchemy.types import TypeDecorator
 
 from musktracker.timeline import utc
 
-SQLITE_TIME = "%Y-%m-%d %H:%M:%S.%f"  # what SQLAlchemy's own type stores: text that sorts by time
-
 
 class UTCDateTime(TypeDecorator[datetime]):
     """Aware UTC in, aware UTC out, microseconds kept. A naive datetime is refused with NaiveDatetime."""

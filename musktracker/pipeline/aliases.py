@@ -56,6 +56,11 @@ class Version:
         """Its name as commands take it."""
         return f"{self.name}:{self.version}"
 
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The model's hyperparameters, without the seed of the training's own backtest."""
+        return {name: value for name, value in self.hyperparameters.items() if name != "seed"}
+
 
 @dataclass(frozen=True, slots=True)
 class AliasChange:

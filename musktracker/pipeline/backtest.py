@@ -123,20 +123,8 @@ def backtest(
         f"Backtest {name}: {len(left):,} of {len(tasks):,} origins to compute{events}", models=list(plan.origins)
     )
     begun = time.perf_counter()
-    warned: set[tuple[str, str]] = set()
-    curve = Curve(run, CURVE, Counter(model for model, _ in left))
-    for count, outcome in enumerate(_outcomes(known.history, plan, left, jobs, backend), 1):
-        _store(engine, backtest_id, outcome)
-        _tell(run, outcome, warned)
-        curve.add(outcome.model, outcome.origin, outcome.scored.values[CURVE] if outcome.scored else None)
-        spent = time.perf_counter() - begun
-        eta = timedelta(seconds=round(spent / count * (len(left) - count)))
-        run.progress(
-            (len(tasks) - len(left) + count) / len(tasks),
-            stage="backtest",
-            message=f"{outcome.model}: {count:,} of {len(left):,} origins, {eta} to go",
-        )
-    curve.tell()
+    outcomes = _outcomes(known.history, plan, left, jobs, backend)
+    _keep(engine, run, backtest_id, outcomes, left, len(tasks))
     seconds = round(time.perf_counter() - begun, 1)
     run.progress(stage="compare", message="the skill of each model over each other")
     run.info(f"Backtest {name}: {len(tasks):,} origins are scored")
@@ -268,6 +256,8 @@ def _plan(
     spacing, n_paths, seed = sizes
     if spacing < 1 or n_paths < 1 or any(step < 1 for step in every.values()):
         raise UsageError("Spacing, paths and every must be 1 or more")
+    if not 0 <= seed < 2**31:
+        raise UsageError(f"The seed must be 0 to {2**31 - 1}, not {seed}")
     names = list(dict.fromkeys(models or registry.names()))
     chosen = {name: registry.hyperparameters(registry.create(name, hyperparameters.get(name))) for name in names}
     last = parse_time(bounds[1]) if bounds[1] else known.data_until
@@ -361,6 +351,32 @@ def _outcome(
         scored = list(protocol.evaluate(model, history, [origin], n_paths=n_paths, seed=seed, refused=refused))
     warned = tuple(dict.fromkeys(str(one.message) for one in caught))
     return Outcome(name, origin, scored[0] if scored else None, refused.reasons.get(origin), warned)
+
+
+def _keep(
+    engine: Engine,
+    run: Run,
+    backtest_id: int,
+    outcomes: Iterator[Outcome],
+    left: Sequence[tuple[str, int]],
+    total: int,
+) -> None:
+    """Store each outcome as it comes, and tell of it; of `total` origins those in `left` are to come."""
+    begun = time.perf_counter()
+    warned: set[tuple[str, str]] = set()
+    curve = Curve(run, CURVE, Counter(model for model, _ in left))
+    for count, outcome in enumerate(outcomes, 1):
+        _store(engine, backtest_id, outcome)
+        _tell(run, outcome, warned)
+        curve.add(outcome.model, outcome.origin, outcome.scored.values[CURVE] if outcome.scored else None)
+        spent = time.perf_counter() - begun
+        eta = timedelta(seconds=round(spent / count * (len(left) - count)))
+        run.progress(
+            (total - len(left) + count) / total,
+            stage="backtest",
+            message=f"{outcome.model}: {count:,} of {len(left):,} origins, {eta} to go",
+        )
+    curve.tell()
 
 
 def _store(engine: Engine, backtest_id: int, outcome: Outcome) -> None:

@@ -184,11 +184,10 @@ def _as_known(value: Any) -> datetime | None:
 
 
 def _as_number(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     try:
-        return float(_as_text(value))
-    except ValueError:
+        return float(value if is_number else _as_text(value))
+    except (ValueError, OverflowError):
         raise UsageError(f"{value!r} is not a number") from None
 
 

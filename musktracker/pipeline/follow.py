@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from musktracker import runs, timeline
 from musktracker.db import settings
-from musktracker.db.engines import reading
+from musktracker.db.engines import is_passing, reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
 from musktracker.errors import UsageError
@@ -30,7 +30,7 @@ from musktracker.pipeline.online import online
 from musktracker.pipeline.ranges import Range
 from musktracker.pipeline.reconcile import Reconciler
 from musktracker.pipeline.spending import SpendingLimitReached
-from musktracker.pipeline.walk import RECENT, SETTLE, Account, Client, Tally, Walker, is_passing
+from musktracker.pipeline.walk import RECENT, SETTLE, Account, Client, Tally, Walker
 from musktracker.runs import Run
 from musktracker.sources.x_api import XClient
 from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable, XApiError
@@ -307,16 +307,15 @@ class Backfill:
         self._account = account
         self._walker = walker
 
-    async def carry_out(self, span: Span | None, via: Via, *, again: bool, verify: bool = True) -> None:
-        """Finish what an earlier backfill left, then fetch a span, and `verify` that no hour of it lacks posts."""
+    async def carry_out(self, span: Span | None, via: Via, *, again: bool) -> None:
+        """Finish what an earlier backfill left, then fetch a span, and verify that no hour of it lacks posts."""
         left = ranges.still_to_fetch(self._engine, "backfill")
         if left:
             self._run.info(f"Finishing {len(left):,} ranges that an earlier backfill left")
             await self._walk(left)
         if span is not None:
             await self._fetch(span, via, again=again)
-        if verify:
-            await self._verify()
+        await self._verify()
 
     async def _fetch(self, span: Span, via: Via, *, again: bool) -> None:
         span = Span(span.start, min(span.end, self._client.server_now() - REREAD))

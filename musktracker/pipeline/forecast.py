@@ -285,21 +285,16 @@ def _newest(found: Sequence[Version], wanted: str, model: str | None, known: Kno
 def _gone(version: Version) -> str | None:
     """Why a version cannot be made any more, of a model or with hyperparameters that there once were."""
     try:
-        registry.create(version.name, _hyperparameters(version))
+        registry.create(version.name, version.recipe)
     except UsageError as reason:
         return reason.message
     return None
 
 
-def _hyperparameters(version: Version) -> dict[str, Any]:
-    """Those of the model, without the seed of the training's own backtest."""
-    return {name: value for name, value in version.hyperparameters.items() if name != "seed"}
-
-
 def _simulate(
     chosen: Version, parameters: Mapping[str, Any], known: Known, horizon: int, n_paths: int, seed: int
 ) -> tuple[FloatArray, list[str]]:
-    fitted = registry.create(chosen.name, _hyperparameters(chosen)).restore(parameters, known.history)
+    fitted = registry.create(chosen.name, chosen.recipe).restore(parameters, known.history)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SimulationWarning)
         try:

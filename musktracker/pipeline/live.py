@@ -17,12 +17,12 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
 from musktracker import runs
-from musktracker.db.engines import reading
+from musktracker.db.engines import is_passing, reading
 from musktracker.db.tables import RawTweet
 from musktracker.pipeline import spending, store
 from musktracker.pipeline.ranges import SOURCE
 from musktracker.pipeline.spending import SpendingLimitReached
-from musktracker.pipeline.walk import Account, Walker, is_passing
+from musktracker.pipeline.walk import Account, Walker
 from musktracker.runs import Run
 from musktracker.sources.x_errors import XApiError
 from musktracker.sources.x_stream import Created, Deleted, Event, Lost, Opened

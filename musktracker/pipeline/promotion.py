@@ -36,8 +36,6 @@ from musktracker.evaluation.protocol import HORIZON, Scored
 from musktracker.models import registry
 from musktracker.pipeline import aliases, backtest, retention
 from musktracker.pipeline.aliases import CHAMPION, Version
-from musktracker.pipeline.aliases import champion as champion
-from musktracker.pipeline.aliases import rollback as rollback
 from musktracker.runs import Run, require_lease
 from musktracker.timeline import HOUR, iso
 
@@ -195,9 +193,8 @@ def _same_recipe(one: Version, other: Version) -> bool:
 
 
 def _recipe(version: Version) -> tuple[str, dict[str, Any]]:
-    """Model and hyperparameters, without the seed of the training's own backtest."""
-    given = {name: value for name, value in version.hyperparameters.items() if name != "seed"}
-    return version.name, registry.hyperparameters(registry.create(version.name, given))
+    """Model and hyperparameters, those that are not stored at their defaults."""
+    return version.name, registry.hyperparameters(registry.create(version.name, version.recipe))
 
 
 def _backtest(engine: Engine, run: Run, version: Version, end: datetime, jobs: int | None) -> str:

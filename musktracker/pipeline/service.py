@@ -14,11 +14,11 @@ from typing import Any
 
 import tenacity
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from musktracker import config, runs
 from musktracker.db import settings as database_settings
-from musktracker.db.engines import reading
+from musktracker.db.engines import is_passing, reading
 from musktracker.db.queries import changes
 from musktracker.errors import Cancelled, DataError, MuskTrackerError
 from musktracker.pipeline import alerts, attempts, schedule, stages, upkeep
@@ -261,7 +261,7 @@ class Service:
         try:
             raised = alerts.look(self.engine, self.run, moment)
         except Exception as error:
-            if _is_passing(error):
+            if is_passing(error):
                 raise
             self.run.error(f"The alerts cannot be looked at: {runs.describe(error)}")
             return
@@ -285,7 +285,7 @@ class Service:
     def _through_outages(self, turn: Callable[[], bool]) -> bool:
         """Take a turn, again and again while the database is away."""
         trying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_passing),
+            retry=tenacity.retry_if_exception(is_passing),
             wait=tenacity.wait_random_exponential(multiplier=1, max=LONGEST_OUTAGE_WAIT),
             sleep=self._pause,
             before_sleep=self._tell_outage,
@@ -339,10 +339,3 @@ class Service:
         moment = self.around.clock()
         found = attempts.newest(self.engine, KINDS) if self.mine else []
         return [one for one in found if one.id in self.mine and one.going(moment)]
-
-
-def _is_passing(error: BaseException) -> bool:
-    """Whether a database error may be gone when tried again: busy, restarting, or out of reach."""
-    return isinstance(error, OperationalError | InterfaceError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )

@@ -55,6 +55,8 @@ def train(
     chosen = registry.create(model, hyperparameters)
     if not 0 <= backtest_origins <= 1000:
         raise UsageError(f"backtest_origins must be 0 to 1000, not {backtest_origins}")
+    if not 0 <= seed < 2**31:
+        raise UsageError(f"The seed must be 0 to {2**31 - 1}, not {seed}")
     run.progress(0.0, stage="load", message="reading the counts")
     known = _load(engine, parse_time(until) if until else None)
     run.info(f"History until {iso(known.data_until)}", hours=len(known.history.counts), counting=known.counting)

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from musktracker import runs
-from musktracker.db.engines import reading
+from musktracker.db.engines import is_passing, reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
 from musktracker.pipeline import ranges, spending, store
@@ -465,11 +465,6 @@ class _Passed:
         self._latest.append(page.oldest_id)
         if len(self._latest) > LAG:
             self.surely = min(self.surely, self._latest.popleft())
-
-
-def is_passing(error: DBAPIError) -> bool:
-    """Whether a database error may be gone when tried again: busy, restarting, or out of reach."""
-    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
 
 
 def _sentence(text: str) -> str:

@@ -29,7 +29,7 @@ FAULTS = {
     "no_created_at": "posts come without their time",
 }
 STREAM_FAULTS = {
-    "stream_drop": "the stream's connection is reset in place of an event or a sign of life",
+    "stream_drop": "it is reset in place of an event or a sign of life",
     "stream_stall": "the stream says nothing more, without an end",
     "stream_malformed": "a line that is cut short comes before an event",
     "stream_repeat": "an event comes twice",

@@ -314,3 +314,16 @@ def test_reconcile_marks_what_is_gone_and_says_so(simulator: Simulator, engine: 
     assert main(["reconcile", "--counts-only"]) == 0
     assert "looked up" not in capsys.readouterr().out
     assert coverage.post_count(engine) == 26
+
+
+@pytest.mark.usefixtures("simulator")
+def test_setting_the_limit_as_json_prints_json(capsys: Capture) -> None:
+    assert main(["ingest", "--daily-limit", "0.25", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"limit": 0.25}
+
+
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize(("option", "words"), [("--dry-run", "Nothing was bought"), ("--forget", "No backfill left")])
+def test_a_limit_does_not_swallow_what_else_was_asked(option: str, words: str, capsys: Capture) -> None:
+    assert main(["ingest", "--daily-limit", "0.25", option]) == 0
+    assert words in capsys.readouterr().out

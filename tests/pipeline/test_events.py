@@ -375,6 +375,14 @@ def test_a_removed_event_is_not_brought_back_by_an_import(engine: Engine, tmp_pa
     assert events.listed(engine) == []
 
 
+def test_a_number_beyond_all_floats_is_a_wrong_row(engine: Engine, tmp_path: Path) -> None:
+    row = {"name": "Launch", "event_start": "2025-03-06T22:00Z", "event_end": "2025-03-06T22:00Z"}
+    path = tmp_path / "e.json"
+    path.write_text(json.dumps([{**row, "intensity": 10**400}]))
+    [error] = event_files.import_file(engine, path).errors
+    assert "is not a number" in error.reason
+
+
 def test_an_import_is_undone_and_redone_at_once(engine: Engine, tmp_path: Path) -> None:
     rows = [ROW.replace("Launch", f"Launch {i}") for i in range(5)]
     event_files.import_file(engine, written(tmp_path / "e.csv", HEADER, *rows))

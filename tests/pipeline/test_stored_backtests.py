@@ -160,6 +160,12 @@ def test_a_period_without_an_origin_is_refused(counted: Engine) -> None:
         make(counted, begin=iso(END - 2 * DAY))
 
 
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_a_seed_that_cannot_be_is_refused(counted: Engine, seed: int) -> None:
+    with pytest.raises(UsageError, match="The seed must be"):
+        make(counted, seed=seed)
+
+
 def test_without_counts_there_is_nothing_to_test_on(engine: Engine) -> None:
     with pytest.raises(DataError, match="no counted hours"):
         make(engine)

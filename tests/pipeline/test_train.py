@@ -209,3 +209,9 @@ def test_an_empty_database_and_too_short_a_history_are_refused(engine: Engine, t
         fit(engine, tmp_path)
     with pytest.raises(UsageError, match="no model"):
         fit(engine, tmp_path, model="other")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_a_seed_that_cannot_be_is_refused(counted: Engine, tmp_path: Path, seed: int) -> None:
+    with pytest.raises(UsageError, match="The seed must be"):
+        fit(counted, tmp_path, seed=seed)

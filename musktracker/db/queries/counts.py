@@ -47,7 +47,6 @@ class Total:
 class Freshness:
     """How far the buckets reach, when they last changed, and the name of the definition of which posts count."""
 
-    first_hour: datetime | None
     latest_end: datetime | None
     hours: int
     computed_at: datetime | None
@@ -86,14 +85,13 @@ def freshness(engine: Engine) -> Freshness:
     """How far the counts reach and when they last changed."""
     hourly = TimeBucket.granularity == "hourly"
     query = select(
-        func.min(TimeBucket.bucket_start),
         func.max(TimeBucket.bucket_end),
         func.count(),
         func.max(TimeBucket.computed_at),
     ).where(hourly)
     with reading(engine) as connection:
-        first, end, hours, computed_at = connection.execute(query).one()
-        return Freshness(first, end, int(hours), computed_at, settings.counting(connection))
+        end, hours, computed_at = connection.execute(query).one()
+        return Freshness(end, int(hours), computed_at, settings.counting(connection))
 
 
 def _buckets(engine: Engine, span: Span, granularity: str) -> list[tuple[datetime, int]]:

@@ -57,7 +57,6 @@ class Ingestion:
     open_ranges: tuple[OpenRange, ...]
     budgets: tuple[Budget, ...]
     day: date
-    posts_bought: int
     dollars_spent: float
 
 
@@ -95,7 +94,6 @@ def state(engine: Engine, moment: datetime) -> Ingestion:
         ),
         budgets=budgets,
         day=day,
-        posts_bought=0 if spent is None else spent.posts,
         dollars_spent=0.0 if spent is None else spent.microdollars / 1_000_000,
     )
 

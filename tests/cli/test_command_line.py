@@ -1,0 +1,159 @@
+"""What every command does alike: how it takes its arguments, and how it ends where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from musktracker import runs
+from musktracker.cli import command
+from musktracker.cli.main import COMMANDS, main
+from musktracker.config import Settings
+from musktracker.db.engines import writing
+from musktracker.db.tables import RunLogLine
+from musktracker.timeline import now
+
+Capture = pytest.CaptureFixture[str]
+FULL = Path("/dev/full")  # a device that is always full
+
+
+@pytest.fixture(autouse=True)
+def environment(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["forecast", "--horizon", "soon"], ["runs", "show", "first"], ["alerts", "ack", "none"], ["monitor", "--never"]],
+)
+def test_wrong_arguments_are_told_as_json_where_that_is_asked_for(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, "--json"])
+    said = capsys.readouterr()
+    assert json.loads(said.out)["exit_code"] == 2
+    assert said.err.startswith("usage: musktracker ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs", "list", "--limit", "-1"],  # no limit in SQLite, an error in Postgres
+        ["events", "history", "--limit", "0"],
+        ["models", "history", "--limit", "-1"],
+        ["alerts", "list", "--limit", "-1"],
+        ["runs", "show", "99999999999999999999"],
+        ["events", "remove", "99999999999999999999"],
+        ["forecast", "--without", "99999999999999999999"],
+        ["demo", "--no-console", "--seed", "one"],
+        ["simulate", "--port", "65536"],
+        ["backtest", "--jobs", "0"],
+    ],
+)
+def test_a_number_that_cannot_be_is_wrong_use(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "must be a whole number from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["forecast", "--as-of", ""],
+        ["train", "--until", ""],
+        ["score", "--since", ""],
+        ["monitor", "--since", ""],
+        ["backtest", "--from", ""],
+        ["events", "list", "--to", ""],
+        ["ingest", "--backfill", "--since", ""],
+    ],
+)
+def test_an_empty_time_is_no_time(arguments: list[str], capsys: Capture) -> None:
+    assert main(arguments) == 2
+    assert "'' is not a time" in capsys.readouterr().err
+
+
+def test_a_data_directory_that_cannot_be_is_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("MUSKTRACKER_DATA_DIR", f"{os.devnull}/data")
+    assert main(["status", "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["error"] == f"The data directory {os.devnull}/data cannot be made: Not a directory"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["forecast", "--help"], ["config"], ["status"]])
+def test_who_reads_but_the_head_of_the_output_is_told_of_no_error(arguments: list[str]) -> None:
+    reading, writing_end = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "musktracker.cli.main", *arguments], stdout=writing_end, stderr=subprocess.PIPE
+        )
+    finally:
+        os.close(writing_end)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["config", "--json"]])
+def test_an_output_that_cannot_be_written_is_a_failure_in_words(arguments: list[str]) -> None:
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "musktracker.cli.main", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "musktracker: the output could not be written: No space left on device\n"
+
+
+def test_following_a_run_that_has_ended_prints_its_whole_log(engine: Engine, capsys: Capture) -> None:
+    run_id = runs.create(engine, "refresh", {})
+    lines = [{"run_id": run_id, "time": now(), "level": "info", "message": f"line {i}"} for i in range(2_500)]
+    with writing(engine) as connection:
+        connection.execute(insert(RunLogLine), lines)
+    with runs.recording(engine, run_id):
+        pass
+    assert main(["runs", "follow", str(run_id)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert (len(said), said[-1]) == (2_501, f"run {run_id} succeeded")
+
+
+def test_cancelling_says_as_json_whether_the_run_was_asked(engine: Engine, capsys: Capture) -> None:
+    run_id = runs.create(engine, "refresh", {})
+    assert main(["runs", "cancel", str(run_id), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"id": run_id, "asked_to_stop": True, "status": "queued"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_words_of_help_fit_the_terminal(name: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if len(line) > 80 and not line.startswith("musktracker ")] == []
+
+
+def test_an_interrupt_is_told_as_json_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("musktracker.cli.config.run", interrupted)
+    assert main(["config", "--json"]) == 130
+    said = capsys.readouterr()
+    assert (json.loads(said.out)["exit_code"], said.err) == (130, "")
+
+
+def test_progress_never_wraps_in_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    reporter, run = command.Reporter(), runs.Run()
+    run.message = "a long word about what is being done, and to what"
+    reporter.progressed(run)
+    assert len(capsys.readouterr().err) == 39
