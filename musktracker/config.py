@@ -69,8 +69,14 @@ class Settings:
         return mask_url(self.database_url)
 
     def with_data_dir_made(self) -> Settings:
-        """Create the data directory, readable by its owner alone."""
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Create the data directory, readable by its owner alone. Raises UsageError where that cannot be."""
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"The data directory {self.data_dir} cannot be made: {error.strerror}",
+                f"Make room for it there, or name another in {ENVIRONMENT['data_dir']}",
+            ) from None
         return self
 
     def environment(self) -> dict[str, str]:

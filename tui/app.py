@@ -34,6 +34,7 @@ from tui.trouble import Trouble, trouble
 if TYPE_CHECKING:
     from sqlalchemy import Engine
     from textual.driver import Driver
+    from textual.widget import Widget
 
     from musktracker.db.queries.overview import Status
     from musktracker.db.queries.pulse import Pulse
@@ -93,7 +94,15 @@ class Console(App[None], inherit_bindings=False):
         Binding("z", "zone", "Time zone", show=False, tooltip="Show times in another zone", id="app.zone"),
         Binding("X", "export", "Export", show=False, tooltip="Write what is shown to a file", id="app.export"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Back to the shell", id="app.suspend"),
+        Binding(
+            "ctrl+z",
+            "suspend_process",
+            "Suspend",
+            show=False,
+            priority=True,  # over a form too
+            tooltip="Back to the shell",
+            id="app.suspend",
+        ),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
         Binding(
             "exclamation_mark",
@@ -132,6 +141,7 @@ class Console(App[None], inherit_bindings=False):
         self.monotonic = time.monotonic
         self.animation_level = "none"
         self._pulse: Pulse | None = None
+        self._focused: dict[Screen[Any], Widget] = {}
         self._last_mode = self.DEFAULT_MODE
         self.stylesheet._parse_cache.grow(PARSED_STYLES)
         for theme in THEMES:
@@ -227,9 +237,22 @@ class Console(App[None], inherit_bindings=False):
         """Show only a message where the terminal is too small for anything else."""
         too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         if too_small != self.has_class("-too-small"):
+            if too_small:
+                self._focused |= {screen: screen.focused for screen in self.screen_stack if screen.focused}
             self.set_class(too_small, "-too-small")
             for screen in self.screen_stack[:-1]:  # what is below says it where something is open over it
                 self.stylesheet.update(screen)
+            if not too_small:
+                self.call_after_refresh(self._focus_again)
+
+    def _focus_again(self) -> None:
+        """Give the keys back to what had them: what is hidden loses them."""
+        for screen in self.screen_stack:
+            had = self._focused.get(screen)
+            if screen.focused is None and had is not None and had.focusable:
+                screen.set_focus(had, scroll_visible=False)
+            screen._update_auto_focus()  # for what was opened meanwhile
+        self._focused.clear()
 
     def connect(self) -> None:
         """Open the database in a thread, and bring its schema up to date."""

@@ -73,7 +73,7 @@ class ConsoleScreen(Screen[None]):
             yield from self.compose_body()
             yield Waiting()
         yield Keys()
-        yield Static("Too small: make this window\nat least 60 columns by 16 rows.\nq quits", id="too-small")
+        yield Static("Too small: make this window\nat least 60 columns by 16 rows.\nctrl+q quits", id="too-small")
 
     def refresh_data(self) -> None:
         """Fetch again, now or as soon as the fetch that is under way has ended."""
@@ -200,20 +200,22 @@ class ConsoleScreen(Screen[None]):
             return
         try:
             status, data = await in_thread(self._read, engine)
-        except Exception as error:
+            if self.is_attached:
+                self._show_read(status, data)
+        except Exception as error:  # also of rows that cannot be shown: others write them too
             self._pulse = None
             self.query_one(Waiting).say("There is nothing to show yet")
             self.banner(f"{self.app.failed(error)}\nr reads again · ! shows the details")
             return
         self._pulse, self._fetched_at = pulse, moment
-        if not self.is_attached:
-            return
+
+    def _show_read(self, status: Any, data: Any) -> None:
         self.banner("")
         self.query_one(Waiting).display = False
         self.app.status = status
         if data != self._shown:
-            self._shown = data
             self.show(data)
+            self._shown = data
 
     def _read(self, engine: Engine) -> tuple[Any, Any]:
         from musktracker.db.queries import overview
