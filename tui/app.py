@@ -20,7 +20,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.reactive import var
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from musktracker import timeline
 from musktracker.config import Settings, for_demo
@@ -125,7 +125,7 @@ class Console(App[None], inherit_bindings=False):
         self, settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = timeline.now
     ) -> None:
         self.memory = state.load(settings.data_dir)
-        if self.memory.get("screen") in SCREENS:
+        if self.memory.get("screen") in list(SCREENS):  # it may be anything, also what has no hash
             self.DEFAULT_MODE = self.memory["screen"]  # type: ignore[misc]
         super().__init__(driver_class=_driver())
         self.settings = settings
@@ -286,11 +286,16 @@ class Console(App[None], inherit_bindings=False):
         self.push_screen(ErrorScreen(found, self.settings.safe_database_url), retry)
 
     def action_go(self, mode: str) -> None:
-        """Go to a screen."""
-        if mode != self.current_mode:
+        """Go to a screen, unless something is open over this one."""
+        if mode != self.current_mode and self._can_go:
             self._last_mode = self.current_mode
             self.switch_mode(mode)
             self.remember(screen=mode)
+
+    @property
+    def _can_go(self) -> bool:
+        """Keys that are typed at once may come before what is open over a screen hears them, or between screens."""
+        return self.current_mode in SCREENS and not isinstance(self.screen, ModalScreen)
 
     def action_last_view(self) -> None:
         """Go back to the screen before this one."""
@@ -354,7 +359,7 @@ class Console(App[None], inherit_bindings=False):
         """Open the palette."""
         from tui.widgets.palette import Palette
 
-        if not isinstance(self.screen, Palette):
+        if not isinstance(self.screen, Palette) and self.current_mode in SCREENS:
             self.push_screen(Palette())
 
     def action_toggle_theme(self) -> None:
@@ -364,6 +369,8 @@ class Console(App[None], inherit_bindings=False):
 
     async def action_zone(self) -> None:
         """Show times in the next zone, for this start and the next; the screens begin anew."""
+        if not self._can_go:
+            return
         following = self._zones.index(self.settings.timezone) + 1
         self.settings = replace(self.settings, timezone=self._zones[following % len(self._zones)])
         self.remember(zone=self.settings.timezone)

@@ -107,8 +107,8 @@ class ConsoleScreen(Screen[None]):
         self.act(start, done=lambda run_id: f"Run {run_id} ({kind}) started", then=then)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """A console that only reads has none of the actions that would change something."""
-        if self.app.read_only and action in self.CHANGES:
+        """A console that only reads has no action that would change something, and a screen in the making none."""
+        if not self._is_whole or (self.app.read_only and action in self.CHANGES):
             return False
         return self.can(action)
 
@@ -200,14 +200,21 @@ class ConsoleScreen(Screen[None]):
             return
         try:
             status, data = await in_thread(self._read, engine)
-            if self.is_attached:
+            if self._is_whole:
                 self._show_read(status, data)
         except Exception as error:  # also of rows that cannot be shown: others write them too
             self._pulse = None
+            if not self._is_whole:
+                return
             self.query_one(Waiting).say("There is nothing to show yet")
             self.banner(f"{self.app.failed(error)}\nr reads again · ! shows the details")
             return
         self._pulse, self._fetched_at = pulse, moment
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether its widgets are all there: they go before the screen itself does."""
+        return self.is_attached and any(child.id == "banner" for child in self.children)
 
     def _show_read(self, status: Any, data: Any) -> None:
         self.banner("")
