@@ -75,7 +75,7 @@ class Settings:
         except OSError as error:
             raise UsageError(
                 f"The data directory {self.data_dir} cannot be made: {error.strerror}",
-                f"Name another in {ENVIRONMENT['data_dir']}",
+                f"Make room for it there, or name another in {ENVIRONMENT['data_dir']}",
             ) from None
         return self
 

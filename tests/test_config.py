@@ -160,6 +160,13 @@ def test_a_url_without_a_password_is_shown_as_it_is() -> None:
         assert mask_url(url) == url
 
 
+def test_a_data_directory_that_cannot_be_made_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    for path in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        with pytest.raises(UsageError, match=r"taken.* cannot be made: .*name another in MUSKTRACKER_DATA_DIR"):
+            load({"MUSKTRACKER_DATA_DIR": str(path)}, tmp_path).with_data_dir_made()
+
+
 def test_the_data_directory_is_its_owners_alone(tmp_path: Path) -> None:
     settings = load({"MUSKTRACKER_DATA_DIR": str(tmp_path / "a" / "b")}, tmp_path).with_data_dir_made()
     assert stat.S_IMODE(settings.data_dir.stat().st_mode) == 0o700

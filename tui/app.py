@@ -21,7 +21,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.reactive import var
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from musktracker import timeline
 from musktracker.config import Settings, for_demo
@@ -36,6 +36,7 @@ from tui.trouble import Trouble, trouble
 if TYPE_CHECKING:
     from sqlalchemy import Engine
     from textual.driver import Driver
+    from textual.widget import Widget
 
     from musktracker.db.queries.overview import Status
     from musktracker.db.queries.pulse import Pulse
@@ -98,7 +99,15 @@ class Console(App[None], inherit_bindings=False):
         Binding("z", "zone", "Time zone", show=False, tooltip="Show times in another zone", id="app.zone"),
         Binding("X", "export", "Export", show=False, tooltip="Write what is shown to a file", id="app.export"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Back to the shell", id="app.suspend"),
+        Binding(
+            "ctrl+z",
+            "suspend_process",
+            "Suspend",
+            show=False,
+            priority=True,  # over a form too
+            tooltip="Back to the shell",
+            id="app.suspend",
+        ),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
         Binding(
             "exclamation_mark",
@@ -121,7 +130,7 @@ class Console(App[None], inherit_bindings=False):
         self, settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = timeline.now
     ) -> None:
         self.memory = state.load(settings.data_dir)
-        if self.memory.get("screen") in SCREENS:
+        if self.memory.get("screen") in list(SCREENS):  # it may be anything, also what has no hash
             self.DEFAULT_MODE = self.memory["screen"]  # type: ignore[misc]
         super().__init__(driver_class=_driver())
         self.settings = settings
@@ -138,6 +147,7 @@ class Console(App[None], inherit_bindings=False):
         self.animation_level = "none"
         self._frame = Frame()
         self._pulse: Pulse | None = None
+        self._focused: dict[Screen[Any], Widget] = {}
         self._last_mode = self.DEFAULT_MODE
         self.stylesheet._parse_cache.grow(PARSED_STYLES)
         for theme in THEMES:
@@ -234,9 +244,22 @@ class Console(App[None], inherit_bindings=False):
         self._frame.forget()
         too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         if too_small != self.has_class("-too-small"):
+            if too_small:
+                self._focused |= {screen: screen.focused for screen in self.screen_stack if screen.focused}
             self.set_class(too_small, "-too-small")
             for screen in self.screen_stack[:-1]:  # what is below says it where something is open over it
                 self.stylesheet.update(screen)
+            if not too_small:
+                self.call_after_refresh(self._focus_again)
+
+    def _focus_again(self) -> None:
+        """Give the keys back to what had them: what is hidden loses them."""
+        for screen in self.screen_stack:
+            had = self._focused.get(screen)
+            if screen.focused is None and had is not None and had.focusable:
+                screen.set_focus(had, scroll_visible=False)
+            screen._update_auto_focus()  # for what was opened meanwhile
+        self._focused.clear()
 
     def connect(self) -> None:
         """Open the database in a thread, and bring its schema up to date."""
@@ -278,8 +301,8 @@ class Console(App[None], inherit_bindings=False):
         super().delay_update(min(delay, SWITCH_SECONDS))
 
     def action_go(self, mode: str) -> None:
-        """Go to a screen."""
-        if mode != self.current_mode:
+        """Go to a screen, unless something is open over this one."""
+        if mode != self.current_mode and self._can_go:
             self._last_mode = self.current_mode
             self.switch_mode(mode)
             self.remember(screen=mode)
@@ -288,6 +311,11 @@ class Console(App[None], inherit_bindings=False):
         """Send everything again: something else may have written on the terminal."""
         self._frame.forget()
         self.refresh(layout=True)
+
+    @property
+    def _can_go(self) -> bool:
+        """Keys that are typed at once may come before what is open over a screen hears them, or between screens."""
+        return self.current_mode in SCREENS and not isinstance(self.screen, ModalScreen)
 
     def action_last_view(self) -> None:
         """Go back to the screen before this one."""
@@ -351,7 +379,7 @@ class Console(App[None], inherit_bindings=False):
         """Open the palette."""
         from tui.widgets.palette import Palette
 
-        if not isinstance(self.screen, Palette):
+        if not isinstance(self.screen, Palette) and self.current_mode in SCREENS:
             self.push_screen(Palette())
 
     def action_toggle_theme(self) -> None:
@@ -361,6 +389,8 @@ class Console(App[None], inherit_bindings=False):
 
     async def action_zone(self) -> None:
         """Show times in the next zone, for this start and the next; the screens begin anew."""
+        if not self._can_go:
+            return
         following = self._zones.index(self.settings.timezone) + 1
         self.settings = replace(self.settings, timezone=self._zones[following % len(self._zones)])
         self.remember(zone=self.settings.timezone)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Mapping
+from pathlib import Path
 
 from rich.cells import cell_len
 
@@ -27,6 +29,16 @@ _DRAWN = {
     "<": "←≤◀‹❮",
 }
 _TABLE = str.maketrans({char: plain for plain, chars in _DRAWN.items() for char in chars})
+
+
+def given_environ() -> Mapping[str, str]:
+    """The environment with the LC_CTYPE that this process was given: where the locale is C, Python sets its own."""
+    try:
+        found = os.fsdecode(Path("/proc/self/environ").read_bytes())
+    except OSError:  # only Linux tells
+        return os.environ
+    given = dict(part.partition("=")[::2] for part in found.split("\0"))
+    return {**os.environ, "LC_CTYPE": given.get("LC_CTYPE", "")}
 
 
 def is_utf8(environ: Mapping[str, str]) -> bool:

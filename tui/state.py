@@ -15,7 +15,7 @@ def load(data_dir: Path) -> dict[str, Any]:
     """What was remembered; nothing where there is no such file or it cannot be read."""
     try:
         found = json.loads((data_dir / NAME).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

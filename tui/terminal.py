@@ -20,7 +20,7 @@ from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
-from tui.ascii import is_utf8, plain
+from tui.ascii import given_environ, is_utf8, plain
 
 if TYPE_CHECKING:
     from tui.app import Console
@@ -68,7 +68,7 @@ class Terminal(LinuxDriver):
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
-        self._line = Line(sys.__stderr__.fileno() if sys.__stderr__ else 2, utf8=is_utf8(os.environ))
+        self._line = Line(_descriptor(), utf8=is_utf8(given_environ()))
         self._file = cast(Any, self._line)
         self._handlers: dict[signal.Signals, Any] = {}
         self._running_loop: asyncio.AbstractEventLoop | None = None
@@ -200,3 +200,9 @@ class Terminal(LinuxDriver):
             if select.select([], [descriptor], [], 0)[1]:
                 os.write(descriptor, HAND_BACK.encode())
         os._exit(code)
+
+
+def _descriptor() -> int:
+    """What is drawn on: standard error, or standard output where errors go elsewhere."""
+    streams = (sys.__stderr__, sys.__stdout__)
+    return next((each.fileno() for each in streams if each is not None and each.isatty()), 2)

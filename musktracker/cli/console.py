@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def require_terminal(instead: str) -> None:
     """Raise UsageError where standard input or output is no terminal; `instead` is what to do there."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):  # None where closed
         raise UsageError("The console needs a terminal", instead)
 
 

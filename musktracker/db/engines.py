@@ -12,7 +12,14 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
 
 from musktracker.errors import MuskTrackerError, UsageError
 
@@ -81,6 +88,11 @@ def is_sqlite(engine: Engine | Connection) -> bool:
     return engine.dialect.name == "sqlite"
 
 
+def file_identity(engine: Engine) -> tuple[int, int] | None:
+    """What tells the file of a SQLite database from another in its place; None without a file, or on Postgres."""
+    return _identity(sqlite_path(engine)) if is_sqlite(engine) else None
+
+
 def sqlite_path(engine: Engine) -> Path:
     """The file of a SQLite database."""
     return Path(engine.url.database or "")
@@ -99,8 +111,14 @@ def _sqlite(url: str, path: Path, *, read_only: bool) -> Engine:
         opened: sqlite3.Connection = sqlite3.connect(uri, uri=True, **options)
         return opened
 
+    @event.listens_for(engine, "checkout")
+    def _check(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info["file"] != _identity(path):  # what is written to a file that was deleted is lost
+            raise DisconnectionError("The file of the database was taken away")
+
     @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+    def _prepare(connection: sqlite3.Connection, record: Any) -> None:
+        record.info["file"] = _identity(path)
         connection.isolation_level = None  # the driver must not begin transactions by itself
         if not read_only:
             _use_wal(connection)
@@ -114,6 +132,14 @@ def _sqlite(url: str, path: Path, *, read_only: bool) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

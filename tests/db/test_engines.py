@@ -149,6 +149,29 @@ def test_the_database_itself_keeps_a_read_only_engine_from_writing(engine: Engin
     reader.dispose()
 
 
+def test_what_was_deleted_is_neither_read_nor_written_any_more(sqlite_engine: Engine) -> None:
+    with engines.reading(sqlite_engine) as connection:
+        assert connection.execute(COUNT).scalar_one() == 0
+    for path in engines.sqlite_path(sqlite_engine).parent.iterdir():
+        path.unlink()
+    for opened in (engines.reading, engines.writing):
+        with pytest.raises(OperationalError, match="unable to open"), opened(sqlite_engine):
+            pass
+
+
+def test_a_file_put_in_the_place_of_another_is_read(sqlite_engine: Engine, sqlite_template: Path) -> None:
+    path = engines.sqlite_path(sqlite_engine)
+    with engines.writing(sqlite_engine) as connection:
+        connection.execute(INSERT, {"name": "a"})
+    other = path.with_name("other.db")
+    other.write_bytes(sqlite_template.read_bytes())
+    for kept in path.parent.glob(f"{path.name}-*"):
+        kept.unlink()
+    other.replace(path)
+    with engines.reading(sqlite_engine) as connection:
+        assert connection.execute(COUNT).scalar_one() == 0
+
+
 def test_a_read_only_engine_makes_no_file(tmp_path: Path) -> None:
     reader = engines.connect(f"sqlite:///{tmp_path / 'none.db'}", read_only=True)
     with pytest.raises(OperationalError, match="unable to open"), engines.reading(reader):

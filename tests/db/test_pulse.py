@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from sqlite3 import OperationalError
 
 import pytest
 from sqlalchemy import Engine
 
 from musktracker import runs
+from musktracker.db import engines
 from musktracker.db.queries.pulse import Pulse
 
 
@@ -40,3 +43,21 @@ def test_a_pulse_closed_by_the_server_is_taken_again(engine: Engine, pulse: Puls
     with pytest.raises(Exception, match="closed"):
         pulse.read()
     assert pulse.read() is not None
+
+
+def test_a_file_that_was_taken_away_has_no_pulse_and_one_in_its_place_has_its_own(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "test.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    engine = engines.connect(f"sqlite:///{path}")
+    pulse = Pulse(engine)
+    before = pulse.read()
+    for file in tmp_path.iterdir():
+        file.rename(file.with_name(f"{file.name}.away"))
+    with pytest.raises(OperationalError):
+        pulse.read()
+    path.write_bytes(sqlite_template.read_bytes())
+    assert pulse.read() != before
+    pulse.close()
+    engine.dispose()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,3 +48,18 @@ def test_no_text_takes_more_or_fewer_cells(text: str) -> None:
 )
 def test_the_locale_says_what_the_terminal_takes(environ: dict[str, str], utf8: bool) -> None:
     assert is_utf8(environ) is utf8
+
+
+@pytest.mark.parametrize(
+    ("environ", "utf8"),
+    [({"LANG": "C"}, False), ({"LC_CTYPE": "C"}, False), ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, True), ({}, True)],
+)
+def test_a_locale_that_python_has_changed_for_itself_says_what_it_was_given(
+    environ: dict[str, str], utf8: bool
+) -> None:
+    asked = "from tui.ascii import given_environ, is_utf8; print(is_utf8(given_environ()))"
+    others = {name: value for name, value in os.environ.items() if name != "LANG" and not name.startswith("LC_")}
+    done = subprocess.run(
+        [sys.executable, "-c", asked], env={**others, **environ}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(utf8)

@@ -121,6 +121,12 @@ def test_coverage_has_a_line_at_each_level() -> None:
     assert [row[:3] for row in rows if "╌" in row] == ["95%", "80%", "50%"]
 
 
+def test_where_every_origin_was_refused_there_is_still_a_plot() -> None:
+    assert any(
+        "95%" in line for line in texts(drawn(partial(plots.draw_coverage, coverage={50: [], 80: [], 95: []})))
+    )
+
+
 def test_the_first_hours_stay_single_and_later_ones_are_six_together() -> None:
     places, means = plots.calmed([float(k) for k in range(168)])
     assert places[:7] == [1, 2, 3, 4, 5, 6, 9.5]

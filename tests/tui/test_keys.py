@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import random
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from places import HELD, SCREENS, go
 from textual.actions import parse
 from textual.binding import Binding
+from textual.events import Key
 from textual.widgets import Static
 
 from musktracker.config import Settings
 from tui.app import Console
 from tui.screens.base import ConsoleScreen
 from tui.screens.help import HelpScreen
+from tui.widgets.palette import Palette
 
 MakeConsole = Callable[..., Console]
 PLACES = [*SCREENS, *HELD]
@@ -80,3 +86,50 @@ def _words(binding: Binding) -> str:
 def _makes_no_sense_now(screen: ConsoleScreen, binding: Binding) -> bool:
     _, action, parameters = parse(binding.action)
     return screen.check_action(action, parameters) is False
+
+
+async def test_keys_faster_than_a_screen_is_made_end_nothing_and_change_nothing_where_it_only_reads(
+    populated: Settings, console: MakeConsole, settled: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # exports are no change
+    chance, path = random.Random(20), populated.database_url.removeprefix("sqlite:///")
+    typed = [*"123456abcdefghijklmnoprstuvwxyzABDHINORSUXZ", *("escape", "enter", "down", "pageup", "tab", "colon")]
+    before = _rows(path)
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        for _ in range(40):
+            for key in chance.choices(typed, k=10):
+                app.post_message(Key(key, key if len(key) == 1 else None))
+            await pilot.pause()
+        await settled(pilot)
+    assert app.return_code is None
+    assert _rows(path) == before
+
+
+async def test_where_the_palette_finds_nothing_there_is_no_page_to_turn(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        await pilot.press("colon", *"no such thing", "pageup", "pagedown", "down", "enter")
+        await settled(pilot)
+        assert isinstance(app.screen, Palette)
+
+
+async def test_a_screen_that_is_gone_to_before_the_palette_is_there_ends_nothing(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        for key in ("colon", "3"):
+            app.post_message(Key(key, None))
+        await settled(pilot)
+    assert app.return_code is None
+
+
+def _rows(path: str) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())

@@ -192,6 +192,26 @@ async def test_the_console_opens_where_it_was_left(populated: Settings, console:
         assert "with “Launch”" in shown(app)
 
 
+@pytest.mark.parametrize(
+    "remembered",
+    [
+        "[" * 100_000,
+        '{"screen": ["events"], "zone": {}, "theme": [], "events_sort": [["Name"], {}], "events_filter": 5}',
+    ],
+    ids=["deep", "lists"],
+)
+async def test_nothing_that_is_remembered_keeps_it_from_opening(
+    remembered: str, populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    (populated.data_dir / state.NAME).write_text(remembered)
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("4")
+        await settled(pilot)
+        assert "5 events" in shown(app)
+
+
 async def test_another_time_zone_is_shown_everywhere_and_remembered(
     populated: Settings, console: MakeConsole, settled: Any
 ) -> None:

@@ -42,7 +42,7 @@ async def test_no_size_breaks_it_and_one_too_small_says_what_it_needs(
         for key in keys.split():
             await pilot.press(key)
             await settled(pilot)
-        opened = app.screen
+        opened, focused = app.screen, app.focused
         for width, height in zip(WIDTHS, HEIGHTS * 2, strict=False):
             for size in ((width, height), (width, 5), (20, height), (width, 100)):
                 await pilot.resize_terminal(*size)
@@ -55,5 +55,6 @@ async def test_no_size_breaks_it_and_one_too_small_says_what_it_needs(
         await pilot.resize_terminal(120, 36)
         await settled(pilot)
         assert app.screen is opened
+        assert app.focused is focused
         assert isinstance(opened, ModalScreen) == (keys in OVER.values())
         assert len(text(app).splitlines()) == 36

@@ -144,6 +144,40 @@ async def test_a_place_that_cannot_be_read_says_why_and_what_to_do_and_shows_eve
         assert not app.screen.query_one(Waiting).display
 
 
+async def test_a_record_that_cannot_be_shown_says_so_in_its_row_and_ends_nothing(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    with sqlite3.connect(populated.database_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("PRAGMA ignore_check_constraints=ON")
+        connection.execute("UPDATE exogenous_events SET intensity = 9e999 WHERE id = 1")
+    connection.close()
+    app = console(populated)
+    async with app.run_test(size=SMALL) as pilot:
+        await go(pilot, settled, "events")
+        assert "This row cannot be shown: OverflowError" in shown(app)
+        assert "Holiday" in shown(app)
+
+
+async def test_what_was_read_and_cannot_be_shown_is_told_and_ends_nothing(
+    populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise ValueError("no such intensity")
+
+    app = console(populated)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        monkeypatch.setattr(type(app.screen), "show", fail)
+        app.screen._shown = None
+        await pilot.press("r")
+        await settled(pilot)
+        assert "ValueError: no such intensity" in shown(app)
+        monkeypatch.undo()
+        await pilot.press("r")
+        await settled(pilot)
+        assert "ValueError" not in shown(app)
+
+
 async def test_details_of_an_error_are_offered_only_after_one(
     populated: Settings, console: MakeConsole, settled: Any
 ) -> None:

@@ -64,6 +64,18 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_gives_it_back(shell: Term
     assert shell.end() == 0
 
 
+def test_ctrl_z_works_over_what_is_open_too(shell: Terminal) -> None:
+    open_console(shell)
+    shell.wait_for("Last runs")
+    shell.press("i")
+    shell.wait_for("Import posts")
+    shell.press(SUSPEND)
+    shell.wait_for("Stopped")
+    assert shell.left_behind() == []
+    shell.press("fg\r")
+    shell.wait_for("Import posts")
+
+
 def test_it_comes_back_from_the_background(shell: Terminal) -> None:
     open_console(shell)
     shell.press(SUSPEND)

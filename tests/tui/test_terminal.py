@@ -68,6 +68,29 @@ def test_a_cut_line_ends_it_even_where_hangups_are_ignored(populated: Settings, 
         terminal.close()
 
 
+def test_with_errors_sent_elsewhere_it_is_on_the_terminal_all_the_same(populated: Settings, tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    command = f"{sys.executable} -m musktracker.cli.main console 2>{errors}"
+    terminal = Terminal(populated, command=["bash", "-c", command])
+    try:
+        terminal.wait_for("Last runs")
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert terminal.left_behind() == []
+        assert errors.read_text() == ""
+    finally:
+        terminal.close()
+
+
+def test_without_standard_streams_it_refuses_in_words(populated: Settings) -> None:
+    command = f"{sys.executable} -m musktracker.cli.main console <&- >&-"
+    done = subprocess.run(
+        ["bash", "-c", command], env={**os.environ, **populated.environment()}, stderr=subprocess.PIPE, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"musktracker: The console needs a terminal")
+
+
 def test_a_line_that_stalls_does_not_keep_a_signal_from_ending_it(terminal: Terminal) -> None:
     terminal.wait_for("Last runs")
     for _ in range(60):  # far more than a terminal takes that nobody reads

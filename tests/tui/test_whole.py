@@ -36,8 +36,8 @@ OverviewScreen.fetch = loud
 """
 BROKEN_WORKER = """
 from tui.screens.overview import OverviewScreen
-def fail(self, data): raise RuntimeError("broken [red]by[/red] hush-hush")
-OverviewScreen.show = fail
+async def fail(self, engine): raise RuntimeError("broken [red]by[/red] hush-hush")
+OverviewScreen._fetch_once = fail
 """
 BROKEN_HANDLER = """
 from tui.app import Console

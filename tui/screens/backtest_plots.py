@@ -98,7 +98,7 @@ def pit_points(shares: Sequence[float]) -> list[dict[str, Any]]:
 def draw_coverage(sheet: Sheet, coverage: Mapping[int, Values]) -> None:
     """For each level the share of hours that its interval held, by lead, beside the line of the level itself."""
     colours = sheet.colours
-    size = 168 / max((len(values) for values in coverage.values()), default=1)
+    size = 168 / max([1, *map(len, coverage.values())])  # no hour is known where every origin was refused
     tones = (colours.strong, colours.origin, colours.event)
     for (level, values), tone in zip(coverage.items(), tones, strict=False):
         leads = [(k + 0.5) * size for k in range(len(values))]

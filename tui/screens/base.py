@@ -74,7 +74,7 @@ class ConsoleScreen(Screen[None]):
             yield from self.compose_body()
             yield Waiting()
         yield Keys()
-        yield Static("Too small: make this window\nat least 60 columns by 16 rows.\nq quits", id="too-small")
+        yield Static("Too small: make this window\nat least 60 columns by 16 rows.\nctrl+q quits", id="too-small")
 
     def refresh_data(self) -> None:
         """Fetch again, now or as soon as the fetch that is under way has ended."""
@@ -108,8 +108,8 @@ class ConsoleScreen(Screen[None]):
         self.act(start, done=lambda run_id: f"Run {run_id} ({kind}) started", then=then)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """A console that only reads has none of the actions that would change something."""
-        if self.app.read_only and action in self.CHANGES:
+        """A console that only reads has no action that would change something, and a screen in the making none."""
+        if not self._is_whole or (self.app.read_only and action in self.CHANGES):
             return False
         return self.can(action)
 
@@ -203,20 +203,29 @@ class ConsoleScreen(Screen[None]):
             return
         try:
             status, data = await in_thread(self._read, engine)
-        except Exception as error:
+            if self._is_whole:
+                self._show_read(status, data)
+        except Exception as error:  # also of rows that cannot be shown: others write them too
             self._pulse = None
+            if not self._is_whole:
+                return
             self.query_one(Waiting).say("There is nothing to show yet")
             self.banner(f"{self.app.failed(error)}\nr reads again · ! shows the details")
             return
         self._pulse, self._fetched_at = pulse, moment
-        if not self.is_attached:
-            return
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether its widgets are all there: they go before the screen itself does."""
+        return self.is_attached and any(child.id == "banner" for child in self.children)
+
+    def _show_read(self, status: Any, data: Any) -> None:
         self.banner("")
         self.query_one(Waiting).display = False
         self.app.status = status
         if data != self._shown:
-            self._shown = data
             self.show(data)
+            self._shown = data
 
     def _read(self, engine: Engine) -> tuple[Any, Any]:
         from musktracker.db.queries import overview

@@ -12,6 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from musktracker.text import printable
 from tui.exporting import Exported, of_series
 from tui.widgets.fan import Fan, View, whole
 from tui.widgets.fan_plot import draw
@@ -212,22 +213,27 @@ class FanChart(Widget, can_focus=True):
         width, height = self.size
         if self.fan is None or width < 1 or height < 1:
             self._scene = None
-            self._strips = self._empty_strips(width, height)
+            self._strips = self._empty_strips(width, height, self.empty)
             return
         mode = self.mode
         colours = palette(mode.depth, dark=self.app.current_theme.dark)
-        self._scene = compose(self.fan, width, height, mode, colours, self.view, self.cursor, self._zone())
-        self._strips = draw(self._scene)
+        try:
+            self._scene = compose(self.fan, width, height, mode, colours, self.view, self.cursor, self._zone())
+            self._strips = draw(self._scene)
+        except Exception as error:  # of figures that others wrote, and that cannot be: no reason to end
+            self._scene = None
+            words = printable(f"This cannot be drawn: {type(error).__name__}: {error}")
+            self._strips = self._empty_strips(width, height, words)
 
-    def _empty_strips(self, width: int, height: int) -> list[Strip]:
-        lines = self.empty.splitlines()
+    def _empty_strips(self, width: int, height: int, words: str) -> list[Strip]:
+        lines = words.splitlines()
         colours = palette(self.mode.depth, dark=self.app.current_theme.dark)
-        words = style(colours.text, colours.bands[0])
+        look = style(colours.text, colours.bands[0])
         strips = []
         for y in range(height):
             index = y - (height - len(lines)) // 2
             text = lines[index] if 0 <= index < len(lines) else ""
-            strips.append(Strip([Segment(text[:width].center(width), words)], width))
+            strips.append(Strip([Segment(text[:width].center(width), look)], width))
         return strips
 
     def _zone(self) -> tzinfo:

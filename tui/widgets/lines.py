@@ -175,7 +175,7 @@ class LineList(Widget, can_focus=True):
             cursor = self.get_component_rich_style("lines--cursor")
             base += Style(bgcolor=cursor.bgcolor, bold=cursor.bold or None)
         scrolls = self.count > self.rows_in_view
-        strip = self.row_strip(index, width - scrolls, base).adjust_cell_length(width - scrolls, base)
+        strip = self._row_or_why_not(index, width - scrolls, base).adjust_cell_length(width - scrolls, base)
         return Strip.join([strip, self._scroll_mark(y)]) if scrolls else strip
 
     def on_resize(self) -> None:
@@ -197,6 +197,14 @@ class LineList(Widget, can_focus=True):
         if event.y >= self.header_rows:
             self.move_to(self.top + event.y - self.header_rows)
             self.moved()
+
+    def _row_or_why_not(self, index: int, width: int, base: Style) -> Strip:
+        """A row; others write them too, and one that cannot be shown is no reason to end."""
+        try:
+            return self.row_strip(index, width, base)
+        except Exception as error:
+            words = f"This row cannot be shown: {type(error).__name__}: {error}"
+            return Strip([Segment(fitted(words, width), base + self.style("bad"))])
 
     def _show_cursor(self, before: int) -> None:
         top = self.top

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from textual.command import CommandPalette
+from textual.css.query import NoMatches
 from textual.widgets import Input
 
 
@@ -19,4 +22,13 @@ class Palette(CommandPalette):
 
     def on_mount(self) -> None:
         """Keep the cursor still."""
-        self.query_one(Input).cursor_blink = False
+        for entry in self.query(Input):  # none where it is left before it is there
+            entry.cursor_blink = False
+
+    def _action_cursor_down(self) -> None:
+        with suppress(NoMatches):  # a key that comes before the list does, or after it
+            super()._action_cursor_down()
+
+    def _action_command_list(self, action: str) -> None:
+        with suppress(NoMatches, KeyError):  # as above, or where nothing was found there is no page to turn
+            super()._action_command_list(action)

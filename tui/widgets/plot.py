@@ -195,7 +195,10 @@ class Plot(Widget):
             return self._words("")
         colours = palette(self._mode.depth, dark=self.app.current_theme.dark)
         sheet = Sheet(width, height, self._mode, colours)
-        self._draw(sheet)
+        try:
+            self._draw(sheet)
+        except Exception as error:  # of figures that others wrote, and that cannot be: no reason to end
+            return self._words(f"This cannot be drawn: {type(error).__name__}: {error}")
         return sheet.strips(self.app.console, self.rich_style)
 
     def _words(self, text: str) -> list[Strip]:

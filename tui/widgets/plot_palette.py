@@ -6,7 +6,6 @@ terminal's own rounding never makes two bands one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from textual.app import App
 
-from tui.ascii import is_utf8
+from tui.ascii import given_environ, is_utf8
 
 Depth = Literal["truecolor", "256", "16", "none"]
 Glyphs = Literal["braille", "blocks", "ascii"]
@@ -167,4 +166,4 @@ def of_app(app: App[Any]) -> Mode:
     """What the terminal of an app can show; without a terminal, everything."""
     if app.is_headless:
         return Mode()
-    return detect(os.environ, app.console.color_system, no_color=app.no_color)
+    return detect(given_environ(), app.console.color_system, no_color=app.no_color)

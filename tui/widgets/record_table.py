@@ -196,6 +196,8 @@ class RecordTable(LineList, Generic[Record]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Escape is the filter's only while there is one, and sorting is for tables with columns for it."""
+        if action == "filter":
+            return self.is_attached  # a key may come once the screen is on its way out
         if action == "unfilter":
             return self._filtering
         if action in ("sort", "reverse"):
@@ -206,7 +208,7 @@ class RecordTable(LineList, Generic[Record]):
         """Be filtered and sorted as when last left."""
         memory = self.app.memory if self._memory else {}
         found = memory.get(f"{self._memory}_sort")
-        if isinstance(found, list) and found[:1] and found[0] in {column.title for column in self.columns}:
+        if isinstance(found, list) and found[:1] and found[0] in [column.title for column in self.columns]:
             self.sorted_by = (found[0], bool(found[-1]))
         text = memory.get(f"{self._memory}_filter")
         if isinstance(text, str) and text:

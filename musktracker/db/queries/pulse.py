@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Engine, PoolProxiedConnection
 
+from musktracker.db.engines import file_identity
+
 
 class Pulse:
     """A value that is equal as long as nothing was committed to the database; keeps one connection for it.
@@ -19,14 +21,19 @@ class Pulse:
         self._engine = engine
         self._lock = threading.Lock()
         self._connection: PoolProxiedConnection | None = None
+        self._file: object = None
         sqlite = engine.dialect.name == "sqlite"
         self._query = "PRAGMA data_version" if sqlite else "SELECT pg_current_snapshot()::text"
 
     def read(self) -> object:
         """The value now. Raises the driver's error where the database does not answer."""
+        file = file_identity(self._engine)
         with self._lock:
+            if self._connection is not None and file != self._file:  # it would answer for what is no more
+                self._connection.invalidate()
+                self._connection = None
             if self._connection is None:
-                self._connection = self._connected()
+                self._connection, self._file = self._connected(), file
             try:
                 driver: Any = self._connection.driver_connection
                 row: tuple[object] = driver.execute(self._query).fetchone()
@@ -34,7 +41,7 @@ class Pulse:
                 self._connection.invalidate()
                 self._connection = None
                 raise
-        return row[0]
+        return row[0], file
 
     def close(self) -> None:
         """Let go of the connection."""
