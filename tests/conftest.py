@@ -20,6 +20,9 @@ from sqlalchemy import Engine, create_engine, text
 from musktracker.config import Settings
 from musktracker.db import engines, migrate
 
+# as the command line does, and before numpy is imported: two workers whose matrices have threads only spin
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -59,23 +59,29 @@ def drawn(app: Console) -> Iterator[Segment]:
                 yield segment
 
 
-@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+def too_faint(app: Console, theme: Theme) -> Iterator[str]:
+    """What is drawn with less contrast than it must have."""
+    for text, style, _ in drawn(app):
+        assert style is not None
+        assert style.color is not None
+        assert style.bgcolor is not None
+        ratio = contrast(style.color, style.bgcolor)
+        if ratio < least(text, style.color, theme):
+            yield f"{text.strip()[:40]!r} {style.color.name} on {style.bgcolor.name}: {ratio:.2f}"
+
+
 @pytest.mark.parametrize("place", EVERYWHERE)
 async def test_whatever_is_drawn_can_be_told_from_its_ground(
-    place: str, theme: Theme, backtested: Settings, console: Callable[..., Console], settled: Any
+    place: str, backtested: Settings, console: Callable[..., Console], settled: Any
 ) -> None:
     app = console(backtested)
-    app.theme = theme.name
     async with app.run_test(size=(120, 36)) as pilot:
         await go(pilot, settled, place)
         faint = []
-        for text, style, _ in drawn(app):
-            assert style is not None
-            assert style.color is not None
-            assert style.bgcolor is not None
-            ratio = contrast(style.color, style.bgcolor)
-            if ratio < least(text, style.color, theme):
-                faint.append(f"{text.strip()[:40]!r} {style.color.name} on {style.bgcolor.name}: {ratio:.2f}")
+        for theme in THEMES:
+            app.theme = theme.name
+            await settled(pilot)
+            faint += [f"{theme.name}: {words}" for words in too_faint(app, theme)]
     assert not faint, "\n".join(dict.fromkeys(faint))
 
 

@@ -67,34 +67,36 @@ def test_a_file_that_exists_is_kept_unless_it_is_to_be_replaced(tmp_path: Path) 
     assert [found.name for found in path.parent.iterdir()] == ["things.csv"]
 
 
-@pytest.mark.parametrize(("presses", "suffix"), [(0, "csv"), (1, "json"), (2, "md"), (3, "svg"), (4, "svg")])
 @pytest.mark.parametrize("screen", ["1", "2", "3", "4", "5", "6"])
 async def test_every_screen_can_be_written_to_a_file(
     screen: str,
-    presses: int,
-    suffix: str,
     populated: Settings,
     console: Callable[..., Console],
     settled: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
         await pilot.press(screen)
         await settled(pilot)
-        await pilot.press("X", *["right"] * presses, "enter")
-        await settled(pilot)
-        assert not isinstance(app.screen, FormScreen), str(app.screen.query_one("#form-trouble", Static).content)
-    [path] = tmp_path.glob(f"*.{suffix}")
-    text = path.read_text("utf-8")
-    assert text
-    if suffix == "json":
-        assert json.loads(text)
-    if suffix == "svg":
-        assert text.startswith("<svg")
+        for presses, suffix in enumerate(("csv", "json", "md", "svg", "svg")):
+            target = tmp_path / f"{presses}"
+            target.mkdir()
+            monkeypatch.chdir(target)
+            await pilot.press("X", *["right"] * presses, "enter")
+            await settled(pilot)
+            trouble = app.screen.query("#form-trouble").results(Static)
+            assert not isinstance(app.screen, FormScreen), [str(part.content) for part in trouble]
+            [path] = target.iterdir()
+            assert path.suffix == f".{suffix}"
+            text = path.read_text("utf-8")
+            assert text
+            if suffix == "json":
+                assert json.loads(text)
+            if suffix == "svg":
+                assert text.startswith("<svg")
 
 
 async def test_the_chart_is_written_as_its_series_where_it_has_the_focus(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -25,6 +26,13 @@ OVER = {
     "cancel": "3 x",
 }
 WIDTHS, HEIGHTS = (1, 2, 7, 20, 59, 60, 61, 80, 300), (1, 2, 5, 15, 16, 24, 100)
+SIZES = (  # every width and every height, each at least once beside what is too small and what is not
+    *((width, (100, 16, 5)[i % 3]) for i, width in enumerate(WIDTHS)),
+    *(((60, 20, 80)[i % 3], height) for i, height in enumerate(HEIGHTS)),
+    *product((59, 60), (15, 16)),
+    (1, 1),
+    (300, 100),
+)
 
 
 def text(app: Console) -> str:
@@ -43,15 +51,14 @@ async def test_no_size_breaks_it_and_one_too_small_says_what_it_needs(
             await pilot.press(key)
             await settled(pilot)
         opened, focused = app.screen, app.focused
-        for width, height in zip(WIDTHS, HEIGHTS * 2, strict=False):
-            for size in ((width, height), (width, 5), (20, height), (width, 100)):
-                await pilot.resize_terminal(*size)
-                while app.screen.size != size:
-                    await pilot.pause(0.01)
-                await pilot.pause()
-                small = size[0] < SMALLEST[0] or size[1] < SMALLEST[1]
-                if size[0] >= 30 and size[1] >= 3:
-                    assert ("at least 60 columns by 16 rows" in text(app)) == small, (size, text(app))
+        for size in SIZES:
+            await pilot.resize_terminal(*size)
+            while app.screen.size != size:
+                await pilot.pause(0.01)
+            await pilot.pause()
+            small = size[0] < SMALLEST[0] or size[1] < SMALLEST[1]
+            if size[0] >= 30 and size[1] >= 3:
+                assert ("at least 60 columns by 16 rows" in text(app)) == small, (size, text(app))
         await pilot.resize_terminal(120, 36)
         await settled(pilot)
         assert app.screen is opened

@@ -120,6 +120,10 @@ class ModelsScreen(ConsoleScreen):
         self._promotion: int | None = None  # the run that was asked for here
         self.set_class(bool(self.app.memory.get("models_curve")), "-curve")
 
+    def on_mount(self) -> None:
+        """Tell of the version anew when the theme changes: the text holds its colours."""
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._show_detail())
+
     def compose_body(self) -> ComposeResult:
         """Table and detail side by side, the run and its log below."""
         with Horizontal(id="models-top"):
