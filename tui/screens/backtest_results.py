@@ -19,6 +19,7 @@ from textual.widgets import Static
 from musktracker.text import printable
 from tui.screens import backtest_plots as plots
 from tui.screens import backtest_text as words
+from tui.screens import terms
 from tui.screens.base import ConsoleScreen
 from tui.widgets.lines import LineList
 from tui.widgets.plot import Plot, Points
@@ -85,6 +86,7 @@ class BacktestScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Backtest"
     UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_results.tcss"
+    TERMS = terms.BACKTEST
     AUTO_FOCUS = "ModelTable"
     CHANGES = frozenset({"intervals"})
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
+from tui.screens.terms import Terms
 from tui.threads import in_thread
 from tui.widgets.header import Header
 from tui.widgets.keys import Keys
@@ -39,6 +40,7 @@ class ConsoleScreen(Screen[None]):
     UNDER: ClassVar[str] = ""  # the title of the screen by number that this one was opened from
     REFRESH_SECONDS: ClassVar[float] = 2.0
     CHANGES: ClassVar[frozenset[str]] = frozenset()  # actions that change something: not in a console that only reads
+    TERMS: ClassVar[Terms] = ()  # the words and marks of the screen, for its help
     AUTO_FOCUS = "*"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False, tooltip="Back to the list, then out of it", id="screen.back"),

@@ -40,7 +40,7 @@ def count_parts(standing: Standing | None, span: Span, format_time: Callable[...
     found = standing.so_far
     least = "at least " if found.missed else ""
     parts: Parts = [("So far ", "dim"), (f"{least}{found.count:,}", "strong")]
-    parts.append((f" until {format_time(found.until, '%a %H:%M')}", "dim"))
+    parts.append((f" until {format_time(found.until, '%a %H:%M %Z')}", "dim"))
     pace = found.pace(span)
     if pace is not None:
         parts += [(" · pace ", "dim"), (f"{pace.per_hour:.2f}/h", "")]
@@ -82,7 +82,7 @@ def source_parts(
         return []
     age = max(moment - forecast.origin, timedelta())
     parts: Parts = [(f"{forecast.model} {forecast.version}", "")]
-    parts.append((f" from {format_time(forecast.origin, '%a %d %b %H:%M')}, ", "dim"))
+    parts.append((f" from {format_time(forecast.origin, '%a %d %b %H:%M')} · ", "dim"))
     behind = standing is not None and standing.data_until - forecast.origin >= FRESH and bool(standing.so_far.to_come)
     parts.append((f"{duration(age)} old", "warning" if behind else "dim"))
     if behind and standing is not None:

@@ -62,7 +62,7 @@ class FormScreen(ModalScreen[Any]):
         & .form-row { height: 2; }
         & .form-line { height: 1; }
         & .form-label { width: 14; color: $text-muted; }
-        & .form-note { height: 1; margin-left: 14; color: $text-muted; }
+        & .form-note { height: 1; margin-left: 14; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
         & .form-note.-wrong { color: $error; }
         & Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
         & Input:focus { background: $block-cursor-blurred-background; }
@@ -245,7 +245,8 @@ class FormScreen(ModalScreen[Any]):
         elif self._saving:
             text = "one moment…"
         else:
-            text = f"enter {self._submit_word}   tab next field   esc leave"
+            pick = "   ← → choose" if any(field.choices for field in self._fields) else ""
+            text = f"enter {self._submit_word}   tab next field{pick}   esc leave"
         self.query_one("#form-keys", Static).update(text)
 
     def _trouble(self, text: str) -> None:
