@@ -273,7 +273,7 @@ class BacktestScreen(ConsoleScreen):
         which = "the origins that all models have" if self.same_origins else "all origins"
         title.append(printable(stored.name), "bold")
         events = " · events known from the beginning" if stored.retrospective_events else ""
-        return title.append(f" · {span} · {which}{done}{events}")
+        return title.append(f" · {span} · {which} · CRPS, less is better{done}{events}")
 
     def _nothing(self, data: BacktestData) -> str:
         if data.stored is None:

@@ -44,6 +44,15 @@ class ConsoleScreen(Screen[None]):
     AUTO_FOCUS = "*"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False, tooltip="Back to the list, then out of it", id="screen.back"),
+        Binding("tab", "app.focus_next", "Next panel", show=False, tooltip="Go to the next panel", id="screen.next"),
+        Binding(
+            "shift+tab",
+            "app.focus_previous",
+            "Panel before",
+            show=False,
+            tooltip="Go to the panel before",
+            id="screen.previous",
+        ),
     ]
 
     def __init__(self) -> None:

@@ -38,7 +38,7 @@ def train_form(zone: ZoneInfo, data_until: datetime | None, model: str = DEFAULT
             "",
             f"such as 180; empty: the model's own, {min(windows)} to {max(windows)}",
         ),
-        Field("others", "Others", "", "hyperparameters, such as harmonics=3 features=lag_1h,hour_of_day"),
+        Field("others", "Parameters", "", "such as harmonics=3 features=lag_1h,hour_of_day"),
         Field("until", "Data until", "", f"empty: all; {until}"),
         Field("origins", "Backtest", "20", "origins at which it is tried on what followed"),
         Field("seed", "Seed", "1", "of the backtest's paths"),

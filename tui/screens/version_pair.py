@@ -203,7 +203,7 @@ def _value(value: Any) -> str:
     """As elsewhere, but with what two numbers may differ in."""
     if not isinstance(value, float):
         return words.short(value)
-    if value == round(value):
+    if value.is_integer():
         return f"{value:,.0f}"
     return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
 

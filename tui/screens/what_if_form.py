@@ -103,4 +103,4 @@ def _hint(one: Candidate, zone: ZoneInfo) -> str:
     last = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%d %b %H:%M}"
     category = f" #{event.category}" if event.category else ""
     name = event.name if len(event.name) > NAME else ""  # the label has cut it
-    return " · ".join(filter(None, (name, f"{start:%d %b %H:%M}–{last} !{event.intensity:g}{category}", one.effect)))
+    return " · ".join(filter(None, (f"{start:%d %b %H:%M}–{last} !{event.intensity:g}{category}", one.effect, name)))
