@@ -137,7 +137,7 @@ def doubts_text(engine: Engine, fields: EventFields, event_id: int | None = None
 def import_form(zone: ZoneInfo) -> FormScreen:
     """Bring in a file of events; closes with the ImportReport."""
     fields = (
-        Field("path", "File", hint="CSV or JSON with name, event_start, event_end, intensity, …; or .ics"),
+        Field("path", "File", hint="CSV or JSON (name, event_start, intensity, …), or .ics"),
         Field("bad", "Wrong rows", "refuse", choices=(("refuse", "store nothing"), ("skip", "skip them"))),
     )
 

@@ -19,6 +19,7 @@ from tui.widgets.keys import BACK
 from tui.widgets.pane import Pane
 
 KEY_WIDTH = 16
+LAST = ("app.focus_next", "app.focus_previous", BACK)  # after what is the place's own
 ON_SCREEN, IN_PANEL, EVERYWHERE = "On this screen", "In this panel", "Everywhere"
 
 
@@ -86,8 +87,9 @@ def _groups(place: Screen[Any], focused: Widget | None) -> list[tuple[str, list[
             actions.setdefault(active.binding.action, []).append(active.binding)
     order = [ON_SCREEN, IN_PANEL, EVERYWHERE]
     for actions in levels.values():
-        if BACK in actions:
-            actions[BACK] = actions.pop(BACK)  # the way out is the last
+        for last in LAST:
+            if last in actions:
+                actions[last] = actions.pop(last)
     return [(level, list(levels[level].values())) for level in order if level in levels]
 
 

@@ -102,5 +102,4 @@ def _hint(one: Candidate, zone: ZoneInfo) -> str:
     start, end = (moment.astimezone(zone) for moment in (event.event_start, event.event_end))
     last = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%d %b %H:%M}"
     category = f" #{event.category}" if event.category else ""
-    name = event.name if len(event.name) > NAME else ""  # the label has cut it
-    return " · ".join(filter(None, (f"{start:%d %b %H:%M}–{last} !{event.intensity:g}{category}", one.effect, name)))
+    return " · ".join(filter(None, (f"{start:%d %b %H:%M}–{last} !{event.intensity:g}{category}", one.effect)))

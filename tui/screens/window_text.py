@@ -82,7 +82,7 @@ def source_parts(
         return []
     age = max(moment - forecast.origin, timedelta())
     parts: Parts = [(f"{forecast.model} {forecast.version}", "")]
-    parts.append((f" from {format_time(forecast.origin, '%a %d %b %H:%M')} · ", "dim"))
+    parts.append((f" from {format_time(forecast.origin, '%a %d %b %H:%M')}, ", "dim"))
     behind = standing is not None and standing.data_until - forecast.origin >= FRESH and bool(standing.so_far.to_come)
     parts.append((f"{duration(age)} old", "warning" if behind else "dim"))
     if behind and standing is not None:

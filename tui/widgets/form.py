@@ -234,10 +234,9 @@ class FormScreen(ModalScreen[Any]):
         try:
             text = await in_thread(preview, engine, self.values)
         except Exception as error:
-            text = self.app.words(error)
-        if not self.is_attached:
-            return
-        self.query_one("#form-preview", Static).update("\n".join(map(printable, text.splitlines())))
+            text = self.app.words(error) if self.dirty else ""  # nobody has typed anything wrong yet
+        for place in self.query("#form-preview").results(Static):  # none in a form that closes
+            place.update("\n".join(map(printable, text.splitlines())))
 
     def _show_keys(self) -> None:
         if self._leaving:
