@@ -55,6 +55,7 @@ PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
 SWITCH_SECONDS = 0.001
 LEISURE_SECONDS = 1.0  # after the first screen has begun to read: time for what the others will need
+MOVING = ("lines", "pane")  # bindings of these move about in a panel: nothing to look up by name
 SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 
@@ -92,13 +93,28 @@ class Console(App[None], inherit_bindings=False):
             Binding(str(i), f"go('{name}')", title, show=False, tooltip=f"Go to {title}", id=f"screen.{name}")
             for i, (name, title) in enumerate(SCREENS.items(), 1)
         ),
-        Binding("minus", "last_view", "Last view", show=False, key_display="-", id="app.last"),
-        Binding("r", "refresh_data", "Read again", show=False, id="app.refresh"),
+        Binding(
+            "minus",
+            "last_view",
+            "Last view",
+            show=False,
+            key_display="-",
+            tooltip="The screen before this",
+            id="app.last",
+        ),
+        Binding("r", "refresh_data", "Read again", show=False, tooltip="Read the database now", id="app.refresh"),
         Binding("ctrl+l", "redraw", "Redraw", show=False, tooltip="Paint everything anew", id="app.redraw"),
-        Binding("ctrl+t", "toggle_theme", "Dark or light", show=False, id="app.theme"),
+        Binding("ctrl+t", "toggle_theme", "Dark or light", show=False, tooltip="The other theme", id="app.theme"),
         Binding("z", "zone", "Time zone", show=False, tooltip="Show times in another zone", id="app.zone"),
         Binding("X", "export", "Export", show=False, tooltip="Write what is shown to a file", id="app.export"),
-        Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="app.palette"),
+        Binding(
+            "colon,ctrl+p",
+            "command_palette",
+            "Commands",
+            key_display=":",
+            tooltip="Find what to do by name",
+            id="app.palette",
+        ),
         Binding(
             "ctrl+z",
             "suspend_process",
@@ -108,7 +124,9 @@ class Console(App[None], inherit_bindings=False):
             tooltip="Back to the shell",
             id="app.suspend",
         ),
-        Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
+        Binding(
+            "question_mark", "help", "Help", key_display="?", tooltip="Keys and words of where you are", id="app.help"
+        ),
         Binding(
             "exclamation_mark",
             "trouble",
@@ -118,8 +136,16 @@ class Console(App[None], inherit_bindings=False):
             tooltip="All that is known of the last error",
             id="app.trouble",
         ),
-        Binding("q", "quit", "Quit", id="app.quit"),
-        Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit.always"),
+        Binding("q", "quit", "Quit", tooltip="Close the console; runs go on", id="app.quit"),
+        Binding(
+            "ctrl+q",
+            "quit",
+            "Quit",
+            show=False,
+            priority=True,
+            tooltip="Close the console; runs go on",
+            id="app.quit.always",
+        ),
         Binding("ctrl+c", "help_quit", show=False, system=True, id="app.interrupt"),
     ]
 
@@ -411,7 +437,7 @@ class Console(App[None], inherit_bindings=False):
             binding = active.binding
             if binding.description and active.enabled and binding.id and binding.id not in seen:
                 seen.add(binding.id)
-                if binding.action != "command_palette":
+                if binding.action != "command_palette" and binding.id.partition(".")[0] not in MOVING:
                     yield SystemCommand(*self._command(binding, active.node))
         launch = getattr(screen, "launch", None)
         if launch is not None and self.engine is not None and not self.read_only:

@@ -230,6 +230,19 @@ def test_the_total_stands_beside_the_plot_with_its_figures() -> None:
         assert figure in shown
 
 
+def test_an_event_near_the_right_end_has_its_name_before_its_mark() -> None:
+    chart = fan(mean=[3] * 48, events=(Event(START + 46 * HOUR, START + 47 * HOUR, "Court hearing"),))
+    assert "Court hearing ◆" in text(render(chart, width=60, height=14))[-1]
+
+
+def test_the_names_of_now_and_of_the_origin_cover_no_edge_of_a_band() -> None:
+    band = Band(0.95, (8.0,) * 48, (9.0,) * 48)
+    chart = fan(mean=[8.5] * 48, bands=(band,), origin=START + 4 * HOUR, now=START + 6 * HOUR)
+    named = [row for row in text(render(chart, width=60, height=14))[1:] if "forecast" in row or "now" in row]
+    assert len(named) == 2
+    assert not set("".join(named)) & set("▁▂▃▄▅▆▇")
+
+
 def test_an_event_shows_its_name_as_text() -> None:
     chart = fan(actual=[1] * 48, events=(Event(START + 5 * HOUR, START + 9 * HOUR, "[red]Earnings\x1b[31m"),))
     assert "◆ [red]Earnings�[31m" in text(render(chart, width=100, height=14))[-1]

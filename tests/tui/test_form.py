@@ -15,7 +15,7 @@ from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError
 from tui.app import Console
 from tui.screens.base import ConsoleScreen
-from tui.widgets.form import Choice, Field, FormScreen, Values
+from tui.widgets.form import PREVIEW_SECONDS, Choice, Field, FormScreen, Values
 
 FIELDS = (
     Field("name", "Name", hint="what people call it"),
@@ -162,3 +162,22 @@ async def test_a_choice_goes_around_its_ends(opened: Opened) -> None:
         assert choice.value == "b"
         await pilot.press("space")
         assert choice.value == "a"
+
+
+async def test_a_form_that_nobody_has_typed_in_complains_of_nothing(opened: Opened) -> None:
+    def refuse(_engine: Engine, values: Values) -> str:
+        raise MuskTrackerError(f"{values['name']!r} is no name")
+
+    async with opened(preview=refuse) as (pilot, form, _):
+        await pilot.pause(2 * PREVIEW_SECONDS)
+        await pilot.app.workers.wait_for_complete()
+        assert str(form.query_one("#form-preview", Static).content) == ""
+        await pilot.press("x")
+        await pilot.pause(2 * PREVIEW_SECONDS)
+        await pilot.app.workers.wait_for_complete()
+        assert "'x' is no name" in str(form.query_one("#form-preview", Static).content)
+
+
+async def test_a_form_with_choices_says_which_keys_choose(opened: Opened) -> None:
+    async with opened() as (_, form, _results):
+        assert "← → choose" in str(form.query_one("#form-keys", Static).content)

@@ -15,16 +15,19 @@ from musktracker.db.migrate import SchemaStatus
 from musktracker.db.queries.schema import DatabaseInfo, TableSize
 from musktracker.db.revisions import Revision
 from tui.app import Console
-from tui.screens import migrations
+from tui.screens import schema_work
 from tui.screens.migrations import MigrationsData, MigrationsScreen, RevisionTable, SizeTable
 from tui.widgets.confirm import Confirm
 from tui.widgets.header import Header
+from tui.widgets.prose import Prose
 
 MakeConsole = Callable[..., Console]
 
 
 def text_of(app: Console, selector: str) -> str:
-    return str(app.screen.query_one(selector, Static).content)
+    widget = app.screen.query_one(selector)
+    assert isinstance(widget, Static | Prose)
+    return str(widget.content) if isinstance(widget, Static) else widget.text
 
 
 def said(app: Console) -> str:
@@ -59,7 +62,7 @@ async def test_migrations_look(
 ) -> None:
     monkeypatch.setattr(MigrationsScreen, "fetch", lambda self, engine: shown_data())
     sql = "── Up ──\nCREATE TABLE runs (\n    id INTEGER NOT NULL\n);\n\n── Down ──\nDROP TABLE runs;"
-    monkeypatch.setattr(migrations, "_detail", lambda settings, revision: f"{revision.docstring}\n\n{sql}")
+    monkeypatch.setattr(schema_work, "detail", lambda settings, revision: f"{revision.docstring}\n\n{sql}")
     app = console(populated)
     async with app.run_test(size=size) as pilot:
         await pilot.press("2")

@@ -92,6 +92,17 @@ async def test_a_narrow_table_leaves_out_what_matters_least(width: int, header: 
         assert seen(table)[0].rstrip() == header
 
 
+async def test_the_titles_stand_over_their_columns_also_beside_a_scroll_mark() -> None:
+    async with Host().run_test(size=(40, 8)) as pilot:
+        table = pilot.app.query_one(Table)
+        table.set_columns((Column("Id", 4, grow=1), Column("Extra", 10), Column("Text", 8)))
+        for count in (3, 20):
+            table.set_records(rows(range(100, 100 + count)))
+            header, first = seen(table)[:2]
+            assert header.index("Text") == first.index("text 100")
+            assert header.index("Extra") == first.index("extra")
+
+
 async def test_an_empty_table_says_so_and_its_keys_do_nothing() -> None:
     async with Host().run_test(size=(40, 8)) as pilot:
         table = pilot.app.query_one(Table)

@@ -86,7 +86,7 @@ def shown_rows(screen: WindowScreen) -> list[str]:
 async def test_it_says_so_far_pace_total_model_and_origin(forecast: Engine, opened: Opened) -> None:
     async with opened((120, 36)) as (_, screen):
         assert "fri-noon  Fri 09 Jan 12:00 – Fri 16 Jan 12:00 EST · 168 h · 22 h 53 min left" in said(screen, "span")
-        assert said(screen, "count") == "So far 420 until Thu 18:07 · pace 2.89/h → 486 · usual 2.66/h"
+        assert said(screen, "count") == "So far 420 until Thu 18:07 UTC · pace 2.89/h → 486 · usual 2.66/h"
         assert said(screen, "total").startswith("Total 486   50% ")
         assert said(screen, "source") == "negative_binomial 1 from Thu 15 Jan 18:00, 7 min old"
         assert "counts every post" in str(screen.query_one("#window-brackets").border_title)

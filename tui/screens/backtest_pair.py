@@ -17,6 +17,7 @@ from textual.widgets import Static
 from musktracker.text import printable
 from tui.screens import backtest_plots as plots
 from tui.screens import backtest_text as words
+from tui.screens import terms
 from tui.screens.base import ConsoleScreen
 from tui.widgets.lines import LineList
 from tui.widgets.plot import Plot
@@ -67,6 +68,7 @@ class BacktestPairScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Two backtests"
     UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_pair.tcss"
+    TERMS = terms.BACKTEST_PAIR
     AUTO_FOCUS = "RecordTable"
     CHANGES = frozenset({"intervals"})
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -19,6 +19,7 @@ from textual.widgets import Static
 from musktracker.text import printable
 from tui.screens import backtest_plots as plots
 from tui.screens import backtest_text as words
+from tui.screens import terms
 from tui.screens.base import ConsoleScreen
 from tui.widgets.lines import LineList
 from tui.widgets.plot import Plot, Points
@@ -85,6 +86,7 @@ class BacktestScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Backtest"
     UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_results.tcss"
+    TERMS = terms.BACKTEST
     AUTO_FOCUS = "ModelTable"
     CHANGES = frozenset({"intervals"})
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -271,7 +273,7 @@ class BacktestScreen(ConsoleScreen):
         which = "the origins that all models have" if self.same_origins else "all origins"
         title.append(printable(stored.name), "bold")
         events = " · events known from the beginning" if stored.retrospective_events else ""
-        return title.append(f" · {span} · {which}{done}{events}")
+        return title.append(f" · {span} · {which} · CRPS, less is better{done}{events}")
 
     def _nothing(self, data: BacktestData) -> str:
         if data.stored is None:

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from musktracker.timeline import iso
+from tui.screens import terms
 from tui.screens.backtest_form import backtest_form, parameters
 from tui.screens.base import ConsoleScreen
 from tui.widgets.live_curve import LiveCurve
@@ -83,6 +84,7 @@ class BacktestsScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Backtests"
     UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtests.tcss"
+    TERMS = terms.BACKTESTS
     AUTO_FOCUS = "BacktestTable"
     CHANGES = frozenset({"new", "resume", "cancel"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide")]  # noqa: RUF012
@@ -92,8 +94,8 @@ class BacktestsScreen(ConsoleScreen):
         Binding("space", "mark", "Mark", tooltip="Mark a backtest, to compare two", id="backtests.mark"),
         Binding("c", "compare", "Compare", tooltip="Compare the marked backtests", id="backtests.compare"),
         Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="backtests.cancel"),
-        Binding("v", "view", "Log", tooltip="The curve of the run, or its log", id="backtests.view"),
-        Binding("escape", "back", "Models", tooltip="Back to the models", id="backtests.back"),
+        Binding("v", "view", "View", tooltip="The curve of the run, or its log", id="backtests.view"),
+        Binding("escape", "back", "Back", tooltip="Back to the models", id="backtests.back"),
     ]
 
     def __init__(self) -> None:

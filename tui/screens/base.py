@@ -13,6 +13,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui.screens.terms import Terms
 from tui.threads import in_thread
 from tui.widgets.header import Header
 from tui.widgets.keys import Keys
@@ -40,9 +41,19 @@ class ConsoleScreen(Screen[None]):
     UNDER: ClassVar[str] = ""  # the title of the screen by number that this one was opened from
     REFRESH_SECONDS: ClassVar[float] = 2.0
     CHANGES: ClassVar[frozenset[str]] = frozenset()  # actions that change something: not in a console that only reads
+    TERMS: ClassVar[Terms] = ()  # the words and marks of the screen, for its help
     AUTO_FOCUS = "*"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False, tooltip="Back to the list, then out of it", id="screen.back"),
+        Binding("tab", "app.focus_next", "Next panel", show=False, tooltip="Go to the next panel", id="screen.next"),
+        Binding(
+            "shift+tab",
+            "app.focus_previous",
+            "Panel before",
+            show=False,
+            tooltip="Go to the panel before",
+            id="screen.previous",
+        ),
     ]
 
     def __init__(self) -> None:

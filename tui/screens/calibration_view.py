@@ -18,6 +18,7 @@ from textual.events import Resize
 
 from musktracker.text import printable
 from tui.screens import calibration_plots as plots
+from tui.screens import terms
 from tui.screens.forecast_text import counting_text, horizon_text
 from tui.screens.running import RunningScreen
 from tui.threads import in_thread
@@ -109,6 +110,7 @@ class CalibrationScreen(RunningScreen):
     TITLE: ClassVar[str] = "Calibration"
     UNDER: ClassVar[str] = "Forecasts"
     CSS_PATH = "calibration_view.tcss"
+    TERMS = terms.CALIBRATION
     AUTO_FOCUS = "ScoreTable"
     KINDS = ("score",)
     CHANGES: ClassVar[frozenset[str]] = frozenset({"score", "cancel"})

@@ -33,10 +33,10 @@ def event_form(
     where = f"{zone.key} time, or with an offset: 2026-01-31 18:00Z"
     values = _values_of(event or like, zone)
     fields = (
-        Field("name", "Name", values["name"]),
+        Field("name", "Name", values["name"], "such as: Starship flight 12"),
         Field("category", "Category", values["category"], known),
         Field("event_start", "Start", values["event_start"], where),
-        Field("event_end", "End", values["event_end"], "empty: a point in time"),
+        Field("event_end", "End", values["event_end"], "empty: a point in time; otherwise as the start"),
         Field("intensity", "Intensity", values["intensity"], "0 to 1, or slight, medium, strong, extreme"),
         Field("description", "Description", values["description"], "may be empty"),
     )
@@ -137,7 +137,7 @@ def doubts_text(engine: Engine, fields: EventFields, event_id: int | None = None
 def import_form(zone: ZoneInfo) -> FormScreen:
     """Bring in a file of events; closes with the ImportReport."""
     fields = (
-        Field("path", "File", hint="CSV or JSON with name, event_start, event_end, intensity, …; or .ics"),
+        Field("path", "File", hint="CSV or JSON (name, event_start, intensity, …), or .ics"),
         Field("bad", "Wrong rows", "refuse", choices=(("refuse", "store nothing"), ("skip", "skip them"))),
     )
 

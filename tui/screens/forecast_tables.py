@@ -29,7 +29,7 @@ HOURS = (
     Column("50%", 6, right=True),
     Column("80%", 6, right=True),
     Column("95%", 6, right=True),
-    Column("Actual", 6, right=True),
+    Column("Happened", 8, right=True),
 )
 
 

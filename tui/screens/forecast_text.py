@@ -79,10 +79,10 @@ def page(
     lines += [f"{'Warning':<12} {warning}" for warning in head.warnings]
     lines += ["", "Quantiles of the total"]
     lines += [f"{probability:>10.1%}  {count:>10,.0f}" for probability, count in head.quantiles]
-    lines += ["", f"{'Hour':<18}{'mean':>7}{'50%':>9}{'80%':>9}{'95%':>9}{'actual':>8}"]
+    lines += ["", f"{'Hour':<18}{'mean':>7}{'50%':>9}{'80%':>9}{'95%':>9}{'happened':>10}"]
     for hour in hours:
         when, mean, *rest = hour_cells(hour, format_time)
-        lines.append(f"{when:<18}{mean:>7}{rest[0]:>9}{rest[1]:>9}{rest[2]:>9}{rest[3]:>8}")
+        lines.append(f"{when:<18}{mean:>7}{rest[0]:>9}{rest[1]:>9}{rest[2]:>9}{rest[3]:>10}")
     return "\n".join(lines)
 
 

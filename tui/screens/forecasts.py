@@ -15,6 +15,7 @@ from textual.containers import Horizontal, Vertical
 from musktracker.timeline import HOUR, Span, floor_hour, iso
 from tui.copying import copy
 from tui.screens import forecast_text as words
+from tui.screens import terms
 from tui.screens.chart_events import read_events
 from tui.screens.forecast_form import forecast_form, parameters
 from tui.screens.forecast_tables import ForecastTable, HourTable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 HISTORY = timedelta(days=28)
+ROOMY = 100  # columns from which on it is told in full which posts count
 NOTHING = """No forecast yet
 
 n makes one from the newest counts by the champion.
@@ -77,6 +79,7 @@ class ForecastsScreen(RunningScreen):
 
     TITLE: ClassVar[str] = "Forecasts"
     CSS_PATH = "forecasts.tcss"
+    TERMS = terms.FORECASTS
     AUTO_FOCUS = "ForecastTable"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]  # noqa: RUF012
     KINDS = ("forecast", "score")
@@ -327,6 +330,11 @@ class ForecastsScreen(RunningScreen):
         chart.set_fan(made, view=view, keep=which == self._shown_fan)
         self._shown_fan = which
 
+    def on_resize(self) -> None:
+        """Another width has room for other words."""
+        if self._data is not None:
+            self._show_words(self._data)
+
     def _show_words(self, data: ForecastsData) -> None:
         chosen = data.chosen
         self.query_one("#forecast-total", TonedLine).set_parts(words.total_parts(chosen.head) if chosen else [])
@@ -343,9 +351,10 @@ class ForecastsScreen(RunningScreen):
 
     def _source_parts(self, data: ForecastsData, head: ForecastHead) -> Parts:
         when = self.app.format_time(head.origin, "%a %d %b %H:%M")
+        counting = words.counting_text(head.counting) if self.size.width >= ROOMY else f"counting {head.counting}"
         parts = [
             (f"{head.model} {head.version}", ""),
-            (f" from {when}, {words.horizon_text(head.horizon)} ahead · {words.counting_text(head.counting)}", "dim"),
+            (f" from {when}, {words.horizon_text(head.horizon)} ahead · {counting}", "dim"),
         ]
         if head.counting != data.counting:
             parts.append((f" · not comparable: the database now counts {data.counting!r}", "warning"))

@@ -25,7 +25,7 @@ def import_form() -> FormScreen:
     return FormScreen(
         "Import posts",
         [
-            Field("path", "File", hint="CSV, JSON, JSONL (gzip, zip), tweets.js, or a list of ids"),
+            Field("path", "File", hint="such as ~/posts.csv.gz; CSV, JSON, JSONL, zip, tweets.js"),
             Field("source", "Source", SOURCE, "the name under which it counts as observed"),
             Field("strict", "Bad rows", "skip", choices=(("skip", "skip and list"), ("strict", "stop at the first"))),
         ],

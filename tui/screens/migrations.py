@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,21 +16,19 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from musktracker.config import Settings
-from musktracker.errors import MuskTrackerError
 from musktracker.text import printable
 from tui.copying import copy
+from tui.screens import schema_work as work
+from tui.screens import terms
 from tui.screens.base import ConsoleScreen
 from tui.sizes import shown_bytes
 from tui.threads import in_thread
 from tui.widgets.confirm import Confirm
 from tui.widgets.lines import LineList
-from tui.widgets.pane import Pane
+from tui.widgets.prose import Prose
 from tui.widgets.record_table import Cell, Column, RecordTable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Engine
 
     from musktracker.db.migrate import Loss, SchemaStatus, Step, UpgradeReport
@@ -40,6 +36,7 @@ if TYPE_CHECKING:
     from musktracker.db.revisions import Revision
 
 QUIET = "$text-muted"
+SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class RevisionTable(RecordTable["Revision"]):
     """The steps of the schema, the newest first."""
 
     def __init__(self) -> None:
-        columns = (Column("", 1), Column("Step", 4), Column("Title", 16, grow=1), Column("State", 7, rank=1))
+        columns = (Column("", 1), Column("Step", 4), Column("Title", 32, grow=1), Column("State", 7, rank=1))
         key = attrgetter("revision")
         super().__init__(columns, _revision_cells, key, empty="No migrations", memory="migrations")
 
@@ -80,6 +77,7 @@ class MigrationsScreen(ConsoleScreen):
 
     TITLE: ClassVar[str] = "Migrations"
     CSS_PATH = "migrations.tcss"
+    TERMS = terms.MIGRATIONS
     AUTO_FOCUS = "RevisionTable"
     CHANGES = frozenset({"apply", "dry_run", "revert", "backup"})
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
@@ -108,8 +106,8 @@ class MigrationsScreen(ConsoleScreen):
                 yield RevisionTable()
             with Vertical(id="sizes"):
                 yield SizeTable()
-        with Pane(id="step"):
-            yield Static(id="step-text", markup=False)
+        with Vertical(id="step"):
+            yield Prose(id="step-text")
 
     def on_mount(self) -> None:
         """Name the frames."""
@@ -127,7 +125,7 @@ class MigrationsScreen(ConsoleScreen):
             schema.info(engine),
             tuple(schema.tables(engine)),
             tuple(schema.lock_holders(engine)),
-            _backups(engine),
+            work.backups(engine),
         )
 
     def show(self, data: MigrationsData) -> None:
@@ -156,7 +154,7 @@ class MigrationsScreen(ConsoleScreen):
         """Go up to the step under the cursor; a SQLite database that holds rows is copied first, and x goes back."""
         revision = self._selected()
         if revision is not None:
-            move = partial(_move, direction="upgrade", revision=revision.revision, on_step=self._stepped)
+            move = partial(work.move, direction="upgrade", revision=revision.revision, on_step=self._stepped)
             self._do(f"Applying up to {revision.revision}…", move, self._moved)
 
     def action_dry_run(self) -> None:
@@ -164,7 +162,7 @@ class MigrationsScreen(ConsoleScreen):
         revision = self._selected()
         if revision is not None:
             words = f"Trying the steps up to {revision.revision}, keeping nothing…"
-            self._do(words, partial(_dry_run, self.app.settings, revision), partial(self._set_step, revision))
+            self._do(words, partial(work.dry_run, self.app.settings, revision), self._set_step)
 
     def action_revert(self) -> None:
         """Take back the step under the cursor and those above it, after what will be lost is named and typed."""
@@ -175,11 +173,11 @@ class MigrationsScreen(ConsoleScreen):
     def action_verify(self) -> None:
         """Check integrity and drift."""
         if not self._busy:
-            self._do("Verifying…", _verify, self._verified)
+            self._do("Verifying…", work.verify, self._verified)
 
     def action_backup(self) -> None:
         """Copy the database."""
-        self._do("Copying…", _backup, lambda path: self.notify(f"Copied to {path}", markup=False, timeout=8))
+        self._do("Copying…", work.backup, lambda path: self.notify(f"Copied to {path}", markup=False, timeout=8))
 
     def action_copy(self) -> None:
         """Copy what the detail pane shows."""
@@ -191,34 +189,37 @@ class MigrationsScreen(ConsoleScreen):
     @on(LineList.Moved, "RevisionTable")
     def _step_moved(self) -> None:
         self.refresh_bindings()
+        self.run_worker(self._show_settled(), group="settle", exclusive=True)
+
+    async def _show_settled(self) -> None:
+        await asyncio.sleep(SETTLE_SECONDS)
         revision = self._selected()
         if revision is not None:
-            hint = f"{_about(revision)}\n\n── enter shows its SQL ──"
-            self._set_step(revision, self._details.get(revision.revision, hint))
+            hint = f"{work.about(revision)}\n\n── enter shows its SQL ──"
+            self._set_step(self._details.get(revision.revision, hint))
 
     @on(RecordTable.Opened, "RevisionTable")
     def _read_step(self) -> None:
-        self.query_one("#step").focus()
+        self.query_one(Prose).focus()
         revision = self._selected()
-        if revision is not None and revision.revision not in self._details:
+        if revision is not None and revision.revision in self._details:
+            self._set_step(self._details[revision.revision])
+        elif revision is not None:
             self.run_worker(self._show_sql(revision), group="step", exclusive=True)
 
     async def _show_sql(self, revision: Revision) -> None:
-        self._set_step(revision, f"{_about(revision)}\n\n── Working out its SQL… ──")
+        self._set_step(f"{work.about(revision)}\n\n── Working out its SQL… ──")
         try:
-            text = await in_thread(_detail, self.app.settings, revision)
+            text = await in_thread(work.detail, self.app.settings, revision)
         except Exception as error:
-            text = f"{_about(revision)}\n\nIts SQL cannot be shown: {self.app.words(error)}"
+            text = f"{work.about(revision)}\n\nIts SQL cannot be shown: {self.app.words(error)}"
         else:
             self._details[revision.revision] = text
         if self._selected() == revision:
-            self._set_step(revision, text)
+            self._set_step(text)
 
-    def _set_step(self, revision: Revision, text: str) -> None:
-        pane = self.query_one("#step", Pane)
-        pane.border_title = f"Step {revision.revision}"
-        self.query_one("#step-text", Static).update(_coloured(text))
-        pane.scroll_home(animate=False)
+    def _set_step(self, text: str) -> None:
+        self.query_one(Prose).set_text(text)
 
     async def _ask_to_revert(self, revision: Revision) -> None:
         engine = self.app.engine
@@ -226,7 +227,7 @@ class MigrationsScreen(ConsoleScreen):
             return
         target = revision.down_revision or "base"
         try:
-            lost = await in_thread(_losses, engine, target)
+            lost = await in_thread(work.losses, engine, target)
         except Exception as error:
             self.app.complain(error)
             return
@@ -237,7 +238,7 @@ class MigrationsScreen(ConsoleScreen):
         self.app.push_screen(question, lambda yes: self._downgrade(target) if yes else None)
 
     def _downgrade(self, target: str) -> None:
-        move = partial(_move, direction="downgrade", revision=target, on_step=self._stepped)
+        move = partial(work.move, direction="downgrade", revision=target, on_step=self._stepped)
         self._do(f"Reverting to {target}…", move, self._moved)
 
     def _stepped(self, step: Step) -> None:
@@ -325,91 +326,10 @@ def _size_cells(table: TableSize) -> tuple[Cell, ...]:
     return (table.name, f"{table.rows:,}", (size, "dim"))
 
 
-def _coloured(text: str) -> Content:
-    lines = []
-    for line in text.splitlines():
-        heading = line.startswith("── ")
-        lines.append(Content.styled(printable(line), "bold $accent") if heading else Content(printable(line)))
-    return Content("\n").join(lines)
-
-
-def _detail(settings: Settings, revision: Revision) -> str:
-    up, down = (_said_by(settings, "sql", revision.revision, *more) for more in ((), ("--down",)))
-    return f"{_about(revision)}\n\n── Up ──\n{_dense(up)}\n\n── Down ──\n{_dense(down)}"
-
-
-def _dry_run(settings: Settings, revision: Revision, _engine: Engine) -> str:
-    timed = _said_by(settings, "up", "--dry-run", "--revision", revision.revision)
-    return f"── Dry run up to {revision.revision} ──\n{timed}"
-
-
-def _said_by(settings: Settings, *arguments: str) -> str:
-    """What the command line says of migrations: this process stays small without Alembic in it."""
-    done = subprocess.run(
-        [sys.executable, "-m", "musktracker.cli.main", "migrate", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-        cwd=settings.data_dir,
-        env={**os.environ, **settings.environment()},
-    )
-    if done.returncode:
-        raise MuskTrackerError(done.stderr.strip().removeprefix("musktracker: ") or "musktracker migrate failed")
-    return done.stdout
-
-
-def _about(revision: Revision) -> str:
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in revision.docstring.split("\n\n"))
-
-
-def _dense(sql: str) -> str:
-    return "\n".join(line.rstrip() for line in sql.expandtabs(4).splitlines() if line.strip()) or "Nothing to run"
-
-
-def _losses(engine: Engine, target: str) -> list[Loss]:
-    from musktracker.db import migrate
-
-    return migrate.losses(engine, target)
-
-
 def _loss_line(loss: Loss) -> str:
     what = f"table {loss.table}" if loss.column is None else f"column {loss.table}.{loss.column}"
     kept = "empty" if not loss.rows else _count(loss.rows, "row" if loss.column is None else "value")
     return f"– {what}: {kept}"
-
-
-def _move(engine: Engine, *, direction: str, revision: str, on_step: Callable[[Step], None]) -> UpgradeReport:
-    from musktracker.db import migrate
-
-    go = migrate.upgrade if direction == "upgrade" else migrate.downgrade
-    return go(engine, revision, on_step=on_step)
-
-
-def _verify(engine: Engine) -> tuple[str, bool]:
-    from musktracker.db import migrate
-    from musktracker.db.queries import schema
-
-    faults, drift = schema.integrity(engine), migrate.check(engine)
-    if not faults and not drift:
-        return "Integrity is sound, and the schema is what this program expects", True
-    return "; ".join([*faults, *drift]), False
-
-
-def _backup(engine: Engine) -> Path:
-    from musktracker.db import migrate
-
-    return migrate.backup(engine)
-
-
-def _backups(engine: Engine) -> tuple[str, ...]:
-    from musktracker.db.engines import is_sqlite, sqlite_path
-
-    if not is_sqlite(engine):
-        return ()
-    path = sqlite_path(engine)
-    return tuple(sorted((found.name for found in path.parent.glob(f"{path.stem}.*.backup.db")), reverse=True))
 
 
 def _count(n: int, noun: str) -> str:

@@ -17,6 +17,7 @@ from textual.widgets import Static
 from musktracker.text import printable
 from tui.screens import model_text as words
 from tui.screens import promote_form as promotion
+from tui.screens import terms
 from tui.screens.base import ConsoleScreen
 from tui.screens.train_form import DEFAULT, parameters, train_form
 from tui.widgets.lines import LineList
@@ -100,6 +101,7 @@ class ModelsScreen(ConsoleScreen):
 
     TITLE: ClassVar[str] = "Models"
     CSS_PATH = "models.tcss"
+    TERMS = terms.MODELS
     AUTO_FOCUS = "VersionTable"
     CHANGES = frozenset({"train", "promote", "rollback", "cancel"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide"), (150, "-widest")]  # noqa: RUF012
@@ -110,7 +112,7 @@ class ModelsScreen(ConsoleScreen):
         Binding("b", "backtests", "Backtests", tooltip="Stored backtests, and new ones", id="models.backtests"),
         Binding("space", "mark", "Mark", tooltip="Mark a version, to see two side by side", id="models.mark"),
         Binding("c", "compare", "Compare", tooltip="The marked versions side by side", id="models.compare"),
-        Binding("v", "view", "Curve", tooltip="The log of the training, or its curve", id="models.view"),
+        Binding("v", "view", "View", tooltip="The log of the training, or its curve", id="models.view"),
         Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="models.cancel"),
     ]
 

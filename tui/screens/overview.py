@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tui.screens import overview_text
+from tui.screens import overview_text, terms
 from tui.screens.base import ConsoleScreen
 from tui.screens.first_run import FirstRun
 from tui.screens.overview_text import QUIET
@@ -62,6 +62,7 @@ class OverviewScreen(ConsoleScreen):
 
     TITLE: ClassVar[str] = "Overview"
     CSS_PATH = "overview.tcss"
+    TERMS = terms.OVERVIEW
     AUTO_FOCUS = "RunTable"
     CHANGES = frozenset({"next_step", "acknowledge", "import", "demo", "update", "score"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (WIDEST, "-widest")]  # noqa: RUF012
@@ -140,7 +141,9 @@ class OverviewScreen(ConsoleScreen):
             return empty
         if action == "week":
             return self._data is not None and not empty and not self._side_by_side
-        if action in ("next_step", "update", "score"):
+        if action == "next_step" and self._data is not None and not empty:
+            return True if self._data.overview.next_step is not None else None
+        if action in ("update", "score", "next_step"):
             return self._data is not None and not empty
         if action == "acknowledge":
             return bool(self._data and self._data.alerts) and not empty

@@ -63,13 +63,13 @@ def forecast_text(overview: Overview, moment: datetime, format_time: FormatTime)
         Content.styled(f"from {format_time(forecast.origin, '%m-%d %H:%M')}, {age(moment - forecast.origin)}", QUIET),
         _figure(f"Next {_horizon(forecast.horizon_hours)}", f"{forecast.total:,.0f}", "posts expected", "$accent"),
     ]
-    if forecast.so_far is not None:
-        earlier = forecast.so_far.origin != forecast.origin
-        lines.append(_so_far_line(forecast.so_far, format_time, earlier=earlier))
     for share in (0.5, 0.8, 0.95):
         interval = forecast.interval(share)
         if interval is not None:
             lines.append(_figure(f"{share:.0%}", f"{interval[0]:,.0f}", f"to {interval[1]:,.0f}"))
+    if forecast.so_far is not None:
+        earlier = forecast.so_far.origin != forecast.origin
+        lines.append(_so_far_line(forecast.so_far, format_time, earlier=earlier))
     if not is_champion and overview.champion is not None:
         lines.append(Content.styled(printable(f"champion is {' '.join(overview.champion)}"), QUIET))
     lines += [Content.styled(f"! {printable(warning)}", "$warning") for warning in forecast.warnings]

@@ -29,11 +29,16 @@ LOCAL = "%a %d %b %H:%M %Z"
 def train_form(zone: ZoneInfo, data_until: datetime | None, model: str = DEFAULT) -> FormScreen:
     """Ask for a model, its hyperparameters and the data; closes with the values."""
     until = "nothing is counted yet" if data_until is None else f"counted until {data_until.astimezone(zone):{LOCAL}}"
-    windows = ", ".join(f"{days} ({label(name)})" for name, days in MODELS.items() if days)
+    windows = [days for days in MODELS.values() if days]
     fields = (
         Field("model", "Model", model, choices=tuple((name, label(name)) for name in MODELS)),
-        Field("window_days", "Window, days", "", f"empty: {windows}"),
-        Field("others", "Others", "", "such as harmonics=3 features=lag_1h,hour_of_day"),
+        Field(
+            "window_days",
+            "Window, days",
+            "",
+            f"such as 180; empty: the model's own, {min(windows)} to {max(windows)}",
+        ),
+        Field("others", "Parameters", "", "such as harmonics=3 features=lag_1h,hour_of_day"),
         Field("until", "Data until", "", f"empty: all; {until}"),
         Field("origins", "Backtest", "20", "origins at which it is tried on what followed"),
         Field("seed", "Seed", "1", "of the backtest's paths"),

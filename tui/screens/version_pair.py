@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from tui.copying import copy
 from tui.screens import model_text as words
+from tui.screens import terms
 from tui.screens.base import ConsoleScreen
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.text_page import TextPage
@@ -56,6 +57,7 @@ class VersionPairScreen(ConsoleScreen):
     TITLE: ClassVar[str] = "Two versions"
     UNDER: ClassVar[str] = "Models"
     AUTO_FOCUS = "RecordTable"
+    TERMS = terms.VERSIONS
     CSS_PATH = "version_pair.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "differences", "Differences", tooltip="Only what differs, or everything", id="versions.differ"),
@@ -201,6 +203,8 @@ def _value(value: Any) -> str:
     """As elsewhere, but with what two numbers may differ in."""
     if not isinstance(value, float):
         return words.short(value)
+    if value.is_integer():
+        return f"{value:,.0f}"
     return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 

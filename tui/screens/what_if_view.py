@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from musktracker.timeline import Span, floor_hour
+from tui.screens import terms
 from tui.screens import what_if_text as words
 from tui.screens.chart_events import effect_text
 from tui.screens.forecast_text import DASH
@@ -84,6 +85,7 @@ class WhatIfScreen(RunningScreen):
     TITLE: ClassVar[str] = "What if"
     UNDER: ClassVar[str] = "Forecasts"
     CSS_PATH = "what_if_view.tcss"
+    TERMS = terms.WHAT_IF
     AUTO_FOCUS = "DayTable"
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     KINDS = ("what_if",)

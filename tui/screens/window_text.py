@@ -40,7 +40,7 @@ def count_parts(standing: Standing | None, span: Span, format_time: Callable[...
     found = standing.so_far
     least = "at least " if found.missed else ""
     parts: Parts = [("So far ", "dim"), (f"{least}{found.count:,}", "strong")]
-    parts.append((f" until {format_time(found.until, '%a %H:%M')}", "dim"))
+    parts.append((f" until {format_time(found.until, '%a %H:%M %Z')}", "dim"))
     pace = found.pace(span)
     if pace is not None:
         parts += [(" · pace ", "dim"), (f"{pace.per_hour:.2f}/h", "")]

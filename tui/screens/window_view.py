@@ -17,6 +17,7 @@ from textual.widget import Widget
 from musktracker.brackets import Bracket
 from musktracker.market_windows import PRESETS
 from musktracker.timeline import Span
+from tui.screens import terms
 from tui.screens import window_text as words
 from tui.screens.chart_events import read_events
 from tui.screens.forecast_text import counting_text
@@ -79,15 +80,18 @@ class WindowScreen(RunningScreen):
     TITLE: ClassVar[str] = "Windows"
     UNDER: ClassVar[str] = "Forecasts"
     CSS_PATH = "window_view.tcss"
+    TERMS = terms.WINDOWS
     AUTO_FOCUS = "BracketBars"
     KINDS = ("window",)
     CHANGES: ClassVar[frozenset[str]] = frozenset({"forecast", "auto", "cancel"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "forecast", "Forecast", tooltip="Forecast this window from what is counted", id="window.new"),
-        Binding("w", "next", "Next", tooltip="The next kind of window", id="window.next"),
+        Binding(
+            "w", "next", "Kind", tooltip="The next kind of window: fri-noon, tue-noon, 48h, month", id="window.next"
+        ),
         Binding("e", "edit", "Edit", tooltip="Choose window, brackets, model; or your own window", id="window.edit"),
         Binding("v", "view", "View", tooltip="Brackets, total over time, bracket over time", id="window.view"),
-        Binding("f", "following", "After", tooltip="The window after this one, or this one", id="window.following"),
+        Binding("f", "following", "Next", tooltip="The window after this one, or this one", id="window.following"),
         Binding("a", "auto", "Auto", tooltip="Forecast anew after each counted hour, or not", id="window.auto"),
         Binding("c", "chart", "Chart", show=False, tooltip="Go to the chart, or back", id="window.chart"),
         Binding("escape", "back", "Back", tooltip="Back to the forecasts", id="window.back"),
@@ -309,6 +313,7 @@ class WindowScreen(RunningScreen):
         if not _in_view(chart):
             return
         title = "Chance of a bracket" if bracket is None else f"Chance of {bracket}, by when it was forecast"
+        title += f" · times in {self.app.zone.key}"
         self.query_one("#window-chance-chart").border_title = title
         if bracket is None or not data.forecasts:
             chart.set_fan(None)

@@ -115,12 +115,19 @@ def events(scene: Scene) -> list[Segment]:
         if end >= 0 and start < place.width
     ]
     following = [*(max(start, 0) for start, _, _ in shown), place.width][1:]
+    free = 0  # the column after what is written already
     for (start, end, event), limit in zip(shown, following, strict=False):
         first = max(start, 0)
         for x in range(first, min(max(end, first) + 1, place.width)):
             text[x], pairs[x] = " ", (None, colours.event_ground)
-        for x, char in enumerate(_label(scene, event, max(limit - first, 1)), first):
+        label = _label(scene, event, max(limit - first, 1))
+        begin = first
+        whole = _label(scene, event, place.width, after=True)
+        if len(whole) > limit - first and len(whole) <= first + 1 - free:
+            label, begin = whole, first + 1 - len(whole)
+        for x, char in enumerate(label, begin):
             text[x], pairs[x] = char, (colours.event, pairs[x][1])
+        free = begin + len(label) + 1
     return scene.fitted([], place.left) + segments(text, pairs) + scene.fitted([], place.right)
 
 
@@ -166,9 +173,10 @@ def _total_labels(scene: Scene) -> dict[int, tuple[str, str | None]]:
     return labels
 
 
-def _label(scene: Scene, event: Event, room: int) -> list[str]:
-    """A mark and a name as cells, a wide character followed by an empty one; at most `room` of them."""
-    text = f"{scene.marks.event} {scene.plain(event.name)}" if room > 3 else scene.marks.event
+def _label(scene: Scene, event: Event, room: int, *, after: bool = False) -> list[str]:
+    """A mark and a name (the mark `after` it) as cells, a wide character followed by an empty one; at most `room`."""
+    parts = [scene.marks.event, *([scene.plain(event.name)] if room > 3 else [])]
+    text = " ".join(reversed(parts) if after else parts)
     if cell_len(text) > room:
         text = set_cell_size(text, room - 1) + ("~" if scene.mode.glyphs == "ascii" else "…")
     cells: list[str] = []

@@ -34,6 +34,7 @@ from tui.widgets.plot_palette import Mode, Palette, palette
 
 DASH = 4  # dot columns of a dash, and of the gap after it
 BandRows = list[tuple[int, ...]]
+Upright = tuple[int, str, str | None, str]  # column, character, colour, name
 
 
 def render(
@@ -76,8 +77,10 @@ def _plot(scene: Scene) -> list[list[Segment]]:
     ticks = scene.value_ticks()
     over: list[Cells] = [{} for _ in bands]
     _draw_grid(scene, over, bands, ticks)
-    _draw_moments(scene, over)
+    uprights = _uprights(scene)
+    _draw_uprights(over, uprights)
     _draw_lines(scene, over)
+    _name_uprights(scene, over, bands, uprights)
     total = margins.total(scene)
     chars, pairs, grounds = cell_table(scene.colours.bands, scene.mode)
     rows = []
@@ -115,21 +118,38 @@ def _draw_grid(scene: Scene, over: list[Cells], bands: BandRows, ticks: dict[int
                 row[x] = (marks.grid if y in ticks else marks.faint, grid[ground(code)])
 
 
-def _draw_moments(scene: Scene, over: list[Cells]) -> None:
-    fan, colours, width = scene.fan, scene.colours, scene.place.width
-    upright: list[tuple[int, str, str | None, str]] = []
+def _uprights(scene: Scene) -> list[Upright]:
+    """Now, and where the forecast begins, where they are in view."""
+    fan, colours = scene.fan, scene.colours
+    found: list[Upright] = []
     if fan.now is not None and fan.now != fan.origin:
-        upright.append((scene.column(fan.position(fan.now)), scene.marks.now, colours.now, "now"))
+        found.append((scene.column(fan.position(fan.now)), scene.marks.now, colours.now, "now"))
     if fan.origin is not None:
-        upright.append((scene.column(fan.position(fan.origin)), scene.marks.vertical, colours.origin, "forecast"))
-    for x, char, colour, _ in upright:
-        if 0 <= x < width:
-            for row in over:
-                row[x] = (char, colour)
-    for line, (x, _, colour, words) in enumerate(reversed(upright)):
-        if 0 <= x < width and line < len(over):
-            fits = x + 2 + len(words) <= width
-            place_text(over[line], x + 2 if fits else x - 1 - len(words), words, colour, width)
+        found.append((scene.column(fan.position(fan.origin)), scene.marks.vertical, colours.origin, "forecast"))
+    return [upright for upright in found if 0 <= upright[0] < scene.place.width]
+
+
+def _draw_uprights(over: list[Cells], uprights: list[Upright]) -> None:
+    for x, char, colour, _ in uprights:
+        for row in over:
+            row[x] = (char, colour)
+
+
+def _name_uprights(scene: Scene, over: list[Cells], bands: BandRows, uprights: list[Upright]) -> None:
+    """Each name in the highest row where it covers no line and no edge of a band; at the top where there is none."""
+    width, grid = scene.place.width, (scene.marks.grid, scene.marks.faint)
+    named: set[int] = set()
+    for line, (x, _, colour, words) in enumerate(reversed(uprights)):
+        start = x + 2 if x + 2 + len(words) <= width else x - 1 - len(words)
+        cells = range(max(start, 0), min(start + len(words), width))
+        rows = [y for y in range(len(over)) if y not in named]
+        free = (
+            y for y in rows if all((x not in over[y] or over[y][x][0] in grid) and not bands[y][x] & 7 for x in cells)
+        )
+        y = next(free, line)
+        if y < len(over):
+            named.add(y)
+            place_text(over[y], start, words, colour, width)
 
 
 def _draw_lines(scene: Scene, over: list[Cells]) -> None:

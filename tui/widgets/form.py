@@ -62,7 +62,7 @@ class FormScreen(ModalScreen[Any]):
         & .form-row { height: 2; }
         & .form-line { height: 1; }
         & .form-label { width: 14; color: $text-muted; }
-        & .form-note { height: 1; margin-left: 14; color: $text-muted; }
+        & .form-note { height: 1; margin-left: 14; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
         & .form-note.-wrong { color: $error; }
         & Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
         & Input:focus { background: $block-cursor-blurred-background; }
@@ -234,10 +234,9 @@ class FormScreen(ModalScreen[Any]):
         try:
             text = await in_thread(preview, engine, self.values)
         except Exception as error:
-            text = self.app.words(error)
-        if not self.is_attached:
-            return
-        self.query_one("#form-preview", Static).update("\n".join(map(printable, text.splitlines())))
+            text = self.app.words(error) if self.dirty else ""  # nobody has typed anything wrong yet
+        for place in self.query("#form-preview").results(Static):  # none in a form that closes
+            place.update("\n".join(map(printable, text.splitlines())))
 
     def _show_keys(self) -> None:
         if self._leaving:
@@ -245,7 +244,8 @@ class FormScreen(ModalScreen[Any]):
         elif self._saving:
             text = "one moment…"
         else:
-            text = f"enter {self._submit_word}   tab next field   esc leave"
+            pick = "   ← → choose" if any(field.choices for field in self._fields) else ""
+            text = f"enter {self._submit_word}   tab next field{pick}   esc leave"
         self.query_one("#form-keys", Static).update(text)
 
     def _trouble(self, text: str) -> None:

@@ -12,10 +12,15 @@ from textual.widget import Widget
 KEY = "bold $footer-key-foreground"
 TEXT = "$footer-description-foreground"
 DIMMED = "$text-faint"
+BACK = "back"
 
 
 class Keys(Widget):
-    """Each key that is worth a place. Where there is no room, the console's own stay, and dots stand for the rest."""
+    """Each key that is worth a place; the way back is the last of the place's own.
+
+    Where there is no room, the console's own and the way back stay, and dots stand for the rest; what cannot be done
+    now goes first.
+    """
 
     DEFAULT_CSS = "Keys { dock: bottom; height: 1; padding: 0 1; background: $footer-background; }"
 
@@ -44,14 +49,14 @@ class Keys(Widget):
         for active in self.screen.active_bindings.values():
             if active.binding.show and active.binding.description:
                 shown.setdefault(active.binding.action, active)
-        here = [self._key(active) for active in shown.values() if active.node is not self.app]
-        everywhere = [self._key(active) for active in shown.values() if active.node is self.app]
-        room = self.content_size.width
-        rest: list[Content] = []
-        while here and _width([*here, *rest, *everywhere]) > room:
-            here.pop()
-            rest = [Content.styled("…", TEXT)]
-        return Content("  ").join([*here, *rest, *everywhere])
+        here = [active for active in shown.values() if active.node is not self.app and active.binding.action != BACK]
+        stay = [self._key(active) for active in shown.values() if active.binding.action == BACK]
+        stay += [self._key(active) for active in shown.values() if active.node is self.app]
+        keys = [self._key(active) for active in here]
+        while here and _width([*keys, *stay]) > self.content_size.width:
+            here.remove(next((active for active in here if not active.enabled), here[-1]))
+            keys = [*map(self._key, here), Content.styled("…", TEXT)]
+        return Content("  ").join([*keys, *stay])
 
     def _key(self, active: ActiveBinding) -> Content:
         key = self.app.get_key_display(active.binding)

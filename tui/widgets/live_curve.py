@@ -81,7 +81,8 @@ class LiveCurve(Vertical):
         of, score = self._told.get(self.model, (0, ""))
         title = "Curve"
         if scores:
-            parts = (self.model, _mean_text(scores), f"{len(scores):,} of {of:,} origins", SCORES.get(score, score))
+            origins = f"{len(scores):,} of {of:,} origins"
+            parts = (f"{SCORES.get(score, score)}, {self.model}", f"line: {_mean_text(scores)}", f"dots: {origins}")
             title = " · ".join(map(printable, parts))
         self.query_one("#curve-title", Static).update(title)
         draw = partial(draw_curve, scores=scores, of=of) if scores else None

@@ -26,7 +26,7 @@ class TextPage(ModalScreen[None]):
     TextPage {
         align: center middle;
         background: $background 60%;
-        & > VerticalScroll { width: 90%; max-width: 110; height: auto; max-height: 90%; padding: 0 1;
+        & > VerticalScroll { width: 100%; max-width: 110; height: auto; max-height: 90%; padding: 0 1;
             background: $surface; border: round $border; border-title-color: $foreground;
             border-subtitle-color: $text-muted; scrollbar-size-vertical: 1; }
         & Static { height: auto; }
@@ -47,7 +47,7 @@ class TextPage(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll() as page:
             page.border_title = Text(self._title)
-            page.border_subtitle = "esc close   y copy"
+            page.border_subtitle = "j k scroll   y copy   esc close"
             yield Static(Text(self._text))
 
     def action_scroll(self, by: int) -> None:
