@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from musktracker.text import counted
 from tui.exporting import Part, write_file
 from tui.widgets.form import Field, FormScreen, Values
 
@@ -29,7 +30,7 @@ def export_form(name: str, parts: Sequence[Part], screen: str, directory: Path) 
         path, part = _path(values), chosen(values)
         what = "the whole screen" if part is None else part.title
         if part is not None and values["form"] != ALONE[0]:
-            what += f": {len(part.exported.rows):,} rows"
+            what += f": {counted(len(part.exported.rows), 'row')}"
         return f"{what} to {path}" + (", which exists" if path.exists() else "")
 
     def save(_engine: Engine, values: Values) -> Path:

@@ -166,15 +166,15 @@ class LineList(Widget, can_focus=True):
         """One line of the screen."""
         width = self.size.width
         base = self.base_style
+        scrolls = self.count > self.rows_in_view
         if y < self.header_rows:
-            return self.header_strip(y, width)
+            return self.header_strip(y, width - scrolls).adjust_cell_length(width, base)
         index = self.top + y - self.header_rows
         if index >= self.count:
             return Strip.blank(width, base)
         if index == self.cursor:
             cursor = self.get_component_rich_style("lines--cursor")
             base += Style(bgcolor=cursor.bgcolor, bold=cursor.bold or None)
-        scrolls = self.count > self.rows_in_view
         strip = self.row_strip(index, width - scrolls, base).adjust_cell_length(width - scrolls, base)
         return Strip.join([strip, self._scroll_mark(y)]) if scrolls else strip
 

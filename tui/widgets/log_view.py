@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from musktracker.config import LOG_LEVELS
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from tui.copying import copy
 from tui.widgets.lines import LineList
 from tui.widgets.log_lines import CAPACITY, ERROR, LogLines
@@ -174,7 +174,7 @@ class LogView(LineList):
         self.mark = None
         self.refresh()
         text = "\n".join(self.plain(number) for number in numbers)
-        copy(self.app, self.app.settings, text, "1 line" if len(numbers) == 1 else f"{len(numbers):,} lines")
+        copy(self.app, self.app.settings, text, counted(len(numbers), "line"))
 
     def plain(self, number: int) -> str:
         """A line as text alone."""
@@ -238,7 +238,7 @@ class LogView(LineList):
         return base + Style(bgcolor=cursor.bgcolor) if low <= number <= high else base
 
     def _pill(self) -> str:
-        return f" ↓ +{self.unseen:,} lines  f follow " if self.unseen else ""
+        return f" ↓ +{counted(self.unseen, 'line')}  f follow " if self.unseen else ""
 
     def _tell(self) -> None:
         self._telling = None

@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
+from musktracker.text import counted
 from tui.threads import in_thread
 from tui.widgets.log_view import LogView
 from tui.widgets.text_page import TextPage
@@ -208,7 +209,7 @@ class RunLog(Vertical):
             found = f"“{view.query_text}” {count}"
         return [
             f"Log of run {info.id}",
-            f"{view.count:,} lines" if view.count else "no lines yet" if info.active else "no lines",
+            counted(view.count, "line") if view.count else "no lines yet" if info.active else "no lines",
             LEVELS[view.lines.threshold],
             "paused" if self.paused else state,
             found,
