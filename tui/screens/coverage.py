@@ -67,11 +67,9 @@ class CoverageScreen(ConsoleScreen):
     CSS_PATH = "coverage.tcss"
     CHANGES = frozenset({"fill"})
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "f", "fill", "Fill holes", tooltip="Fetch the holes from the X API; first the price", id="coverage.fill"
-        ),
-        Binding("t", "kind", "Only holes", tooltip="Only holes, or spans too", id="coverage.kind"),
-        Binding("escape", "back", "Ingestion", tooltip="Back to ingestion", id="coverage.back"),
+        Binding("f", "fill", "Fill", tooltip="Fetch the holes from the X API; first the price", id="coverage.fill"),
+        Binding("t", "kind", "Holes", tooltip="Only holes, or spans too", id="coverage.kind"),
+        Binding("escape", "back", "Back", tooltip="Back to ingestion", id="coverage.back"),
     ]
 
     def __init__(self, started: Callable[[int], None]) -> None:

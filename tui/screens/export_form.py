@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ def export_form(name: str, parts: Sequence[Part], screen: str, directory: Path) 
 
     def save(_engine: Engine, values: Values) -> Path:
         path, part = _path(values), chosen(values)
-        text = screen if part is None else _text(part, values["form"])
+        text = [screen] if part is None else _text(part, values["form"])
         write_file(path, text, replace=values["exists"] == "replace")
         return path
 
@@ -55,11 +55,8 @@ def export_form(name: str, parts: Sequence[Part], screen: str, directory: Path) 
     )
 
 
-def _text(part: Part, form: str) -> str:
-    exported = part.exported
-    return {"csv": exported.as_csv, "json": exported.as_json, "md": exported.as_markdown, "part": part.picture}[
-        form
-    ]()
+def _text(part: Part, form: str) -> Iterable[str]:
+    return [part.picture()] if form == ALONE[0] else part.exported.pieces(form)
 
 
 def _problems(values: Values) -> Mapping[str, str]:

@@ -84,7 +84,7 @@ class RunLog(Vertical):
     def compose(self) -> ComposeResult:
         yield Static("Log", id="log-title", markup=False)
         yield LogView()
-        search = Input(placeholder="search; capitals count if there are any", id="log-search", compact=True)
+        search = Input(placeholder="search this log; capitals count if there are any", id="log-search", compact=True)
         search.cursor_blink = False
         yield search
 
@@ -206,7 +206,7 @@ class RunLog(Vertical):
         found = ""
         if view.query_text:
             count = "searching…" if view.searching else f"{len(view.found):,} found"
-            found = f"“{view.query_text}” {count}"
+            found = f"“{view.query_text}” {count}" + ("" if self._search_open() else ", n next, esc drops")
         return [
             f"Log of run {info.id}",
             counted(view.count, "line") if view.count else "no lines yet" if info.active else "no lines",
