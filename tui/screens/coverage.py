@@ -174,7 +174,8 @@ def totals_text(data: Observed) -> str:
     """How much was observed, how long the holes are, and what is still to fetch."""
     holes = f"{counted(len(data.holes), 'hole')}, {data.hours_missing:,.1f} h" if data.holes else "no holes"
     left = f"{counted(len(data.open_ranges), 'range')} still to fetch" if data.open_ranges else ""
-    return " · ".join(filter(None, (f"{data.share:.2%} observed", holes, left, f"counting {data.counting}")))
+    share = min(data.share, 0.9999) if data.holes else data.share  # not all, however it rounds
+    return " · ".join(filter(None, (f"{share:.2%} observed", holes, left, f"counting {data.counting}")))
 
 
 def stretch_text(one: Stretch, format_time: Callable[..., str]) -> str:

@@ -88,7 +88,7 @@ def fill_form(zone: ZoneInfo) -> FormScreen:
 
         return follow.filling(engine, values["via"])
 
-    hint = "auto: the timeline, then the search of all posts where it does not reach"
+    hint = "auto: the timeline, then the search of all posts"
     return FormScreen(
         "Fill the holes from the X API",
         (Field("via", "Via", WAYS[0][0], hint, choices=WAYS),),

@@ -191,6 +191,7 @@ class RunLog(Vertical):
         if self._search_open():
             self.query_one("#log-search", Input).display = False
             self.view.focus()
+            self.show_title()
 
     def _search_open(self) -> bool:
         return bool(self.query_one("#log-search", Input).display)
