@@ -1,4 +1,4 @@
-"""Untrusted text, made safe to show."""
+"""Untrusted text, made safe to show, and numbers of things in words."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(" " if c in "\t\n\r" else c if c.isprintable() else "�" for c in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words, whose plural is the noun with an s: 1 hole, 2,000 holes."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
 
 from rich.console import Console as RichConsole
 from rich.segment import Segment, Segments
@@ -33,21 +34,61 @@ class Exported:
 
     def as_csv(self) -> str:
         """A line a record, times in UTC; what has parts of its own as JSON."""
+        return "".join(self.pieces("csv"))
+
+    def as_json(self) -> str:
+        """A list of objects, times in UTC."""
+        return "".join(self.pieces("json"))
+
+    def as_markdown(self) -> str:
+        """The table as the screen shows it."""
+        return "".join(self.pieces("md"))
+
+    def pieces(self, form: str) -> Iterator[str]:
+        """The same as `csv`, `json` or `md`, a record at a time: many records are never all in memory."""
+        return {"csv": self._csv, "json": self._json, "md": self._markdown}[form]()
+
+    def _csv(self) -> Iterator[str]:
         out = io.StringIO()
         names = list(dict.fromkeys(name for record in self.records for name in record))
         writer = csv.DictWriter(out, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in record.items()} for record in self.records)
-        return out.getvalue()
+        for record in self.records:
+            writer.writerow({name: _cell(value) for name, value in record.items()})
+            yield out.getvalue()
+            out.seek(0)
+            out.truncate()
+        yield out.getvalue()
 
-    def as_json(self) -> str:
-        """A list of objects, times in UTC."""
-        return json.dumps([_plain(record) for record in self.records], indent=2, ensure_ascii=False) + "\n"
+    def _json(self) -> Iterator[str]:
+        for i, record in enumerate(self.records):
+            text = json.dumps(_plain(record), indent=2, ensure_ascii=False)
+            yield (",\n  " if i else "[\n  ") + text.replace("\n", "\n  ")
+        yield "\n]\n" if self.records else "[]\n"
 
-    def as_markdown(self) -> str:
-        """The table as the screen shows it."""
-        lines = [self.titles, ["---"] * len(self.titles), *self.rows]
-        return "\n".join("| " + " | ".join(map(_markdown, line)) + " |" for line in lines) + "\n"
+    def _markdown(self) -> Iterator[str]:
+        for line in chain([self.titles, ["---"] * len(self.titles)], self.rows):
+            yield "| " + " | ".join(map(_markdown, line)) + " |\n"
+
+
+class Mapped(Sequence[list[str]]):
+    """Rows of text that are made of records only where they are read."""
+
+    def __init__(self, records: Sequence[Mapping[str, Any]], row: Callable[[Mapping[str, Any]], list[str]]) -> None:
+        self._records = records
+        self._row = row
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Mapped: ...
+    def __getitem__(self, index: int | slice) -> list[str] | Mapped:
+        if isinstance(index, slice):
+            return Mapped(self._records[index], self._row)
+        return self._row(self._records[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +147,15 @@ def record_of(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
-def write_file(path: Path, text: str, *, replace: bool) -> None:
-    """Write a file whole or not at all. Raises MuskTrackerError where it exists or cannot be written."""
+def write_file(path: Path, text: Iterable[str], *, replace: bool) -> None:
+    """Write a file's pieces, whole or not at all. Raises MuskTrackerError where it exists or cannot be written."""
     if path.exists() and not replace:
         raise MuskTrackerError(f"{path} exists", "Choose another name, or to replace it")
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, "utf-8")
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(text)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -12,6 +12,11 @@ from musktracker.errors import UsageError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     parser.add_argument("--read-only", action="store_true", help="look only: the database itself refuses any change")
+    add_mouse(parser)
+
+
+def add_mouse(parser: argparse.ArgumentParser) -> None:
+    """The option of whatever opens the console."""
     parser.add_argument(
         "--mouse",
         action="store_true",

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage, table
 from musktracker.cli.ingest import add_backfill, show_price, summary
 from musktracker.config import Settings
-from musktracker.errors import DataError, UsageError
-from musktracker.timeline import Span, iso, now
+from musktracker.errors import UsageError
+from musktracker.timeline import Span, now
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -49,20 +49,16 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _read(engine: Engine) -> dict[str, Any]:
-    from musktracker.db import settings as database_settings
-    from musktracker.db.queries import coverage, ingestion
+    from musktracker.db.queries import ingestion
 
-    moment = now()
-    spans = coverage.spans(engine)
-    within = Span(ingestion.begin(engine) or moment, moment)
-    state = ingestion.state(engine, moment)
+    found = ingestion.observed(engine, now())
     return {
-        "counting": database_settings.counting(engine),
-        "spans": [dataclasses.asdict(span) for span in spans],
-        "holes": [dataclasses.asdict(hole) for hole in ingestion.holes(engine, within)],
-        "open_ranges": [dataclasses.asdict(each) for each in state.open_ranges],
-        "complete_until": state.complete_until,
-        "observed": 1.0 - sum(s.hours() for s in coverage.holes(engine, within)) / within.hours() if spans else 0.0,
+        "counting": found.counting,
+        "spans": [dataclasses.asdict(span) for span in found.spans],
+        "holes": [dataclasses.asdict(hole) for hole in found.holes],
+        "open_ranges": [dataclasses.asdict(each) for each in found.open_ranges],
+        "complete_until": found.complete_until,
+        "observed": found.share,
     }
 
 
@@ -94,18 +90,11 @@ def _local(moment: datetime, settings: Settings) -> str:
 
 
 def _fill(engine: Engine, arguments: argparse.Namespace, settings: Settings) -> int:
-    from musktracker.db.queries import ingestion
+    from musktracker.pipeline import follow
 
-    begin = ingestion.begin(engine)
-    if begin is None:
-        raise DataError(
-            "Nothing is covered yet, so there are no holes",
-            "Say where to begin: musktracker ingest --backfill --since TIME",
-        )
-    since = iso(begin)
+    parameters = follow.filling(engine, arguments.via)
     if arguments.dry_run:
-        return show_price(engine, arguments, settings, since, None)
-    parameters = {"since": since} | ({"via": arguments.via} if arguments.via != "auto" else {})
+        return show_price(engine, arguments, settings, parameters["since"], None)
     result = run_stage(settings, engine, "backfill", parameters, quiet=arguments.json)
     if arguments.json:
         print_json(result)

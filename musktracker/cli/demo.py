@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from musktracker.cli.command import open_database, run_stage, whole_number
-from musktracker.cli.console import open_console, require_terminal
+from musktracker.cli.console import add_mouse, open_console, require_terminal
 from musktracker.config import Settings, for_demo
 
 
@@ -16,6 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     parser.add_argument("--seed", type=whole_number(0), help="which account (1 where there is none yet)")
     parser.add_argument("--reset", action="store_true", help="forget the demo that there is, and begin anew")
+    add_mouse(parser)
     parser.add_argument("--no-console", action="store_true", help="prepare it here, and say how to look at it")
 
 
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.no_console:
         return _prepare(settings, arguments.seed)
     demo.start(settings, seed=arguments.seed)
-    return open_console(settings)
+    return open_console(settings, mouse=arguments.mouse)
 
 
 def _prepare(settings: Settings, seed: int | None) -> int:

@@ -21,9 +21,9 @@ from sqlalchemy.exc import DBAPIError
 from musktracker import runs, timeline
 from musktracker.db import settings
 from musktracker.db.engines import is_passing, reading
-from musktracker.db.queries import coverage
+from musktracker.db.queries import coverage, ingestion
 from musktracker.db.tables import RawTweet
-from musktracker.errors import UsageError
+from musktracker.errors import DataError, UsageError
 from musktracker.pipeline import ranges, retention, spending, store
 from musktracker.pipeline.live import Live
 from musktracker.pipeline.online import online
@@ -119,6 +119,17 @@ def backfill(
         return outcome(walker.tally)
 
     return online(engine, run, work)
+
+
+def filling(engine: Engine, via: str = "auto") -> dict[str, Any]:
+    """What `backfill` is given to fetch all holes. Raises DataError where nothing was ever observed."""
+    begin = ingestion.begin(engine)
+    if begin is None:
+        raise DataError(
+            "Nothing is covered yet, so there are no holes",
+            "Say where to begin: musktracker ingest --backfill --since TIME",
+        )
+    return {"since": iso(begin)} | ({"via": via} if via != "auto" else {})
 
 
 def price(

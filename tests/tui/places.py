@@ -15,6 +15,7 @@ SCREENS = {
     "backtests": ("5", "b"),
 }
 HELD = {  # what there is only on a database that holds something
+    "coverage": ("3", "C"),
     "events-timeline": ("4", "t"),
     "events-history": ("4", "h", "h"),
     "forecast-hours": ("6", "t"),

@@ -12,10 +12,12 @@ from typing import Any
 
 import made_backtests
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 from textual.widgets import Input, Static
 
 from musktracker.config import Settings
+from musktracker.db import tables
+from musktracker.db.engines import writing
 from musktracker.errors import MuskTrackerError
 from musktracker.timeline import DAY, HOUR, Span
 from tui.app import Console
@@ -23,6 +25,7 @@ from tui.exporting import Exported, record_of, write_file
 from tui.widgets.coverage_bar import CoverageBar
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.form import FormScreen
+from tui.widgets.log_view import LogView
 
 START = datetime(2026, 1, 15, 18, tzinfo=UTC)
 
@@ -59,10 +62,10 @@ def test_markdown_has_what_the_screen_shows_and_no_control_characters() -> None:
 
 def test_a_file_that_exists_is_kept_unless_it_is_to_be_replaced(tmp_path: Path) -> None:
     path = tmp_path / "new" / "things.csv"
-    write_file(path, "one", replace=False)
+    write_file(path, ["o", "ne"], replace=False)
     with pytest.raises(MuskTrackerError, match="exists"):
-        write_file(path, "two", replace=False)
-    write_file(path, "two", replace=True)
+        write_file(path, ["two"], replace=False)
+    write_file(path, ["two"], replace=True)
     assert path.read_text() == "two"
     assert [found.name for found in path.parent.iterdir()] == ["things.csv"]
 
@@ -200,3 +203,49 @@ async def test_a_part_alone_is_a_picture_of_nothing_else(
     assert str(part.exported.rows[0][0]) in picture
     assert "Migrations&#160;·&#160;Tables" in picture
     assert "elonmusk" not in picture
+
+
+async def test_the_log_is_written_whole_with_its_fields_by_the_level_that_is_shown(
+    populated: Settings, populated_engine: Engine, console: Callable[..., Console], settled: Any, tmp_path: Path
+) -> None:
+    with writing(populated_engine) as connection:
+        connection.execute(
+            insert(tables.RunLogLine),
+            [
+                {
+                    "run_id": 7,
+                    "time": START,
+                    "level": level,
+                    "message": f"poll {i}",
+                    "fields": json.dumps({"posts": i}),
+                }
+                for i in range(200)
+                for level in ("info", "error")
+            ],
+        )
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("3")
+        await settled(pilot)
+        view = app.screen.query_one(LogView)
+        view.set_level(3)
+        view.focus()
+        await settled(pilot)
+        await pilot.press("X", "tab", "tab")
+        await settled(pilot)
+        assert "200 rows" in str(app.screen.query_one("#form-preview", Static).content)
+        app.screen.query_one("#field-path", Input).value = str(tmp_path / "log")
+        await pilot.press("enter")
+        await settled(pilot)
+        [log] = [part for part in app._parts("Ingestion") if part.title == "log view"]
+    rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
+    assert [(row["level"], row["message"]) for row in rows] == [("error", f"poll {i}") for i in range(200)]
+    assert rows[-1] == {
+        "time": "2026-01-15T18:00:00Z",
+        "level": "error",
+        "message": "poll 199",
+        "fields": '{"posts": 199}',
+    }
+    assert json.loads(log.exported.as_json())[0]["fields"] == {"posts": 0}
+    assert log.exported.as_markdown().splitlines()[2] == "| 2026-01-15 18:00:00+0000 | error | poll 0 | posts=0 |"

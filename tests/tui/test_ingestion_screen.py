@@ -219,3 +219,27 @@ def test_the_bar_is_full_where_all_is_covered_and_empty_where_nothing_is(
     assert set(marks) <= {FULL, PART, NONE}
     assert (set(marks) == {FULL}) == (sum(span.hours() for span in spans) == max(at, 1))
     assert (set(marks) == {NONE}) == (not spans)
+
+
+async def test_slash_filters_runs_or_searches_the_log_by_the_focus_and_escape_undoes_it(
+    opened: Opened, settled: Any
+) -> None:
+    async with opened() as (pilot, screen):
+        table, log = screen.query_one(RunTable), screen.query_one(RunLog)
+        await until(pilot, lambda: log.view.count > 0)
+        await pilot.press("slash", *"train", "enter")
+        await settled(pilot)
+        assert {info.kind for info in table.records} == {"train"}
+        await pilot.press("escape")
+        await settled(pilot)
+        assert len({info.kind for info in table.records}) > 1
+        log.view.focus()
+        await pilot.press("slash", *"step", "enter")
+        await settled(pilot)
+        await until(pilot, lambda: "n next, esc drops" in str(screen.query_one("#log-title", Static).content))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert log.view.query_text == ""
+        await pilot.press("escape")
+        await pilot.pause()
+        assert screen.focused is table

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tui.widgets import packed
 from tui.widgets.packed import PackedRows, Row
 
-rows = st.lists(st.tuples(st.integers(), st.floats(allow_nan=False), st.text(max_size=5)), max_size=9)
+rows = st.lists(st.tuples(st.integers(), st.floats(allow_nan=False), st.text(max_size=5), st.just({})), max_size=9)
 
 
 @given(older=st.lists(rows, max_size=4), newer=st.lists(rows, max_size=6), gone=st.integers(0, 60))

@@ -124,3 +124,15 @@ def test_a_text_fits_its_cells_exactly(keys: list[int], text: str) -> None:
     for width in (1, 5, 9):
         assert cell_len(fitted(text, width)) == width
         assert fitted(text, width).isprintable()
+
+
+@pytest.mark.parametrize("count", [3, 30], ids=["all rows fit", "more rows than fit"])
+async def test_a_title_ends_where_the_numbers_below_it_end(count: int) -> None:
+    async with Host().run_test(size=(40, 8)) as pilot:
+        table = pilot.app.query_one(Table)
+        table.set_columns((Column("Name", 8, grow=1), Column("Extra", 10, grow=1), Column("Posts", 8, right=True)))
+        table.set_records(rows(range(count)))
+        await pilot.pause()
+        header, row = (line.rstrip(" │┃▐█▕").rstrip() for line in seen(table)[:2])
+        assert header.endswith("Posts")
+        assert len(header) == len(row)

@@ -14,7 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from tui.screens import backtest_plots as plots
 from tui.screens import backtest_text as words
 from tui.screens import terms
@@ -194,7 +194,8 @@ class BacktestPairScreen(ConsoleScreen):
             return
         for place, one in zip(("First ", "Second"), data.stored, strict=True):
             span = " to ".join(self.app.format_time(moment, "%Y-%m-%d") for moment in (one.begin, one.end))
-            yield f"{place}  {one.name} · {span} · {one.done:,} of {one.planned:,} origins · counting {one.counting}"
+            done = f"{one.done:,} of {counted(one.planned, 'origin')}"
+            yield f"{place}  {one.name} · {span} · {done} · counting {one.counting}"
         yield f"Differ  {'; '.join(differences(data.stored[0], data.stored[1])) or 'in nothing that was asked'}"
         yield f"By the {words.SCORES[self.score][1]}, on the origins that both have"
 

@@ -16,7 +16,7 @@ from textual.containers import Grid
 from textual.events import Resize
 from textual.widgets import Static
 
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from tui.screens import backtest_plots as plots
 from tui.screens import backtest_text as words
 from tui.screens import terms
@@ -269,7 +269,7 @@ class BacktestScreen(ConsoleScreen):
             return title.append("This backtest is not stored any more: esc goes back")
         stored = data.stored
         span = " to ".join(self.app.format_time(moment, "%Y-%m-%d") for moment in (stored.begin, stored.end))
-        done = "" if stored.whole else f" · only {stored.done:,} of {stored.planned:,} origins are done"
+        done = "" if stored.whole else f" · only {stored.done:,} of {counted(stored.planned, 'origin')} are done"
         which = "the origins that all models have" if self.same_origins else "all origins"
         title.append(printable(stored.name), "bold")
         events = " · events known from the beginning" if stored.retrospective_events else ""

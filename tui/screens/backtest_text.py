@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from musktracker.text import counted
 from tui.widgets.record_table import Cell, Column
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def calibration_cells(one: ModelSummary) -> list[Cell]:
 
 def page(one: ModelSummary, skills: Mapping[str, Skill], reference: str) -> str:
     """All that is known of a model in a backtest."""
-    lines = [f"{one.origins:,} origins scored, {sum(one.refused.values()):,} refused"]
-    lines += [f"  {count:,} times: {reason}" for reason, count in one.refused.items()]
+    lines = [f"{counted(one.origins, 'origin')} scored, {sum(one.refused.values()):,} refused"]
+    lines += [f"  {counted(count, 'time')}: {reason}" for reason, count in one.refused.items()]
     lines += ["", f"{'Score (lower is better)':<34}{'mean':>9}   over {reference}"]
     for name, (_, words) in SCORES.items():
         lines.append(f"{words:<34}{number(one.scores.get(name)):>9}   {skill_text(skills.get(name))}")

@@ -16,7 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Grid
 from textual.events import Resize
 
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from tui.screens import calibration_plots as plots
 from tui.screens import terms
 from tui.screens.forecast_text import counting_text, horizon_text
@@ -327,7 +327,7 @@ def _skill_text(weeks: Sequence[WeekScores]) -> str:
 def _page(one: HorizonScores, weeks: Sequence[WeekScores]) -> str:
     skill = "–" if one.skill is None else f"{one.skill:+.1%} over a seasonal naive forecast"
     lines = [
-        f"Totals of {horizon_text(one.horizon)}: {one.n:,} forecasts, of which {one.apart:,} do not overlap",
+        f"Totals of {horizon_text(one.horizon)}: {counted(one.n, 'forecast')}, of which {one.apart:,} do not overlap",
         f"CRPS {one.crps:.3f}, skill {skill}; off by {one.bias:+.2f} on average",
         "",
         f"{'Interval':>9}{'held':>8}   chance alone, 95% of cases",

@@ -171,7 +171,7 @@ def export_form(directory: Path) -> FormScreen:
         from musktracker.pipeline import event_files, events
 
         path = _path(values)
-        write_file(path, event_files.written(path, events.listed(engine)), replace=values["exists"] == "replace")
+        write_file(path, [event_files.written(path, events.listed(engine))], replace=values["exists"] == "replace")
         return path
 
     return FormScreen("Export events", fields, check=_path_problems, save=save, submit="export")

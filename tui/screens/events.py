@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from tui.screens.base import ConsoleScreen
 from tui.screens.event_form import event_form, export_form, import_form, report_text
 from tui.screens.event_short_forms import line_form, repeat_form, shift_form
@@ -261,7 +261,7 @@ class EventsScreen(ConsoleScreen):
         total = len(self._data.events) - (0 if self._with_removed else removed)
         words = table.filter_text.strip()
         parts = [
-            f"{table.count:,} of {total:,} events" if words else f"{total:,} events",
+            f"{table.count:,} of {counted(total, 'event')}" if words else counted(total, "event"),
             f"with “{printable(words)}”" if words else "",
             f"{removed:,} removed {'shown' if self._with_removed else '(v shows them)'}" if removed else "",
             f"times in {self.app.zone.key}",
@@ -280,7 +280,7 @@ class EventsScreen(ConsoleScreen):
 
     def _repeated(self, made: list[Event] | None) -> None:
         if made:
-            self.notify(f"Stored {len(made):,} events; u takes all of them back", markup=False, timeout=4)
+            self.notify(f"Stored {counted(len(made), 'event')}; u takes all of them back", markup=False, timeout=4)
             self.refresh_data()
 
     def _imported(self, report: ImportReport | None) -> None:

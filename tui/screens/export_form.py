@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from musktracker.text import counted
 from tui.exporting import Part, write_file
 from tui.widgets.form import Field, FormScreen, Values
 
@@ -29,12 +30,12 @@ def export_form(name: str, parts: Sequence[Part], screen: str, directory: Path) 
         path, part = _path(values), chosen(values)
         what = "the whole screen" if part is None else part.title
         if part is not None and values["form"] != ALONE[0]:
-            what += f": {len(part.exported.rows):,} rows"
+            what += f": {counted(len(part.exported.rows), 'row')}"
         return f"{what} to {path}" + (", which exists" if path.exists() else "")
 
     def save(_engine: Engine, values: Values) -> Path:
         path, part = _path(values), chosen(values)
-        text = screen if part is None else _text(part, values["form"])
+        text = [screen] if part is None else _text(part, values["form"])
         write_file(path, text, replace=values["exists"] == "replace")
         return path
 
@@ -54,11 +55,8 @@ def export_form(name: str, parts: Sequence[Part], screen: str, directory: Path) 
     )
 
 
-def _text(part: Part, form: str) -> str:
-    exported = part.exported
-    return {"csv": exported.as_csv, "json": exported.as_json, "md": exported.as_markdown, "part": part.picture}[
-        form
-    ]()
+def _text(part: Part, form: str) -> Iterable[str]:
+    return [part.picture()] if form == ALONE[0] else part.exported.pieces(form)
 
 
 def _problems(values: Values) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from musktracker import timeline
 from musktracker.errors import UsageError
+from musktracker.text import counted
 from musktracker.timeline import Span, iso, parse_time
 from tui.widgets.form import Field, FormScreen, Values
 
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.runs import RunInfo
+    from tui.app import Console
 
 CONNECT = (
     "X_BEARER_TOKEN is not set. Put the bearer token of an X API app in the environment or in .env, or as "
     "x_bearer_token in the TOML file, then start the console again"
 )
+WAYS = (("auto", "auto"), ("timeline", "timeline"), ("recent", "recent"), ("all", "all"))
 LOCAL = "%Y-%m-%d %H:%M"
 NOTHING_LEFT = "Say since when; without it, only what an earlier backfill left is fetched, and nothing is left"
 LONGEST_DAYS = 10_000
@@ -75,6 +78,31 @@ def backfill_form(covered: tuple[Span, ...], zone: ZoneInfo) -> FormScreen:
         save=lambda _engine, values: backfill_parameters(values, zone),
         submit="start",
     )
+
+
+def fill_form(zone: ZoneInfo) -> FormScreen:
+    """Say what all holes would cost, and ask by which endpoint; closes with the parameters of the run."""
+
+    def parameters(engine: Engine, values: Values) -> dict[str, Any]:
+        from musktracker.pipeline import follow
+
+        return follow.filling(engine, values["via"])
+
+    hint = "auto: the timeline, then the search of all posts"
+    return FormScreen(
+        "Fill the holes from the X API",
+        (Field("via", "Via", WAYS[0][0], hint, choices=WAYS),),
+        preview=lambda engine, values: price_text(engine, parameters(engine, values), zone),
+        save=parameters,
+        submit="start",
+    )
+
+
+def has_token(app: Console) -> bool:
+    """Whether the X API can be asked; the operator is told what to set where it cannot."""
+    if not app.settings.x_bearer_token:
+        app.complain(CONNECT)
+    return bool(app.settings.x_bearer_token)
 
 
 def ceil_minute(moment: datetime) -> datetime:
@@ -154,19 +182,25 @@ def reconcile_problems(values: Values) -> Mapping[str, str]:
 def _price(engine: Engine, values: Values, zone: ZoneInfo) -> str:
     if backfill_problems(values, zone):
         return ""
+    return price_text(engine, backfill_parameters(values, zone), zone)
+
+
+def price_text(engine: Engine, parameters: Mapping[str, Any], zone: ZoneInfo) -> str:
+    """What a backfill with these parameters would buy, and of when."""
     from musktracker.pipeline import follow, spending
     from musktracker.runs import Run
 
-    found = follow.price(engine, Run(), **backfill_parameters(values, zone))
+    wanted = {name: parameters[name] for name in ("since", "until") if name in parameters}
+    found = follow.price(engine, Run(), **wanted)
     if not found.spans and not found.open_ranges:
-        return NOTHING_LEFT if not values["since"].strip() else "Nothing to fetch: all of it is covered"
-    lines = [f"About {found.posts:,} posts for {spending.dollars(found.microdollars)}, {found.basis}"]
+        return NOTHING_LEFT if "since" not in parameters else "Nothing to fetch: all of it is covered"
+    lines = [f"About {counted(found.posts, 'post')} for {spending.dollars(found.microdollars)}, {found.basis}"]
     for start, end in found.spans[:SHOWN_SPANS]:
         lines.append(f"  {start.astimezone(zone):{LOCAL}} to {end.astimezone(zone):{LOCAL}}")
     if len(found.spans) > SHOWN_SPANS:
-        lines.append(f"  and {len(found.spans) - SHOWN_SPANS:,} more spans")
+        lines.append(f"  and {counted(len(found.spans) - SHOWN_SPANS, 'more span')}")
     if found.open_ranges:
-        lines.append(f"  and {found.open_ranges:,} ranges that an earlier backfill left")
+        lines.append(f"  and {counted(found.open_ranges, 'range')} that an earlier backfill left")
     limit = spending.limit(engine)
     lines.append(
         "No limit on a day's spending is set" if limit is None else f"At most {spending.dollars(limit)} a day"

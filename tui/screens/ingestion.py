@@ -15,10 +15,10 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Static
 
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from musktracker.timeline import DAY, Span, holes
 from tui.screens.base import ConsoleScreen
-from tui.screens.ingest_forms import CONNECT, backfill_form, follow_form, reconcile_form, stop_form
+from tui.screens.ingest_forms import backfill_form, follow_form, has_token, reconcile_form, stop_form
 from tui.widgets.coverage_bar import CoverageBar
 from tui.widgets.form import FormScreen
 from tui.widgets.header import age
@@ -107,6 +107,7 @@ class IngestionScreen(ConsoleScreen):
             tooltip="Count hours and days, and compute features",
             id="ingestion.refresh",
         ),
+        Binding("C", "coverage", "Coverage", tooltip="All that was observed, and the holes", id="ingestion.coverage"),
         Binding("t", "kind", "Kind", tooltip="Show runs of another kind", id="ingestion.kind"),
         Binding("f", "log('follow')", "Follow", show=False, tooltip="Follow the log", id="ingestion.follow"),
         Binding("p", "log('pause')", "Pause", show=False, tooltip="Pause the log", id="ingestion.pause"),
@@ -218,6 +219,12 @@ class IngestionScreen(ConsoleScreen):
         self._holding = event.table.filter_text
         self.refresh_data()
 
+    def action_coverage(self) -> None:
+        """Show all that was observed, and every hole."""
+        from tui.screens.coverage import CoverageScreen
+
+        self.app.push_screen(CoverageScreen(self.run_started))
+
     def action_start(self) -> None:
         """Ask how to follow the account, and begin."""
         self._ask(follow_form(), "ingest")
@@ -272,18 +279,12 @@ class IngestionScreen(ConsoleScreen):
             return True if self._cancellable else None
         return True
 
-    def _has_token(self) -> bool:
-        if not self.app.settings.x_bearer_token:
-            self.app.complain(CONNECT)
-            return False
-        return True
-
     def _ask(self, form: FormScreen, kind: str) -> None:
         def start(parameters: dict[str, Any] | None) -> None:
             if parameters is not None:
                 self.launch(kind, parameters, then=self.run_started)
 
-        if self._has_token():
+        if has_token(self.app):
             self.app.push_screen(form, start)
 
     def _show_summary(self, data: IngestionData) -> None:
@@ -355,12 +356,13 @@ def open_text(data: IngestionData, format_time: Callable[..., str]) -> str:
     left = data.ingestion.open_ranges
     if left:
         start, end = min(each.start for each in left), max(each.end for each in left)
-        ranges = "1 range" if len(left) == 1 else f"{len(left):,} ranges"
         between = f"{format_time(start, '%Y-%m-%d')} to {format_time(end, '%Y-%m-%d')}"
-        parts.append(f"{ranges} of {'/'.join(sorted({each.purpose for each in left}))}, {between}")
+        parts.append(
+            f"{counted(len(left), 'range')} of {'/'.join(sorted({each.purpose for each in left}))}, {between}"
+        )
     count, reason = data.holes
     if count:
-        parts.append(f"{count:,} recorded {'hole' if count == 1 else 'holes'}: {printable(reason or '')}")
+        parts.append(f"{counted(count, 'recorded hole')}: {printable(reason or '')}")
     return " · ".join(parts)
 
 
@@ -376,8 +378,7 @@ def observed_text(covered: Sequence[Span], within: Span, format_time: Callable[.
     if not missing:
         return f"{DAYS} days, no holes · {until}"
     hours = sum(hole.hours() for hole in missing)
-    count = "1 hole" if len(missing) == 1 else f"{len(missing)} holes"
-    return f"{DAYS} days, {count} ({hours:,.0f} h) · {until}"
+    return f"{DAYS} days, {counted(len(missing), 'hole')} ({hours:,.0f} h) · {until}"
 
 
 def _still_counts(budget: Budget, moment: datetime) -> bool:

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from tui.widgets.plot import Plot, Sheet, Values
 from tui.widgets.plot_axes import format_count, value_ticks
 
@@ -81,7 +81,7 @@ class LiveCurve(Vertical):
         of, score = self._told.get(self.model, (0, ""))
         title = "Curve"
         if scores:
-            origins = f"{len(scores):,} of {of:,} origins"
+            origins = f"{len(scores):,} of {counted(of, 'origin')}"
             parts = (f"{SCORES.get(score, score)}, {self.model}", f"line: {_mean_text(scores)}", f"dots: {origins}")
             title = " · ".join(map(printable, parts))
         self.query_one("#curve-title", Static).update(title)

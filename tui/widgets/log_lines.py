@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 from musktracker.config import LOG_LEVELS
 from tui.widgets.packed import PackedRows, Row
@@ -79,7 +79,7 @@ class LogLines:
 
     def line(self, number: int) -> tuple[datetime, int, str]:
         """Time, level and text of a line."""
-        _, time, text = self._rows[number]
+        _, time, text, _ = self._rows[number]
         return datetime.fromtimestamp(time, UTC), self._levels[number - self._rows.first], text
 
     def row(self, number: int) -> int:
@@ -88,17 +88,21 @@ class LogLines:
             return min(max(number - self._rows.first, 0), len(self.shown))
         return bisect_left(self.shown, number)
 
-    def matches(self, query: str, rows: range) -> list[int]:
+    def kept(self) -> ShownLines:
+        """The lines that are shown, as they are now: another thread can read them while these go on."""
+        return ShownLines(self.shown[:], bytes(self._levels), self._rows.copy())
+
+    def matches(self, query: str, rows: range) -> array[int]:
         """The numbers of the lines among these shown rows that hold the query; case counts if it has capitals."""
         if not rows:
-            return []
+            return array("i")
         numbers = self.shown[rows.start : rows.stop]
+        first, threshold, levels = self._rows.first, self.threshold, self._levels
         kept = self._rows.rows(numbers[0], numbers[-1] + 1)
+        shown = ((number, row[2]) for number, row in kept if levels[number - first] >= threshold)
         if query != query.lower():
-            found = {number for number, (_, _, text) in kept if query in text}
-        else:
-            found = {number for number, (_, _, text) in kept if query in text.lower()}
-        return [number for number in numbers if number in found]
+            return array("i", (number for number, line in shown if query in line))
+        return array("i", (number for number, line in shown if query in line.lower()))
 
     def next_at_least(self, level: int, number: int) -> int | None:
         """The first shown line after this one with this level or a higher one; from the start where none is left."""
@@ -116,7 +120,7 @@ class LogLines:
             return range(start, end)
         first = self._rows.first
         levels = self._levels[start - first : end - first]
-        return array("q", compress(range(start, end), map(self.threshold.__le__, levels)))
+        return array("i", compress(range(start, end), map(self.threshold.__le__, levels)))
 
     def _trim(self) -> None:
         extra = len(self) - self.capacity
@@ -128,16 +132,39 @@ class LogLines:
             del self.shown[: bisect_left(self.shown, self._rows.first)]
 
 
-def text(line: LogLine) -> str:
-    """A line's message and fields as one text; the points of a curve are drawn, not read."""
-    if "points" in line.fields:
-        return line.message
-    fields = " ".join(f"{name}={value}" for name, value in line.fields.items())
-    return f"{line.message}  {fields}" if fields else line.message
+class ShownLines(Sequence[dict[str, Any]]):
+    """Lines as records of time, level, message and fields, unpacked one by one where they are read."""
+
+    def __init__(self, numbers: Sequence[int], levels: bytes, rows: PackedRows) -> None:
+        self._numbers = numbers
+        self._levels = levels
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> ShownLines: ...
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | ShownLines:
+        if isinstance(index, slice):
+            return ShownLines(self._numbers[index], self._levels, self._rows)
+        number = self._numbers[index]
+        _, time, text, fields = self._rows[number]
+        message = text.removesuffix(fields_text(fields)) if fields else text
+        level = LOG_LEVELS[self._levels[number - self._rows.first]]
+        return {"time": datetime.fromtimestamp(time, UTC), "level": level, "message": message, "fields": fields}
+
+
+def fields_text(fields: Mapping[str, Any]) -> str:
+    """Fields as they stand after a line's message."""
+    return "  " + " ".join(f"{name}={value}" for name, value in fields.items()) if fields else ""
 
 
 def _row(line: LogLine) -> Row:
-    return line.id, line.time.timestamp(), text(line)
+    fields = {} if "points" in line.fields else dict(line.fields)  # the points of a curve are drawn, not read
+    return line.id, line.time.timestamp(), line.message + fields_text(fields), fields
 
 
 def _level(line: LogLine) -> int:

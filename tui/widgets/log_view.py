@@ -6,8 +6,8 @@ import asyncio
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
 from rich.style import Style
@@ -17,10 +17,11 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from musktracker.config import LOG_LEVELS
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from tui.copying import copy
+from tui.exporting import Exported, Mapped
 from tui.widgets.lines import LineList
-from tui.widgets.log_lines import CAPACITY, ERROR, LogLines
+from tui.widgets.log_lines import CAPACITY, ERROR, LogLines, fields_text
 
 if TYPE_CHECKING:
     from musktracker.runs import LogLine
@@ -60,7 +61,7 @@ class LogView(LineList):
         self.unseen = 0
         self.mark: int | None = None
         self.query_text = ""
-        self.found = array("q")
+        self.found = array("i")
         self.searching = False
         self._shift = 0
         self._telling: Timer | None = None
@@ -136,7 +137,7 @@ class LogView(LineList):
 
     def search(self, query: str, *, jump: bool = True) -> None:
         """Find and mark a text, a slice of lines at a time; `jump` goes to the match nearest before the cursor."""
-        self.query_text, self.found = query, array("q")
+        self.query_text, self.found = query, array("i")
         self.searching = bool(query)
         self.refresh()
         self.post_message(self.Changed(self))
@@ -174,7 +175,19 @@ class LogView(LineList):
         self.mark = None
         self.refresh()
         text = "\n".join(self.plain(number) for number in numbers)
-        copy(self.app, self.app.settings, text, "1 line" if len(numbers) == 1 else f"{len(numbers):,} lines")
+        copy(self.app, self.app.settings, text, counted(len(numbers), "line"))
+
+    def exported(self) -> Exported | None:
+        """All lines that are held of the level that is shown and above, those that are out of view too."""
+        if not self.count:
+            return None
+        lines, zone = self.lines.kept(), self.app.zone
+
+        def row(line: Mapping[str, Any]) -> list[str]:
+            stamp = f"{line['time'].astimezone(zone):%Y-%m-%d %H:%M:%S%z}"
+            return [stamp, line["level"], line["message"], fields_text(line["fields"]).strip()]
+
+        return Exported(lines, ["Time", "Level", "Message", "Fields"], Mapped(lines, row))
 
     def plain(self, number: int) -> str:
         """A line as text alone."""
@@ -238,7 +251,7 @@ class LogView(LineList):
         return base + Style(bgcolor=cursor.bgcolor) if low <= number <= high else base
 
     def _pill(self) -> str:
-        return f" ↓ +{self.unseen:,} lines  f follow " if self.unseen else ""
+        return f" ↓ +{counted(self.unseen, 'line')}  f follow " if self.unseen else ""
 
     def _tell(self) -> None:
         self._telling = None
@@ -268,7 +281,7 @@ class LogView(LineList):
         self.refresh(Region(0, self.size.height - 1, self.size.width, 1))
 
     async def _search(self, query: str, jump: bool) -> None:
-        found = array("q")
+        found = array("i")
         number = self.lines.shown[0] if self.count else 0
         while (row := self.lines.row(number)) < self.count:
             rows = range(row, min(row + SLICE, self.count))

@@ -6,8 +6,9 @@ import json
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-Row = tuple[int, float, str]  # a line's id in the database, its time in seconds, its text
+Row = tuple[int, float, str, dict[str, Any]]  # a line's id in the database, its time in seconds, its text, its fields
 BLOCK = 500  # rows that are packed together
 FASTEST = 1  # zlib's level: a log is a fifth at this one, and hardly less at the others
 
@@ -37,6 +38,13 @@ class PackedRows:
             until = min(end, first + len(rows))
             yield from zip(range(start, until), rows[start - first : until - first], strict=True)
             start = until
+
+    def copy(self) -> PackedRows:
+        """The same rows, whatever becomes of these; what is packed is shared, so that it costs next to nothing."""
+        other = PackedRows()
+        other.first, other.end = self.first, self.end
+        other._starts, other._blocks, other._newest = self._starts[:], self._blocks[:], self._newest[:]
+        return other
 
     def append(self, rows: Sequence[Row]) -> None:
         """Put rows after the last one."""

@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
+from musktracker.text import counted
 from tui.threads import in_thread
 from tui.widgets.log_view import LogView
 from tui.widgets.text_page import TextPage
@@ -83,7 +84,7 @@ class RunLog(Vertical):
     def compose(self) -> ComposeResult:
         yield Static("Log", id="log-title", markup=False)
         yield LogView()
-        search = Input(placeholder="search; capitals count if there are any", id="log-search", compact=True)
+        search = Input(placeholder="search this log; capitals count if there are any", id="log-search", compact=True)
         search.cursor_blink = False
         yield search
 
@@ -190,6 +191,7 @@ class RunLog(Vertical):
         if self._search_open():
             self.query_one("#log-search", Input).display = False
             self.view.focus()
+            self.show_title()
 
     def _search_open(self) -> bool:
         return bool(self.query_one("#log-search", Input).display)
@@ -205,10 +207,10 @@ class RunLog(Vertical):
         found = ""
         if view.query_text:
             count = "searching…" if view.searching else f"{len(view.found):,} found"
-            found = f"“{view.query_text}” {count}"
+            found = f"“{view.query_text}” {count}" + ("" if self._search_open() else ", n next, esc drops")
         return [
             f"Log of run {info.id}",
-            f"{view.count:,} lines" if view.count else "no lines yet" if info.active else "no lines",
+            counted(view.count, "line") if view.count else "no lines yet" if info.active else "no lines",
             LEVELS[view.lines.threshold],
             "paused" if self.paused else state,
             found,

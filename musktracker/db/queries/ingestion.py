@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Engine, func, select
 
 from musktracker import timeline
+from musktracker.db import settings
 from musktracker.db.engines import reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import ApiLimit, CoverageHole, FetchRange, HighWaterMark, RawTweet, Spending
@@ -61,6 +62,33 @@ class Ingestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Observed:
+    """What was observed and what was not, since the first that is known of either.
+
+    `spans` are by source, `covered` is the time of which some source saw every post that `counting` counts, and
+    `holes` is the rest of `within`.
+    """
+
+    within: Span
+    counting: str
+    spans: tuple[coverage.CoverageSpan, ...]
+    covered: tuple[Span, ...]
+    holes: tuple[Hole, ...]
+    open_ranges: tuple[OpenRange, ...]
+    complete_until: datetime | None
+
+    @property
+    def share(self) -> float:
+        """How much of the time was observed, from 0 to 1; 0 where nothing was."""
+        return 1.0 - self.hours_missing / self.within.hours() if self.spans else 0.0
+
+    @property
+    def hours_missing(self) -> float:
+        """How long all holes are together."""
+        return sum(Span(hole.start, hole.end).hours() for hole in self.holes)
+
+
+@dataclass(frozen=True, slots=True)
 class RecentMinutes:
     """Posts that are not deleted, of every kind, by the minute: `counts[i]` is of the minute `start + i`.
 
@@ -95,6 +123,21 @@ def state(engine: Engine, moment: datetime) -> Ingestion:
         budgets=budgets,
         day=day,
         dollars_spent=0.0 if spent is None else spent.microdollars / 1_000_000,
+    )
+
+
+def observed(engine: Engine, moment: datetime) -> Observed:
+    """What was observed until a moment, and what was not."""
+    within = Span(begin(engine) or moment, moment)
+    now = state(engine, moment)
+    return Observed(
+        within=within,
+        counting=settings.counting(engine),
+        spans=tuple(coverage.spans(engine)),
+        covered=tuple(coverage.covered(engine)),
+        holes=tuple(holes(engine, within)),
+        open_ranges=now.open_ranges,
+        complete_until=now.complete_until,
     )
 
 
