@@ -70,23 +70,44 @@ def change(
     name: str,
     *,
     enabled: bool | None = None,
-    cooldown_minutes: int | None = None,
+    cooldown_minutes: int | str | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Rule:
     """Set what is given of a rule; returns it. Raises UsageError for a name or a value that cannot be."""
     before = rule(engine, name)
-    if cooldown_minutes is not None and not 0 <= cooldown_minutes <= MOST_MINUTES:
-        raise UsageError(f"The cooldown must be 0 to {MOST_MINUTES:,} minutes, not {cooldown_minutes:,}")
-    values = {key: _number(name, key, text) for key, text in (parameters or {}).items()}
+    values = {key: parameter(name, key, text) for key, text in (parameters or {}).items()}
     after = Rule(
         name,
         before.meaning,
         before.enabled if enabled is None else enabled,
         {**before.parameters, **values},
-        before.cooldown_minutes if cooldown_minutes is None else cooldown_minutes,
+        before.cooldown_minutes if cooldown_minutes is None else cooldown(cooldown_minutes),
     )
     _store([after], engine, replace=True)
     return after
+
+
+def cooldown(minutes: int | str) -> int:
+    """Minutes before the same may be told again. Raises UsageError for what cannot be."""
+    text = str(minutes).strip()
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_MINUTES):
+        raise UsageError(f"The cooldown must be 0 to {MOST_MINUTES:,} minutes, not {text!r}")
+    return int(text)
+
+
+def parameter(name: str, key: str, text: str) -> float:
+    """The value of a rule's parameter. Raises UsageError for one that it has not, or that cannot be this."""
+    known = CONDITIONS[name].parameters
+    if key not in known:
+        raise UsageError(f"{name} has no parameter {key!r}", f"It has {', '.join(known)}")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= (1 if key in SHARES else 1e9):
+        kind = "a share from 0 to 1" if key in SHARES else "a number from 0 on"
+        raise UsageError(f"{key} must be {kind}, not {text!r}")
+    return value
 
 
 def look(engine: Engine, run: Run, moment: datetime) -> list[Raised]:
@@ -202,17 +223,3 @@ def _rule(name: str, condition: Condition, row: Any) -> Rule:
     stored = json.loads(row.parameters)
     parameters = {key: stored.get(key, value) for key, value in condition.parameters.items()}
     return Rule(name, condition.meaning, row.enabled, parameters, row.cooldown_minutes)
-
-
-def _number(name: str, key: str, text: str) -> float:
-    known = CONDITIONS[name].parameters
-    if key not in known:
-        raise UsageError(f"{name} has no parameter {key!r}", f"It has {', '.join(known)}")
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= (1 if key in SHARES else 1e9):
-        kind = "a share from 0 to 1" if key in SHARES else "a number from 0 on"
-        raise UsageError(f"{key} must be {kind}, not {text!r}")
-    return value
