@@ -27,6 +27,7 @@ from musktracker.config import Settings, for_demo
 from musktracker.text import printable
 from tui import state
 from tui.copying import clipboard
+from tui.places import PLACES
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
 from tui.trouble import Trouble, trouble
@@ -122,7 +123,7 @@ class Console(App[None], inherit_bindings=False):
         self.settings = settings
         self._zones = tuple(dict.fromkeys((settings.timezone, *ZONES)))
         if self.memory.get("zone") in self._zones:
-            self.settings = replace(settings, timezone=self.memory["zone"])
+            self.settings = _in_zone(settings, self.memory["zone"])
         self.read_only = read_only
         self.engine: Engine | None = None
         self.next_settings: Settings | None = None
@@ -269,6 +270,14 @@ class Console(App[None], inherit_bindings=False):
             self.switch_mode(mode)
             self.remember(screen=mode)
 
+    def action_place(self, name: str) -> None:
+        """Open a place over the overview, in place of one that is open there."""
+        self.action_go("overview")
+        if self.screen.title == PLACES[name].title:
+            return
+        show = self.push_screen if len(self.screen_stack) == 1 else self.switch_screen
+        show(_screen(name, PLACES[name].title)())
+
     def action_last_view(self) -> None:
         """Go back to the screen before this one."""
         self.action_go(self._last_mode)
@@ -342,7 +351,7 @@ class Console(App[None], inherit_bindings=False):
     async def action_zone(self) -> None:
         """Show times in the next zone, for this start and the next; the screens begin anew."""
         following = self._zones.index(self.settings.timezone) + 1
-        self.settings = replace(self.settings, timezone=self._zones[following % len(self._zones)])
+        self.settings = _in_zone(self.settings, self._zones[following % len(self._zones)])
         self.remember(zone=self.settings.timezone)
         current = self.current_mode
         self.add_mode("between", Screen)
@@ -363,6 +372,9 @@ class Console(App[None], inherit_bindings=False):
                 seen.add(binding.id)
                 if binding.action != "command_palette":
                     yield SystemCommand(*self._command(binding, active.node))
+        for name, place in PLACES.items():
+            if f"place.{name}" not in seen and place.title != screen.title:
+                yield SystemCommand(place.title, place.about, partial(self.action_place, name))
         launch = getattr(screen, "launch", None)
         if launch is not None and self.engine is not None and not self.read_only:
             yield SystemCommand("Import posts…", "Start a run", screen.action_import)  # type: ignore[attr-defined]
@@ -408,6 +420,11 @@ class Console(App[None], inherit_bindings=False):
         words = f"musktracker: the console ended on an error: {printable(last)}. Its trace: {trace}"
         self.last_words = self.last_words or words  # the first says why; what breaks on the way out does not
         self._close_messages_no_wait()
+
+
+def _in_zone(settings: Settings, zone: str) -> Settings:
+    """The settings with times in another zone."""
+    return replace(settings, timezone=zone, origins={**settings.origins, "timezone": "z in the console"})
 
 
 def _driver() -> type[Driver] | None:

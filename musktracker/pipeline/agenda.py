@@ -10,13 +10,11 @@ from sqlalchemy import Engine
 
 from musktracker import runs
 from musktracker.config import Settings
-from musktracker.db import settings as database_settings
 from musktracker.db.queries import changes
-from musktracker.pipeline import alert_snapshot, attempts, schedule, upkeep
+from musktracker.pipeline import alerts, attempts, schedule, upkeep
 from musktracker.pipeline.attempts import Attempt
 from musktracker.pipeline.schedule import Plan, Standing, Step
 from musktracker.runs import RunInfo
-from musktracker.timeline import parse_time
 
 KINDS = (*upkeep.KINDS, "refresh", "score", "train", "promote", "forecast", "window", "retention")  # of its runs
 SERVICE = "service"
@@ -61,13 +59,12 @@ def read(engine: Engine, settings: Settings, moment: datetime) -> Agenda:
     plan, past = schedule.read(engine), attempts.newest(engine, KINDS)
     steps = planned(engine, plan, past, moment, artifact_dir=str(settings.artifact_dir), timezone=settings.timezone)
     standings = schedule.judge(steps, past, moment, begun)
-    looked = database_settings.get(engine, alert_snapshot.LOOKED_SETTING)
     return Agenda(
         service,
         plan,
         tuple(_task(engine, one, standings) for one in standings.values()),
         upkeep.decide([one for one in past if one.kind in upkeep.KINDS], moment, begun).words,
-        None if looked is None else parse_time(looked),
+        alerts.looked_at(engine),
     )
 
 

@@ -20,7 +20,7 @@ from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.pipeline import alert_snapshot
 from musktracker.pipeline.alert_conditions import CONDITIONS, SHARES, Condition, Finding, Snapshot
 from musktracker.runs import Run
-from musktracker.timeline import iso, now
+from musktracker.timeline import iso, now, parse_time
 
 KEY_LENGTH = 255
 MOST_MINUTES = 366 * 24 * 60
@@ -59,10 +59,17 @@ def rules(engine: Engine) -> list[Rule]:
 
 def rule(engine: Engine, name: str) -> Rule:
     """One rule. Raises UsageError where there is none of this name."""
-    found = next((one for one in rules(engine) if one.name == name), None)
-    if found is None:
-        raise UsageError(f"There is no rule {name!r}", f"Rules: {', '.join(CONDITIONS)}")
-    return found
+    return next(one for one in rules(engine) if one.name == _known(name))
+
+
+def explained(name: str) -> str:
+    """When a rule tells, in words that name its parameters. Raises UsageError where there is no such rule."""
+    return " ".join((CONDITIONS[_known(name)].look.__doc__ or CONDITIONS[name].meaning).replace("`", "").split())
+
+
+def defaults(name: str) -> Mapping[str, float]:
+    """What a rule's parameters begin with. Raises UsageError where there is no such rule."""
+    return CONDITIONS[_known(name)].parameters
 
 
 def change(
@@ -130,6 +137,12 @@ def look(engine: Engine, run: Run, moment: datetime) -> list[Raised]:
         return [alert for one in known if one.name in found for alert in _update(connection, one, found, moment)]
 
 
+def looked_at(engine: Engine) -> datetime | None:
+    """When the rules were last looked at."""
+    found = settings.get(engine, alert_snapshot.LOOKED_SETTING)
+    return None if found is None else parse_time(found)
+
+
 def findings(engine: Engine, name: str, moment: datetime) -> list[Finding]:
     """What a rule finds at a moment, whether it is enabled or not; nothing is stored. Raises UsageError as `rule`."""
     one = rule(engine, name)
@@ -163,6 +176,12 @@ def note_delivery(engine: Engine, alert_id: int, moment: datetime, error: str | 
     values = {"delivered_at": moment} if error is None else {"delivery_error": error}
     with writing(engine) as connection:
         connection.execute(update(Alert).where(Alert.id == alert_id).values(**values))
+
+
+def _known(name: str) -> str:
+    if name not in CONDITIONS:
+        raise UsageError(f"There is no rule {name!r}", f"Rules: {', '.join(CONDITIONS)}")
+    return name
 
 
 def _update(
