@@ -35,6 +35,7 @@ SHORT, TALL = 0, 22  # rows from which all rules are shown
 SEVERITIES = tuple(words.MARKS)
 NONE_OPEN = "No alert is open: v shows those that are over"
 NONE = "No alerts yet: a running service looks once a minute, S starts one"
+NONE_FOUND = "No alerts yet: the service looks once a minute, e sets at what"
 COLUMNS = (
     Column("", 1),
     Column("Severity", 8, rank=1, order=lambda one: SEVERITIES.index(one.severity)),
@@ -74,9 +75,8 @@ class AlertTable(RecordTable["StoredAlert"]):
     def _row(self, one: StoredAlert) -> Sequence[Cell]:
         mark, tone = words.MARKS[one.severity]
         is_open = one.state == "open"
-        state = "acknowledged" if one.state == "acknowledged" else one.state
-        if one.resolved_at is not None:
-            state = f"over {self.app.format_time(one.resolved_at, '%m-%d %H:%M')}"
+        over = self.app.format_time(one.resolved_at, "%m-%d %H:%M")
+        state = one.state if one.resolved_at is None else f"over {over}"
         return (
             (mark, tone if one.resolved_at is None else "dim"),
             (one.severity, tone if is_open else "dim"),
@@ -109,10 +109,10 @@ class AlertsScreen(ConsoleScreen):
     VERTICAL_BREAKPOINTS = [(SHORT, "-short"), (TALL, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "acknowledge", "Acknowledge", tooltip="The alert under the cursor was seen", id="alerts.seen"),
-        Binding("v", "over", "Over", tooltip="Show those that are over, or leave them out", id="alerts.over"),
-        Binding("e", "edit", "Edit rule", tooltip="Change the rule under the cursor", id="alerts.edit"),
-        Binding("space", "switch", "On/off", tooltip="Look at the rule, or no longer", id="alerts.switch"),
+        Binding("e", "edit", "Edit", tooltip="Change the rule under the cursor", id="alerts.edit"),
         Binding("t", "test", "Test", tooltip="Look at the rule now, and send a test", id="alerts.test"),
+        Binding("space", "switch", "On/off", tooltip="Look at the rule, or no longer", id="alerts.switch"),
+        Binding("v", "over", "Over", tooltip="Show those that are over, or leave them out", id="alerts.over"),
         *place_keys("alerts"),
         Binding("escape", "back", "Back", show=False, tooltip="Back to the overview", id="alerts.back"),
     ]
@@ -133,7 +133,8 @@ class AlertsScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         """Name the rules' frame."""
-        self.query_one("#alert-rules").border_title = "Rules"
+        keys = "" if self.app.read_only else " · e edits · t tests · space turns on or off"
+        self.query_one("#alert-rules").border_title = f"Rules{keys}"
 
     def fetch(self, engine: Engine) -> AlertsData:
         """All alerts, all rules, and who looks."""
@@ -153,7 +154,8 @@ class AlertsScreen(ConsoleScreen):
         """Bring both lists up to date."""
         self._data = data
         shown = data.alerts if self._with_over else tuple(one for one in data.alerts if one.resolved_at is None)
-        self.query_one(AlertTable).set_records(shown, empty=NONE if not data.alerts else NONE_OPEN)
+        empty = NONE_OPEN if data.alerts else NONE_FOUND if data.serving else NONE
+        self.query_one(AlertTable).set_records(shown, empty=empty)
         self.query_one(RuleTable).set_records(data.rules)
         self._show_state()
         self._show_chosen()

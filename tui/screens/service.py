@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from musktracker.runs import RunInfo
     from tui.app import Console
 
-IDLE = "No service has run on this database: s starts one"
+IDLE = "No service has run on this database: s starts one\nmusktracker run, or a unit of systemd, does the same"
 TALL = 34  # rows from which the schedule is shown as well
 FULL = "%Y-%m-%d %H:%M"
 SHORT = "%m-%d %H:%M"
@@ -106,7 +106,14 @@ class ServiceScreen(ConsoleScreen):
         Binding("s", "start", "Start", tooltip="Start a service as a process of its own", id="service.start"),
         Binding("x", "stop", "Stop", tooltip="Ask the service to stop, and what it started", id="service.stop"),
         Binding("e", "edit", "Schedule", tooltip="Change the schedule", id="service.edit"),
-        Binding("v", "plan", "View", tooltip="The schedule in place of the steps, or those again", id="service.plan"),
+        Binding(
+            "v",
+            "plan",
+            "View",
+            show=False,
+            tooltip="The schedule in place of the steps, or those again",
+            id="service.plan",
+        ),
         *place_keys("service"),
         Binding("escape", "back", "Back", show=False, tooltip="Back to the overview", id="service.back"),
     ]
@@ -144,7 +151,9 @@ class ServiceScreen(ConsoleScreen):
 
         self._data = data
         self.query_one(RunProgress).info = data.agenda.service
-        self.query_one("#service-where", TonedLine).set_parts(self._where_parts(data.agenda.service))
+        place = self.query_one("#service-where", TonedLine)
+        place.display = data.agenda.service is not None
+        place.set_parts(self._where_parts(data.agenda.service))
         self.query_one("#service-ingest", TonedLine).set_parts(_ingest_parts(data))
         self.query_one(TaskTable).set_records(data.agenda.tasks)
         texts = schedule.texts(data.agenda.plan)
@@ -215,7 +224,7 @@ class ServiceScreen(ConsoleScreen):
 
     def _where_parts(self, service: RunInfo | None) -> Parts:
         if service is None:
-            return [("musktracker run, or a unit of systemd, does the same", "dim")]
+            return []
         since = self.app.format_time(service.started_at, FULL)
         parts: Parts = [(f"on {service.host}, process {service.pid or '–'}, by {service.who}", "")]
         parts.append((f" · since {since}", "dim"))

@@ -96,9 +96,11 @@ class SettingsScreen(ConsoleScreen):
     def show(self, data: SettingsData) -> None:
         """Bring everything up to date."""
         self._data = data
-        lines = zip(("settings-file", "settings-dotenv"), ("Edit ", "then "), data.files, strict=True)
-        for name, label, (path, there) in lines:
-            self.query_one(f"#{name}", TonedLine).set_parts(_file_parts(label, path, there))
+        (toml, there), (dotenv, _) = data.files
+        missing = "" if there else " (not there yet)"
+        self.query_one("#settings-file", TonedLine).set_parts([("Edit ", "dim"), (toml, ""), (missing, "dim")])
+        line: Parts = [("or set variables, which win, in ", "dim"), (dotenv, ""), ("; then start anew", "dim")]
+        self.query_one("#settings-dotenv", TonedLine).set_parts(line)
         self.query_one(SettingTable).set_records(data.settings)
         self._show_chosen()
 
@@ -145,10 +147,6 @@ def _short(one: Setting) -> str:
 
 def _origin(one: Setting) -> str:
     return "its default" if one.origin == "default" else one.origin
-
-
-def _file_parts(label: str, path: str, there: bool) -> Parts:
-    return [(label, "dim"), (path, ""), (" is read" if there else " is not there yet", "good" if there else "dim")]
 
 
 def _page(one: Setting, data: SettingsData) -> str:
