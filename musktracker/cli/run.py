@@ -67,7 +67,7 @@ def _show(plan: Plan, *, as_json: bool) -> None:
     from musktracker.pipeline import schedule
 
     for name, text in schedule.texts(plan).items():
-        print(f"{name:<17} {text or 'none':<24} {schedule.MEANINGS[name]}")
+        print(f"{name:<17} {text or schedule.NONE:<24} {schedule.MEANINGS[name]}")
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

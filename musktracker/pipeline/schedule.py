@@ -27,6 +27,7 @@ SETTING = "service_schedule"
 FIRST_DELAY = timedelta(minutes=1)  # from the first failure to the second attempt; then twice as long each time
 LONGEST = 4  # a delay is at most this part of the time between two regular times
 LONGEST_HORIZON = 24 * 60
+NONE = "none"  # what a part that is empty is shown as
 MEANINGS = {
     "minute": "minutes past the hour at which the hourly steps begin",
     "refresh_minutes": "minutes between refreshes while posts change",
@@ -284,6 +285,8 @@ def _between(least: int, most: int) -> Any:
 
 
 def _items(text: str) -> list[str]:
+    if text == NONE:
+        return []
     return list(dict.fromkeys(item.strip() for item in text.split(",") if item.strip()))
 
 

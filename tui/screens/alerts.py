@@ -41,9 +41,8 @@ COLUMNS = (
     Column("Severity", 8, rank=1, order=lambda one: SEVERITIES.index(one.severity)),
     Column("Rule", 14, order=lambda one: one.rule),
     Column("Since", 11, order=lambda one: one.raised_at, falling=True),
-    Column("State", 16, order=lambda one: one.state),
-    Column("Seen by", 14, rank=2, order=lambda one: one.acknowledged_by),
-    Column("Message", 24, grow=1),
+    Column("State", 18, grow=1, order=lambda one: one.state),
+    Column("Message", 24, grow=4),
 )
 RULE_COLUMNS = (
     Column("Is", 3, order=lambda one: not one.enabled),
@@ -75,15 +74,14 @@ class AlertTable(RecordTable["StoredAlert"]):
     def _row(self, one: StoredAlert) -> Sequence[Cell]:
         mark, tone = words.MARKS[one.severity]
         is_open = one.state == "open"
-        over = self.app.format_time(one.resolved_at, "%m-%d %H:%M")
-        state = one.state if one.resolved_at is None else f"over {over}"
+        over = f"over {self.app.format_time(one.resolved_at, '%m-%d %H:%M')}" if one.resolved_at else ""
+        seen = f"seen {one.acknowledged_by}" if one.acknowledged_at else ""
         return (
             (mark, tone if one.resolved_at is None else "dim"),
             (one.severity, tone if is_open else "dim"),
             (one.rule, "" if is_open else "dim"),
             (self.app.format_time(one.raised_at, "%m-%d %H:%M"), "dim"),
-            (state, "warning" if is_open else "dim"),
-            (one.acknowledged_by or "–", "dim"),
+            (" ".join(filter(None, (over, seen))) or one.state, "warning" if is_open else "dim"),
             (one.message, "" if is_open else "dim"),
         )
 
@@ -291,7 +289,7 @@ class AlertsScreen(ConsoleScreen):
             parts.append((f" · looked at {self.app.format_time(data.looked_at, '%m-%d %H:%M')}, every minute", "dim"))
         else:
             last = "" if data.looked_at is None else f" since {self.app.format_time(data.looked_at, '%m-%d %H:%M')}"
-            parts += [(" · nobody looks", "warning"), (f"{last}: S starts the service", "dim")]
+            parts += [(" · nobody looks", "warning"), (f"{last}: S starts it", "dim")]
         self.query_one("#alerts-state", TonedLine).set_parts(parts)
 
     def _show_chosen(self) -> None:

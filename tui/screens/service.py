@@ -38,7 +38,7 @@ TASK_COLUMNS = (
     Column("Run", 5, right=True, rank=3),
     Column("Message", 11, grow=3, rank=1),
 )
-PLAN_COLUMNS = (Column("Part", 16), Column("Value", 20, grow=1), Column("Meaning", 34, grow=1))
+PLAN_COLUMNS = (Column("Part", 16), Column("Value", 24, grow=1), Column("Meaning", 34, grow=3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class ServiceScreen(ConsoleScreen):
         self.query_one("#service-ingest", TonedLine).set_parts(_ingest_parts(data))
         self.query_one(TaskTable).set_records(data.agenda.tasks)
         texts = schedule.texts(data.agenda.plan)
-        parts = [Part(name, text or "none", schedule.MEANINGS[name]) for name, text in texts.items()]
+        parts = [Part(name, text or schedule.NONE, schedule.MEANINGS[name]) for name, text in texts.items()]
         self.query_one(PlanTable).set_records(parts)
         self.refresh_bindings()
 

@@ -51,10 +51,7 @@ def schedule_form(plan: Plan) -> FormScreen:
     from musktracker.pipeline import schedule
 
     before = schedule.texts(plan)
-    fields = [
-        Field(name, LABELS.get(name, name), text, schedule.MEANINGS[name] + _example(name))
-        for name, text in before.items()
-    ]
+    fields = [Field(name, LABELS.get(name, name), text, schedule.MEANINGS[name]) for name, text in before.items()]
 
     def save(engine: Engine, values: Values) -> Any:
         return schedule.change(engine, {name: text for name, text in values.items() if text != before[name]})
@@ -70,7 +67,3 @@ def _problems(settings: Settings, values: Values) -> Mapping[str, str]:
     return (
         {} if settings.x_bearer_token else {"feed": "X_BEARER_TOKEN is not set: musktracker config, or C, tells more"}
     )
-
-
-def _example(name: str) -> str:
-    return {"horizons": ", such as 24,168", "windows": ", such as fri-noon", "model": ""}.get(name, "")
