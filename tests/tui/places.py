@@ -18,7 +18,6 @@ SCREENS = {
 }
 HELD = {  # what there is only on a database that holds something, or is never empty
     "settings": ("1", "C"),
-    "service-plan": ("1", "S", "v"),
     "events-timeline": ("4", "t"),
     "events-history": ("4", "h", "h"),
     "forecast-hours": ("6", "t"),

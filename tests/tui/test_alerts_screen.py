@@ -129,7 +129,7 @@ async def test_enter_tells_all_of_an_alert_its_details_in_words_and_nothing_as_m
         await press(pilot, "enter")
         assert isinstance(pilot.app.screen, TextPage)
         text = pilot.app.screen._text
-    assert ALERTS[0][2] in text
+    assert ALERTS[0][3] in text
     assert "half width 50   34.51" in text
     assert "observed until  2026-01-15 12:50 UTC" in text
     assert "by              [b]pool[/b]" in text
@@ -142,7 +142,7 @@ async def test_the_cursor_on_an_alert_brings_that_of_the_rules_to_its_rule(
     async with opened() as (pilot, screen):
         await press(pilot, "j", "j")
         assert screen.query_one(RuleTable).record.name == "silence"
-        assert str(screen.query_one("#alert-chosen", Static).content) == ALERTS[1][2]
+        assert str(screen.query_one("#alert-chosen", Static).content) == ALERTS[1][3]
 
 
 async def test_e_changes_what_differs_of_a_rule(
