@@ -23,10 +23,17 @@ PLACES = {
 }
 
 
-def place_keys(here: str = "") -> list[BindingType]:
-    """The keys of all places but the one that is here."""
+def place_keys(here: str = "", *, shown: tuple[str, ...] = ()) -> list[BindingType]:
+    """The keys of all places but the one that is here; those of the `shown` ones are told at the bottom."""
     return [
-        Binding(place.key, f"app.place('{name}')", place.title, show=False, tooltip=place.about, id=f"place.{name}")
+        Binding(
+            place.key,
+            f"app.place('{name}')",
+            place.title,
+            show=name in shown,
+            tooltip=place.about,
+            id=f"place.{name}",
+        )
         for name, place in PLACES.items()
         if name != here
     ]

@@ -75,7 +75,7 @@ class OverviewScreen(ConsoleScreen):
         Binding("d", "demo", "Demo", tooltip="See everything at work on a simulated account", id="overview.demo"),
         Binding("u", "update", "Update", tooltip="Count new hours, and compute features", id="overview.update"),
         Binding("s", "score", "Score", tooltip="Fill in what happened, and score forecasts", id="overview.score"),
-        *place_keys(),
+        *place_keys(shown=("alerts", "service")),
     ]
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ LABELS = {
 def start_form(settings: Settings) -> FormScreen:
     """Ask how it is to serve; closes with the parameters of the run."""
     can_follow = settings.x_bearer_token is not None and settings.account != DEMO
-    hint = f"the X API: follows @{settings.account}, which costs; else fetches nothing"
+    hint = f"over the X API @{settings.account} is followed, which costs"
     fields = (
         Field("feed", "Posts from", "ingest" if can_follow else "files", hint, choices=FEEDS),
         Field("length", "It serves", "stay", "it goes on when this console is closed", choices=LENGTHS),

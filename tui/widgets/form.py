@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -235,9 +236,8 @@ class FormScreen(ModalScreen[Any]):
             text = await in_thread(preview, engine, self.values)
         except Exception as error:
             text = self.app.words(error)
-        if not self.is_attached:
-            return
-        self.query_one("#form-preview", Static).update("\n".join(map(printable, text.splitlines())))
+        with suppress(NoMatches):  # a form that closes has none any more
+            self.query_one("#form-preview", Static).update("\n".join(map(printable, text.splitlines())))
 
     def _show_keys(self) -> None:
         if self._leaving:
