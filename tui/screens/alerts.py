@@ -200,7 +200,7 @@ class AlertsScreen(ConsoleScreen):
                 self.notify(f"{after.name} is stored", timeout=3)
                 self.refresh_data()
 
-        self.app.push_screen(rule_form(rule, alerts.explained(rule.name), alerts.defaults(rule.name)), stored)
+        self.app.push_screen(rule_form(rule, alerts.defaults(rule.name)), stored)
 
     def action_switch(self) -> None:
         """Look at the rule under the cursor, or no longer."""

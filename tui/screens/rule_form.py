@@ -17,10 +17,10 @@ SWITCH = (("on", "on"), ("off", "off"))
 UNITS = {"_minutes": ", min", "_hours": ", h"}
 
 
-def rule_form(rule: Rule, explained: str, defaults: Mapping[str, float]) -> FormScreen:
+def rule_form(rule: Rule, defaults: Mapping[str, float]) -> FormScreen:
     """Ask for all of a rule; closes with the rule as it is stored."""
     fields = (
-        Field("enabled", "Looked at", _switch(rule), choices=SWITCH),
+        Field("enabled", "Looked at", _switch(rule), f"tells: {rule.meaning}", choices=SWITCH),
         Field("cooldown", "Cooldown, min", str(rule.cooldown_minutes), "before the same may be told again"),
         *(
             Field(name, _label(name), f"{value:g}", f"default {defaults[name]:g}")
@@ -31,7 +31,6 @@ def rule_form(rule: Rule, explained: str, defaults: Mapping[str, float]) -> Form
         f"Rule {rule.name}",
         fields,
         check=lambda values: problems(rule, values),
-        preview=lambda _engine, _values: explained,
         save=lambda engine, values: change(engine, rule, values),
     )
 
