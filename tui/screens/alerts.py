@@ -289,7 +289,7 @@ class AlertsScreen(ConsoleScreen):
             parts.append((f" · looked at {self.app.format_time(data.looked_at, '%m-%d %H:%M')}, every minute", "dim"))
         else:
             last = "" if data.looked_at is None else f" since {self.app.format_time(data.looked_at, '%m-%d %H:%M')}"
-            parts += [(" · nobody looks", "warning"), (f"{last}: S starts it", "dim")]
+            parts += [(" · nobody looks", "warning"), (f"{last}: S starts a service", "dim")]
         self.query_one("#alerts-state", TonedLine).set_parts(parts)
 
     def _show_chosen(self) -> None:
