@@ -136,13 +136,22 @@ async def test_enter_tells_all_of_an_alert_its_details_in_words_and_nothing_as_m
     assert "not delivered: ended with 1" in text
 
 
-async def test_the_cursor_on_an_alert_brings_that_of_the_rules_to_its_rule(
+async def test_the_alert_under_the_cursor_is_told_whole_below_the_list(
     alarmed: Engine, opened: Opened, press: Any
 ) -> None:
     async with opened() as (pilot, screen):
         await press(pilot, "j", "j")
-        assert screen.query_one(RuleTable).record.name == "silence"
         assert str(screen.query_one("#alert-chosen", Static).content) == ALERTS[1][3]
+
+
+async def test_from_an_alert_the_keys_of_the_rules_lead_to_its_rule(
+    alarmed: Engine, opened: Opened, press: Any
+) -> None:
+    async with opened() as (pilot, screen):
+        await press(pilot, "j", "j", "e")
+        assert str(pilot.app.screen.query_one("#form").border_title) == "Rule silence"
+        await press(pilot, "escape")
+        assert screen.query_one(RuleTable).record.name == "silence"
 
 
 async def test_e_changes_what_differs_of_a_rule(

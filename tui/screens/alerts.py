@@ -94,9 +94,9 @@ class RuleTable(RecordTable["Rule"]):
 
 
 class AlertsScreen(ConsoleScreen):
-    """Alerts, open ones first; below them the rules, whose cursor goes to the rule of the alert under the other.
+    """Alerts, open ones first, and the rules.
 
-    e, space and t are about the rule under the cursor of the rules, whichever list has the keys.
+    e, space and t are about the rule under the cursor, or while the alerts have the keys about that of the alert.
     """
 
     TITLE: ClassVar[str] = "Alerts"
@@ -165,6 +165,10 @@ class AlertsScreen(ConsoleScreen):
         alert = table.record
         if alert is None:
             return
+        if alert.state != "open":
+            told = "is over" if alert.resolved_at else f"was seen by {alert.acknowledged_by}"
+            self.notify(f"Alert {alert.id} {told}", markup=False, timeout=3)
+            return
         after = table.records[table.cursor + 1 : table.cursor + 2]
 
         def seen(engine: Engine) -> None:
@@ -191,7 +195,7 @@ class AlertsScreen(ConsoleScreen):
         from musktracker.pipeline import alerts
         from tui.screens.rule_form import rule_form
 
-        rule = self.query_one(RuleTable).record
+        rule = self._rule()
         if rule is None:
             return
 
@@ -204,7 +208,7 @@ class AlertsScreen(ConsoleScreen):
 
     def action_switch(self) -> None:
         """Look at the rule under the cursor, or no longer."""
-        rule = self.query_one(RuleTable).record
+        rule = self._rule()
         if rule is None:
             return
 
@@ -217,7 +221,7 @@ class AlertsScreen(ConsoleScreen):
 
     def action_test(self) -> None:
         """Look at the rule under the cursor now, and send a test to the operator's command."""
-        rule, settings = self.query_one(RuleTable).record, self.app.settings
+        rule, settings = self._rule(), self.app.settings
         if rule is None or self._testing:
             return
 
@@ -235,8 +239,7 @@ class AlertsScreen(ConsoleScreen):
     def can(self, action: str) -> bool | None:
         """What can be done to what is under the cursors."""
         if action == "acknowledge":
-            alert = self.query_one(AlertTable).record if self.is_mounted else None
-            return True if alert is not None and alert.state == "open" else None
+            return True if self.is_mounted and self.query_one(AlertTable).record is not None else None
         if action == "over":
             return True if self._data is not None and self._data.alerts else None
         if action in ("edit", "switch", "test"):
@@ -261,13 +264,20 @@ class AlertsScreen(ConsoleScreen):
             self.app.push_screen(TextPage(f"Rule {rule.name}", page))
 
     @on(LineList.Moved, "AlertTable")
-    @on(RecordTable.Filtered, "AlertTable")
     def _moved(self) -> None:
-        alert = self.query_one(AlertTable).record
-        if alert is not None:
-            self.query_one(RuleTable).select(alert.rule)
+        self._show_chosen()
+
+    @on(RecordTable.Filtered, "AlertTable")
+    def _filtered(self) -> None:
         self._show_chosen()
         self.refresh_bindings()
+
+    def _rule(self) -> Rule | None:
+        """The rule that a key is about; the cursor of the rules goes to it."""
+        alerts, rules = self.query_one(AlertTable), self.query_one(RuleTable)
+        if alerts.has_focus and alerts.record is not None:
+            rules.select(alerts.record.rule)
+        return rules.record
 
     def _set_testing(self, name: str) -> None:
         self._testing = name
