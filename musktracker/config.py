@@ -126,6 +126,16 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
     return Settings(**values, origins=origins)
 
 
+def config_file(environ: Mapping[str, str] | None = None) -> Path:
+    """The TOML file that is read where it is there: the one that MUSKTRACKER_CONFIG names, or the user's own."""
+    named = (os.environ if environ is None else environ).get(CONFIG_FILE)
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return platformdirs.user_config_path(APPLICATION, appauthor=False) / "config.toml"
+
+
 def for_demo(settings: Settings) -> Settings:
     """The same settings on the demo's own database, account and directory."""
     data_dir = settings.data_dir / "demo"
@@ -160,17 +170,11 @@ def mask_arguments(command: str) -> str:
 
 
 def _from_toml(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    named = environ.get(CONFIG_FILE)
-    if named:
-        path = Path(named).expanduser()
-        if not path.is_file():
+    path = config_file(environ)
+    if not path.is_file():
+        if environ.get(CONFIG_FILE):
             raise UsageError(f"{CONFIG_FILE} names {path}, which is not a file")
-    else:
-        import platformdirs
-
-        path = platformdirs.user_config_path(APPLICATION, appauthor=False) / "config.toml"
-        if not path.is_file():
-            return {}
+        return {}
     import tomllib
 
     try:

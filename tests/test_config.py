@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musktracker.config import ENVIRONMENT, MASK, Settings, for_demo, load, mask_url
+from musktracker.config import ENVIRONMENT, MASK, Settings, config_file, for_demo, load, mask_url
 from musktracker.errors import UsageError
 
 
@@ -47,6 +47,11 @@ def test_the_users_own_file_is_found(tmp_path: Path) -> None:
     (tmp_path / "config" / "musktracker").mkdir(parents=True)
     (tmp_path / "config" / "musktracker" / "config.toml").write_text('account = "fromfile"\n')
     assert load({}, tmp_path).account == "fromfile"
+
+
+def test_the_file_to_edit_is_the_users_own_unless_a_variable_names_another(tmp_path: Path) -> None:
+    assert config_file({}) == tmp_path / "config" / "musktracker" / "config.toml"
+    assert config_file({"MUSKTRACKER_CONFIG": str(tmp_path / "own.toml")}) == tmp_path / "own.toml"
 
 
 def test_of_the_alert_command_only_the_program_is_shown(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from musktracker.text import printable
 from tui import state
 from tui.copying import clipboard
 from tui.frame import Frame, Sparing
+from tui.places import PLACES
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
 from tui.trouble import Trouble, trouble
@@ -162,7 +163,7 @@ class Console(App[None], inherit_bindings=False):
         self.settings = settings
         self._zones = tuple(dict.fromkeys((settings.timezone, *ZONES)))
         if self.memory.get("zone") in self._zones:
-            self.settings = replace(settings, timezone=self.memory["zone"])
+            self.settings = _in_zone(settings, self.memory["zone"])
         self.read_only = read_only
         self.engine: Engine | None = None
         self.next_settings: Settings | None = None
@@ -343,6 +344,16 @@ class Console(App[None], inherit_bindings=False):
         """Keys that are typed at once may come before what is open over a screen hears them, or between screens."""
         return self.current_mode in SCREENS and not isinstance(self.screen, ModalScreen)
 
+    def action_place(self, name: str) -> None:
+        """Open a place over the overview, in place of one that is open there."""
+        if not self._can_go:
+            return
+        self.action_go("overview")
+        if self.screen.title == PLACES[name].title:
+            return
+        show = self.push_screen if len(self.screen_stack) == 1 else self.switch_screen
+        show(_screen(name, PLACES[name].title)())
+
     def action_last_view(self) -> None:
         """Go back to the screen before this one."""
         self.action_go(self._last_mode)
@@ -418,7 +429,7 @@ class Console(App[None], inherit_bindings=False):
         if not self._can_go:
             return
         following = self._zones.index(self.settings.timezone) + 1
-        self.settings = replace(self.settings, timezone=self._zones[following % len(self._zones)])
+        self.settings = _in_zone(self.settings, self._zones[following % len(self._zones)])
         self.remember(zone=self.settings.timezone)
         current = self.current_mode
         self.add_mode("between", Screen)
@@ -439,6 +450,9 @@ class Console(App[None], inherit_bindings=False):
                 seen.add(binding.id)
                 if binding.action != "command_palette" and binding.id.partition(".")[0] not in MOVING:
                     yield SystemCommand(*self._command(binding, active.node))
+        for name, place in PLACES.items():
+            if f"place.{name}" not in seen and place.title != screen.title:
+                yield SystemCommand(place.title, place.about, partial(self.action_place, name))
         launch = getattr(screen, "launch", None)
         if launch is not None and self.engine is not None and not self.read_only:
             yield SystemCommand("Import posts…", "Start a run", screen.action_import)  # type: ignore[attr-defined]
@@ -495,6 +509,11 @@ class Console(App[None], inherit_bindings=False):
 def _import_screens() -> None:
     for name in SCREENS:
         importlib.import_module(f"tui.screens.{name}")
+
+
+def _in_zone(settings: Settings, zone: str) -> Settings:
+    """The settings with times in another zone."""
+    return replace(settings, timezone=zone, origins={**settings.origins, "timezone": "z in the console"})
 
 
 def _driver() -> type[Driver] | None:

@@ -148,18 +148,10 @@ def _acknowledge(engine: Engine, settings: Settings, arguments: argparse.Namespa
 
 
 def _test(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
-    from musktracker.pipeline import alerts
-    from musktracker.pipeline.alert_delivery import run_command
-    from musktracker.timeline import now
+    from musktracker.pipeline import alert_delivery
 
-    moment = now()
-    found = alerts.findings(engine, arguments.rule, moment)
-    error = None
-    if settings.alert_command is not None:
-        message = found[0].message if found else f"A test of the rule {arguments.rule}"
-        sample = alerts.Raised(0, arguments.rule, "test", "info", moment, message, {})
-        error = run_command(settings.alert_command, sample, is_test=True)
-    delivered = None if settings.alert_command is None else error is None
+    tested = alert_delivery.test(engine, settings, arguments.rule)
+    found, delivered, error = tested.findings, tested.delivered, tested.error
     if arguments.json:
         print_json({"findings": [dataclasses.asdict(one) for one in found], "delivered": delivered, "error": error})
         return 1 if error else 0

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from musktracker.cli.command import add_json, open_database, print_json, run_stage
 from musktracker.config import Settings
@@ -22,18 +22,6 @@ from musktracker.errors import UsageError
 
 if TYPE_CHECKING:
     from musktracker.pipeline.schedule import Plan
-
-MEANINGS = {
-    "minute": "minutes past the hour at which the hourly steps begin",
-    "refresh_minutes": "minutes between refreshes while posts change",
-    "horizons": "hours that are forecast, each as a forecast of its own",
-    "windows": "presets whose current windows are forecast",
-    "model": "what forecasts; none: what musktracker forecast chooses",
-    "train_at": "time of day, in UTC, of the training",
-    "train_models": "what is trained",
-    "backtest_origins": "origins that each new version is tested on",
-    "clean_at": "time of day, in UTC, at which old runs and lines are deleted",
-}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -76,12 +64,10 @@ def _show(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(plan))
         return
-    for name, value in asdict(plan).items():
-        print(f"{name:<17} {_text(value):<24} {MEANINGS[name]}")
+    from musktracker.pipeline import schedule
 
-
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else "none" if value is None else str(value)
+    for name, text in schedule.texts(plan).items():
+        print(f"{name:<17} {text or schedule.NONE:<24} {schedule.MEANINGS[name]}")
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from musktracker.errors import UsageError
-from musktracker.models.base import Model
+
+if TYPE_CHECKING:
+    from musktracker.models.base import Model  # brings numpy, which only who makes a model needs
 
 DEFAULT = "har_bootstrap"
 _MODELS = {
@@ -60,7 +62,7 @@ def hyperparameters(model: Model) -> dict[str, Any]:
 
 def _load(name: str) -> type[Model]:
     module, _, attribute = _MODELS[name].partition(":")
-    return cast(type[Model], getattr(importlib.import_module(module), attribute))
+    return cast("type[Model]", getattr(importlib.import_module(module), attribute))
 
 
 def _read(key: str, value: Any, default: Any) -> Any:

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Self
 
 from sqlalchemy import Engine
@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from musktracker import runs
 from musktracker.config import Settings
 from musktracker.pipeline import alerts
+from musktracker.pipeline.alert_conditions import Finding
 from musktracker.pipeline.alerts import Raised
 from musktracker.runs import Run
 from musktracker.text import printable
@@ -66,6 +67,30 @@ def run_command(command: str, alert: Raised, *, is_test: bool = False, timeout: 
         said.seek(0)
         words = " ".join(printable(said.read(4 * SAID).decode(errors="replace")).split())[:SAID]
         return f"The alert command ended with {code}" + (f": {words}" if words else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What a rule finds now, and what came of the test: `delivered` is None where no command is set."""
+
+    findings: tuple[Finding, ...]
+    delivered: bool | None
+    error: str | None = None
+
+
+def test(engine: Engine, settings: Settings, name: str) -> Tested:
+    """Look at a rule now, storing nothing, and send a test to the operator's command, which may take TIMEOUT.
+
+    Raises UsageError where there is no such rule.
+    """
+    moment = now()
+    found = tuple(alerts.findings(engine, name, moment))
+    if settings.alert_command is None:
+        return Tested(found, None)
+    message = found[0].message if found else f"A test of the rule {name}"
+    sample = Raised(0, name, "test", "info", moment, message, {})
+    error = run_command(settings.alert_command, sample, is_test=True)
+    return Tested(found, error is None, error and settings.scrub(error))
 
 
 class Courier:

@@ -20,7 +20,7 @@ from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.pipeline import alert_snapshot
 from musktracker.pipeline.alert_conditions import CONDITIONS, SHARES, Condition, Finding, Snapshot
 from musktracker.runs import Run
-from musktracker.timeline import iso, now
+from musktracker.timeline import iso, now, parse_time
 
 KEY_LENGTH = 255
 MOST_MINUTES = 366 * 24 * 60
@@ -59,10 +59,17 @@ def rules(engine: Engine) -> list[Rule]:
 
 def rule(engine: Engine, name: str) -> Rule:
     """One rule. Raises UsageError where there is none of this name."""
-    found = next((one for one in rules(engine) if one.name == name), None)
-    if found is None:
-        raise UsageError(f"There is no rule {name!r}", f"Rules: {', '.join(CONDITIONS)}")
-    return found
+    return next(one for one in rules(engine) if one.name == _known(name))
+
+
+def explained(name: str) -> str:
+    """When a rule tells, in words that name its parameters. Raises UsageError where there is no such rule."""
+    return " ".join((CONDITIONS[_known(name)].look.__doc__ or CONDITIONS[name].meaning).replace("`", "").split())
+
+
+def defaults(name: str) -> Mapping[str, float]:
+    """What a rule's parameters begin with. Raises UsageError where there is no such rule."""
+    return CONDITIONS[_known(name)].parameters
 
 
 def change(
@@ -70,23 +77,44 @@ def change(
     name: str,
     *,
     enabled: bool | None = None,
-    cooldown_minutes: int | None = None,
+    cooldown_minutes: int | str | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Rule:
     """Set what is given of a rule; returns it. Raises UsageError for a name or a value that cannot be."""
     before = rule(engine, name)
-    if cooldown_minutes is not None and not 0 <= cooldown_minutes <= MOST_MINUTES:
-        raise UsageError(f"The cooldown must be 0 to {MOST_MINUTES:,} minutes, not {cooldown_minutes:,}")
-    values = {key: _number(name, key, text) for key, text in (parameters or {}).items()}
+    values = {key: parameter(name, key, text) for key, text in (parameters or {}).items()}
     after = Rule(
         name,
         before.meaning,
         before.enabled if enabled is None else enabled,
         {**before.parameters, **values},
-        before.cooldown_minutes if cooldown_minutes is None else cooldown_minutes,
+        before.cooldown_minutes if cooldown_minutes is None else cooldown(cooldown_minutes),
     )
     _store([after], engine, replace=True)
     return after
+
+
+def cooldown(minutes: int | str) -> int:
+    """Minutes before the same may be told again. Raises UsageError for what cannot be."""
+    text = str(minutes).strip()
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_MINUTES):
+        raise UsageError(f"The cooldown must be 0 to {MOST_MINUTES:,} minutes, not {text!r}")
+    return int(text)
+
+
+def parameter(name: str, key: str, text: str) -> float:
+    """The value of a rule's parameter. Raises UsageError for one that it has not, or that cannot be this."""
+    known = CONDITIONS[name].parameters
+    if key not in known:
+        raise UsageError(f"{name} has no parameter {key!r}", f"It has {', '.join(known)}")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= (1 if key in SHARES else 1e9):
+        kind = "a share from 0 to 1" if key in SHARES else "a number from 0 on"
+        raise UsageError(f"{key} must be {kind}, not {text!r}")
+    return value
 
 
 def look(engine: Engine, run: Run, moment: datetime) -> list[Raised]:
@@ -107,6 +135,12 @@ def look(engine: Engine, run: Run, moment: datetime) -> list[Raised]:
     settings.set(engine, alert_snapshot.LOOKED_SETTING, iso(moment))
     with writing(engine) as connection:  # the last that can fail: what is raised here must reach who asked
         return [alert for one in known if one.name in found for alert in _update(connection, one, found, moment)]
+
+
+def looked_at(engine: Engine) -> datetime | None:
+    """When the rules were last looked at."""
+    found = settings.get(engine, alert_snapshot.LOOKED_SETTING)
+    return None if found is None else parse_time(found)
 
 
 def findings(engine: Engine, name: str, moment: datetime) -> list[Finding]:
@@ -142,6 +176,12 @@ def note_delivery(engine: Engine, alert_id: int, moment: datetime, error: str | 
     values = {"delivered_at": moment} if error is None else {"delivery_error": error}
     with writing(engine) as connection:
         connection.execute(update(Alert).where(Alert.id == alert_id).values(**values))
+
+
+def _known(name: str) -> str:
+    if name not in CONDITIONS:
+        raise UsageError(f"There is no rule {name!r}", f"Rules: {', '.join(CONDITIONS)}")
+    return name
 
 
 def _update(
@@ -202,17 +242,3 @@ def _rule(name: str, condition: Condition, row: Any) -> Rule:
     stored = json.loads(row.parameters)
     parameters = {key: stored.get(key, value) for key, value in condition.parameters.items()}
     return Rule(name, condition.meaning, row.enabled, parameters, row.cooldown_minutes)
-
-
-def _number(name: str, key: str, text: str) -> float:
-    known = CONDITIONS[name].parameters
-    if key not in known:
-        raise UsageError(f"{name} has no parameter {key!r}", f"It has {', '.join(known)}")
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= (1 if key in SHARES else 1e9):
-        kind = "a share from 0 to 1" if key in SHARES else "a number from 0 on"
-        raise UsageError(f"{key} must be {kind}, not {text!r}")
-    return value

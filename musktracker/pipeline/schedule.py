@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from musktracker import market_windows
 from musktracker.db import settings
 from musktracker.errors import UsageError
+from musktracker.models import registry
 from musktracker.pipeline.attempts import Attempt
 from musktracker.timeline import DAY, HOUR, floor_day, floor_hour
 
@@ -26,6 +27,18 @@ SETTING = "service_schedule"
 FIRST_DELAY = timedelta(minutes=1)  # from the first failure to the second attempt; then twice as long each time
 LONGEST = 4  # a delay is at most this part of the time between two regular times
 LONGEST_HORIZON = 24 * 60
+NONE = "none"  # what a part that is empty is shown as
+MEANINGS = {
+    "minute": "minutes past the hour at which the hourly steps begin",
+    "refresh_minutes": "minutes between refreshes while posts change",
+    "horizons": "hours that are forecast, each as a forecast of its own",
+    "windows": "presets whose current windows are forecast",
+    "model": "what forecasts; none: what musktracker forecast chooses",
+    "train_at": "time of day, in UTC, of the training",
+    "train_models": "what is trained",
+    "backtest_origins": "origins that each new version is tested on",
+    "clean_at": "time of day, in UTC, at which old runs and lines are deleted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +115,33 @@ def read(engine: Engine) -> Plan:
 
 def change(engine: Engine, texts: Mapping[str, str]) -> Plan:
     """Change parts of the plan, given as texts; lists have commas. Raises UsageError for what cannot be."""
-    plan = read(engine)
-    for name, text in texts.items():
+    for name in texts:
         if name not in _CHECKS:
             raise UsageError(f"The schedule has no {name!r}", f"It has {', '.join(_CHECKS)}")
-        try:
-            plan = replace(plan, **{name: _CHECKS[name](text.strip())})
-        except ValueError as reason:
-            raise UsageError(f"{name} cannot be {text!r}: {reason}") from None
+    for name, reason in problems(texts).items():
+        raise UsageError(f"{name} cannot be {texts[name]!r}: {reason}")
+    plan = replace(read(engine), **{name: _CHECKS[name](text.strip()) for name, text in texts.items()})
     settings.set(engine, SETTING, json.dumps(asdict(plan), sort_keys=True))
     return plan
+
+
+def problems(texts: Mapping[str, str]) -> dict[str, str]:
+    """Why parts of the plan cannot be these texts, by name; nothing where they can."""
+    found = {}
+    for name, text in texts.items():
+        try:
+            _CHECKS[name](text.strip())
+        except ValueError as reason:
+            found[name] = str(reason)
+    return found
+
+
+def texts(plan: Plan) -> dict[str, str]:
+    """The parts of a plan as `change` takes them; empty where there is none."""
+    return {
+        name: ",".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
+        for name, value in asdict(plan).items()
+    }
 
 
 def steps(
@@ -255,6 +285,8 @@ def _between(least: int, most: int) -> Any:
 
 
 def _items(text: str) -> list[str]:
+    if text == NONE:
+        return []
     return list(dict.fromkeys(item.strip() for item in text.split(",") if item.strip()))
 
 
@@ -270,8 +302,6 @@ def _presets(text: str) -> tuple[str, ...]:
 
 
 def _models(text: str) -> tuple[str, ...]:
-    from musktracker.models import registry  # brings numpy, which only who changes the plan needs
-
     for name in _items(text):
         if name not in registry.names():
             raise ValueError(f"{name!r} is none of {', '.join(registry.names())}")
@@ -286,7 +316,10 @@ def _model(text: str) -> str | None:
 
 
 def _time_of_day(text: str) -> str:
-    return f"{time.fromisoformat(text):%H:%M}"
+    try:
+        return f"{time.fromisoformat(text):%H:%M}"
+    except ValueError:
+        raise ValueError("it must be a time of day, such as 03:30") from None
 
 
 _CHECKS = {

@@ -21,7 +21,7 @@ from musktracker.db import settings as database_settings
 from musktracker.db.engines import is_passing, reading
 from musktracker.db.queries import changes
 from musktracker.errors import Cancelled, DataError, MuskTrackerError
-from musktracker.pipeline import alerts, attempts, schedule, stages, upkeep
+from musktracker.pipeline import agenda, alerts, attempts, schedule, stages, upkeep
 from musktracker.pipeline.alert_delivery import Courier
 from musktracker.pipeline.attempts import Attempt
 from musktracker.pipeline.schedule import Plan, Standing, Step
@@ -40,7 +40,6 @@ INSISTENCE = 15.0  # seconds that runs are given to end when they are asked to
 STOPPING = PATIENCE + INSISTENCE + 40.0  # seconds that all of it may take, with the last alerts
 FOLLOWER_SETTING = "service_follower"  # the run of the follower that a service started
 LONG = ("ingest", "train")  # kinds that are asked to stop with the service; others are done soon
-KINDS = (*upkeep.KINDS, "refresh", "score", "train", "promote", "forecast", "window", "retention")
 Launch = Callable[[str, Mapping[str, Any]], int]
 
 
@@ -124,7 +123,7 @@ class Service:
         """Note what has ended, start what is due, look at the alerts; whether any step was started or goes on."""
         self._hold_lease()
         plan = schedule.read(self.engine)
-        past = attempts.newest(self.engine, KINDS)
+        past = attempts.newest(self.engine, agenda.KINDS)
         moment = self.around.clock()  # not before the runs are read, one of which may have ended meanwhile
         ended = self._note_ended(past, moment)
         standings = self._standings(plan, past, moment)
@@ -143,35 +142,17 @@ class Service:
             runs.require_lease(connection, self.run)
 
     def _standings(self, plan: Plan, past: list[Attempt], moment: datetime) -> dict[str, Standing]:
-        planned = schedule.steps(
-            plan,
-            moment,
-            artifact_dir=self.around.artifact_dir,
-            timezone=self.around.timezone,
-            counted=changes.any_hour(self.engine),
-            trained=changes.any_model(self.engine),
-        )
+        where = {"artifact_dir": self.around.artifact_dir, "timezone": self.around.timezone}
+        planned = agenda.planned(self.engine, plan, past, moment, **where)
         if self.is_once and self.ingest and not self._others_ingest(past, moment):
             planned.insert(0, Step("ingest", "ingest", {}, self._begun, HOUR, {"follow": None}))
             planned = [
                 replace(step, after=("ingest", *step.after)) if step.name == "refresh" else step for step in planned
             ]
-        planned += self._promotions(planned, past)
         return schedule.judge(planned, past, moment, self._begun, once=self.is_once)
 
     def _others_ingest(self, past: list[Attempt], moment: datetime) -> bool:
         return any(one.holds(upkeep.LEASE) and one.going(moment) and one.id not in self.mine for one in past)
-
-    def _promotions(self, planned: list[Step], past: list[Attempt]) -> list[Step]:
-        """What to consider after the trainings that have succeeded since they were due."""
-        found = []
-        for step in planned:
-            newest = next((one for one in past if step.is_of(one) and one.status == "succeeded"), None)
-            if step.kind == "train" and newest is not None and newest.begun >= step.slot:
-                result = runs.get(self.engine, newest.id).result or {}
-                if "version" in result:
-                    found.append(schedule.promotion(step.parameters["model"], result["version"], newest.ended))
-        return found
 
     def _due(self, plan: Plan, standings: Mapping[str, Standing], moment: datetime) -> list[Step]:
         refresh = standings["refresh"]
@@ -337,5 +318,5 @@ class Service:
 
     def _still_going(self) -> list[Attempt]:
         moment = self.around.clock()
-        found = attempts.newest(self.engine, KINDS) if self.mine else []
+        found = attempts.newest(self.engine, agenda.KINDS) if self.mine else []
         return [one for one in found if one.id in self.mine and one.going(moment)]

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from sqlalchemy import Engine
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.queries import alerts as queries
-from musktracker.pipeline import alerts
+from musktracker.errors import UsageError
+from musktracker.pipeline import alert_delivery, alerts
 from musktracker.pipeline.alert_conditions import Finding
 from musktracker.pipeline.alert_delivery import Courier, run_command
 from musktracker.pipeline.alerts import Raised
@@ -128,3 +130,16 @@ def test_without_a_command_nothing_is_delivered_and_nothing_is_wrong(engine: Eng
         courier.deliver(stored(engine))
     [alert] = queries.listed(engine)
     assert (alert.delivered_at, alert.delivery_error) == (None, None)
+
+
+def test_a_test_tells_what_came_of_it_without_a_secret_and_stores_nothing(engine: Engine, settings: Settings) -> None:
+    assert alert_delivery.test(engine, settings, "silence").delivered is None
+    failing = python("import sys; sys.exit('hush-hush is wrong')")
+    told = alert_delivery.test(
+        engine, replace(settings, x_bearer_token="hush-hush", alert_command=failing), "silence"
+    )
+    assert (told.findings, told.delivered) == ((), False)
+    assert told.error == "The alert command ended with 1: •••• is wrong"
+    assert queries.listed(engine) == []
+    with pytest.raises(UsageError, match="no rule 'nothing'"):
+        alert_delivery.test(engine, settings, "nothing")

@@ -266,3 +266,26 @@ def store_run(engine: Engine, kind: str, status: str, parameters: dict[str, Any]
     common = {"created_at": NOW - HOUR, "host": "tower", "who": "ada@tower", "parameters": json.dumps(parameters)}
     with writing(engine) as connection:
         connection.execute(insert(RunRow).values(kind=kind, status=status, **common, **values))
+
+
+def test_open_alerts_are_listed_before_acknowledged_ones_and_those_before_what_is_over(
+    engine: Engine, stub: Stub
+) -> None:
+    stub.keys = ["over", "seen"]
+    look(engine)
+    stub.keys = ["seen"]
+    look(engine, MINUTE)
+    stub.keys = ["seen", "old"]
+    look(engine, 2 * MINUTE)
+    stub.keys = ["seen", "old", "new"]
+    look(engine, 3 * MINUTE)
+    alerts.acknowledge(engine, next(one.id for one in queries.listed(engine) if one.key == "seen"), "ada")
+    assert [one.key for one in queries.listed(engine)] == ["new", "old", "seen", "over"]
+    assert [one.key for one in queries.listed(engine, resolved=False)] == ["new", "old", "seen"]
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_every_rule_is_explained_in_words(name: str) -> None:
+    assert alerts.explained(name).endswith(".")
+    assert "`" not in alerts.explained(name)
+    assert alerts.defaults(name) == CONDITIONS[name].parameters

@@ -300,6 +300,21 @@ def test_a_plan_that_cannot_be_is_refused(engine: Engine, name: str, value: str)
     assert schedule.read(engine) == Plan()
 
 
+def test_every_part_says_what_is_wrong_with_it(engine: Engine) -> None:
+    texts = schedule.texts(Plan()) | {"minute": "60", "train_at": "noon", "horizons": "24"}
+    assert schedule.problems(texts) == {
+        "minute": "it must be a whole number from 0 to 59",
+        "train_at": "it must be a time of day, such as 03:30",
+    }
+
+
+def test_a_plan_can_be_stored_from_its_own_texts(engine: Engine) -> None:
+    plan = schedule.change(engine, {"model": "hawkes", "windows": "none", "train_models": ""})
+    assert (plan.windows, plan.train_models) == ((), ())
+    assert schedule.change(engine, schedule.texts(plan)) == plan
+    assert schedule.change(engine, {"model": "none"}).model is None
+
+
 def test_a_new_version_is_considered_once() -> None:
     step = schedule.promotion("hawkes", "v3", BEGIN)
     done = Attempt(1, "promote", "succeeded", {"model": "hawkes", "version": "v3"}, BEGIN, BEGIN, BEGIN, BEGIN, None)

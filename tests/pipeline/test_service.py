@@ -18,7 +18,7 @@ from musktracker.db import settings as database_settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import Coverage, ModelMetadata, RunRow, TimeBucket
 from musktracker.errors import Cancelled, DataError, MuskTrackerError
-from musktracker.pipeline import alerts, attempts, service, stages
+from musktracker.pipeline import agenda, alerts, attempts, service, stages, upkeep
 from musktracker.pipeline.alert_delivery import Courier
 from musktracker.pipeline.service import Service, Surroundings
 from musktracker.runs import Run
@@ -84,7 +84,7 @@ class World:
         found: list[str] = []
         while started := self.turn():
             found += started
-            self.end(*service.KINDS[len(service.upkeep.KINDS) :])
+            self.end(*agenda.KINDS[len(upkeep.KINDS) :])
         return found
 
     def said(self) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, insert
 from textual.app import App
 from textual.pilot import Pilot
 
-from musktracker import timeline
+from musktracker import runs, timeline
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.db.upsert import upsert
@@ -31,6 +31,11 @@ START = datetime(2025, 1, 15, tzinfo=UTC)
 LAST_HOUR = NOW.replace(minute=0) - HOUR
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 WHO = "ada@tower"
+ALERTS = [
+    ("run_failed", "error", 12, "Run 3 (train negative_binomial) failed: The fit did not converge [b]as text[/b]"),
+    ("silence", "warning", 95, "Silent for 5.2 h, since 01-15 12:50 UTC: longer than 99% of the silences that began"),
+    ("bracket", "info", 30, "fri-noon to 01-16 17:00 UTC: 260-279 went from 46% to 53%"),
+]
 
 
 class Clock:
@@ -102,6 +107,35 @@ def populated_engine(populated: Settings) -> Iterator[Engine]:
     engine = engines.connect(populated.database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """The runs that were asked for, instead of processes."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def launch(settings: Settings, engine: Engine, kind: str, parameters: dict[str, Any], **_: Any) -> int:
+        asked.append((kind, parameters))
+        return 8
+
+    monkeypatch.setattr(runs, "launch", launch)
+    return asked
+
+
+@pytest.fixture
+def alarmed(populated_engine: Engine, frozen: datetime) -> Engine:
+    """The populated database with three open alerts, one that was acknowledged and one that is over."""
+    common = {"key": "x", "details": "{}", "last_seen_at": frozen}
+    rows: list[dict[str, Any]] = [
+        {"rule": rule, "severity": severity, "raised_at": frozen - timedelta(minutes=ago), "message": text, **common}
+        for rule, severity, ago, text in ALERTS
+    ]
+    seen = rows[0] | {"message": "Seen", "acknowledged_at": frozen, "acknowledged_by": "ada@tower"}
+    over = rows[0] | {"message": "Over", "resolved_at": frozen}
+    with engines.writing(populated_engine) as connection:
+        for row in (*rows, seen, over):
+            connection.execute(insert(tables.Alert).values(row))
+    return populated_engine
 
 
 @pytest.fixture

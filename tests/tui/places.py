@@ -13,9 +13,12 @@ SCREENS = {
     "models": ("5",),
     "forecasts": ("6",),
     "backtests": ("5", "b"),
+    "alerts": ("1", "A"),
+    "service": ("1", "S"),
 }
-HELD = {  # what there is only on a database that holds something
+HELD = {  # what there is only on a database that holds something, or is never empty
     "coverage": ("3", "C"),
+    "settings": ("1", "C"),
     "events-timeline": ("4", "t"),
     "events-history": ("4", "h", "h"),
     "forecast-hours": ("6", "t"),
@@ -30,6 +33,7 @@ PAGES = {
     "version": ("5", "enter"),
     "forecast": ("6", "enter"),
     "step": ("2", "enter"),
+    "rule": ("1", "A", "tab", "enter"),
     "version-line": ("5", "space", "j", "space", "c", "j", "enter"),
 }
 FORMS = {
@@ -45,6 +49,9 @@ FORMS = {
     "promote-form": ("5", "p"),
     "backtest-form": ("5", "b", "n"),
     "forecast-form": ("6", "n"),
+    "rule-form": ("1", "A", "e"),
+    "service-start": ("1", "S", "s"),
+    "schedule-form": ("1", "S", "e"),
 }
 DIALOGS = {
     "help": ("1", "question_mark"),

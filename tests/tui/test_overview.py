@@ -30,24 +30,6 @@ from tui.widgets.sparkline import Sparkline, axis_line, bars
 MakeConsole = Callable[..., Console]
 NEW_YORK = ZoneInfo("America/New_York")
 SIZES = [(80, 24), (120, 36), (200, 50)]
-ALERTS = [
-    ("run_failed", "error", 12, "Run 3 (train negative_binomial) failed: The fit did not converge [b]as text[/b]"),
-    ("silence", "warning", 95, "Silent for 5.2 h, since 01-15 12:50 UTC: longer than 99% of the silences that began"),
-    ("bracket", "info", 30, "fri-noon to 01-16 17:00 UTC: 260-279 went from 46% to 53%"),
-]
-
-
-@pytest.fixture
-def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """The runs that were asked for, instead of processes."""
-    asked: list[tuple[str, dict[str, Any]]] = []
-
-    def launch(settings: Settings, engine: Engine, kind: str, parameters: dict[str, Any], **_: Any) -> int:
-        asked.append((kind, parameters))
-        return 8
-
-    monkeypatch.setattr(runs, "launch", launch)
-    return asked
 
 
 def execute(engine: Engine, *statements: Any) -> None:
@@ -104,20 +86,6 @@ def _forecast_of_today(engine: Engine, moment: datetime) -> None:
         insert(tables.ForecastTotal).values(common | total),
         insert(tables.ForecastQuantiles).values(forecast_total_id=90, content=content),
     )
-
-
-@pytest.fixture
-def alarmed(populated_engine: Engine, frozen: datetime) -> Engine:
-    """The populated database with three open alerts, one that was acknowledged and one that is over."""
-    common = {"key": "x", "details": "{}", "last_seen_at": frozen}
-    rows: list[dict[str, Any]] = [
-        {"rule": rule, "severity": severity, "raised_at": frozen - timedelta(minutes=ago), "message": text, **common}
-        for rule, severity, ago, text in ALERTS
-    ]
-    seen = rows[0] | {"message": "Seen", "acknowledged_at": frozen, "acknowledged_by": "ada@tower"}
-    over = rows[0] | {"message": "Over", "resolved_at": frozen}
-    execute(populated_engine, *(insert(tables.Alert).values(row) for row in (*rows, seen, over)))
-    return populated_engine
 
 
 def stages(engine: Engine, moment: datetime) -> dict[str, tuple[str, int]]:

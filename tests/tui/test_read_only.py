@@ -19,10 +19,13 @@ from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.db.engines import ReadOnly
 from tui.app import SCREENS, Console
+from tui.screens.alerts import AlertsScreen
 from tui.screens.backtest_pair import BacktestPairScreen
 from tui.screens.backtest_results import BacktestScreen
 from tui.screens.backtests import BacktestsScreen
 from tui.screens.base import ConsoleScreen
+from tui.screens.service import ServiceScreen
+from tui.screens.settings import SettingsScreen
 from tui.screens.version_pair import VersionPairScreen
 
 READS = {  # these act, yet only look; a window is renewed by itself only where the console may write
@@ -34,6 +37,9 @@ OPENED: tuple[Callable[[], ConsoleScreen], ...] = (
     lambda: BacktestScreen(1),
     lambda: BacktestPairScreen(1, 2),
     lambda: VersionPairScreen(1, 2),
+    AlertsScreen,
+    ServiceScreen,
+    SettingsScreen,
 )
 
 

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from musktracker.config import Settings
 from tui.app import SMALLEST, Console
 
-SCREENS = ("1", "2", "3", "4", "5", "6", "5 b")
+SCREENS = ("1", "2", "3", "4", "5", "6", "5 b", "1 A", "1 S", "1 C")
 OVER = {
     "help": "1 question_mark",
     "palette": "1 colon",

@@ -20,7 +20,7 @@ from tui.widgets.waiting import Waiting
 
 MakeConsole = Callable[..., Console]
 SMALL, LARGE = (80, 24), (200, 50)
-DIFFERS = {"export-form", "events-export", "step"}  # they tell paths of the machine, or start a process
+DIFFERS = {"export-form", "events-export", "step", "settings"}  # they tell paths of the machine, or start a process
 OPENING = "Opening the database…"
 FILLED_BY = {
     "overview": " i  Import a file of posts",
@@ -30,6 +30,8 @@ FILLED_BY = {
     "models": "No model is trained yet: t trains one",
     "forecasts": "No forecast yet: n makes one",
     "backtests": "No backtest is stored yet: n starts one",
+    "alerts": "No alerts yet: a running service looks once a minute, S starts one",
+    "service": "No service has run on this database: s starts one",
 }
 TOLD_BY_MARKS = {  # what is told by colour is also told by a mark or a word
     "overview": ("✓", "● running"),
@@ -39,6 +41,8 @@ TOLD_BY_MARKS = {  # what is told by colour is also told by a mark or a word
     "models": ("✓", "● running"),
     "forecasts": ("━━ observed", "██ 95%"),
     "backtests": ("✓ 120 of 120", "! 9 of 24"),
+    "alerts": ("✓ none open", "on "),
+    "service": ("✓ succeeded", "due"),
     "backtest": ("◆ seasonal_naive", "▲ pool", "*"),
     "versions": ("≠", "◂"),
 }

@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from tui.places import place_keys
 from tui.screens import overview_text, terms
 from tui.screens.base import ConsoleScreen
 from tui.screens.first_run import FirstRun
@@ -75,6 +76,7 @@ class OverviewScreen(ConsoleScreen):
         Binding("d", "demo", "Demo", tooltip="See everything at work on a simulated account", id="overview.demo"),
         Binding("u", "update", "Update", tooltip="Count new hours, and compute features", id="overview.update"),
         Binding("s", "score", "Score", tooltip="Fill in what happened, and score forecasts", id="overview.score"),
+        *place_keys(shown=("alerts", "service")),
     ]
 
     def __init__(self) -> None:

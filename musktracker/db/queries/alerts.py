@@ -66,8 +66,12 @@ def unseen(engine: Engine, limit: int = 10) -> tuple[tuple[OpenAlert, ...], int]
 
 
 def listed(engine: Engine, *, limit: int = 50, resolved: bool = True) -> list[StoredAlert]:
-    """The alerts, the last raised first; without the resolved ones where asked."""
-    query = select(Alert.__table__).order_by(Alert.raised_at.desc(), Alert.id.desc()).limit(limit)
+    """The alerts: open ones, acknowledged ones, those that are over; of each the last raised first.
+
+    Without those that are over where asked.
+    """
+    order = (Alert.resolved_at.is_not(None), Alert.resolved_at.is_(None) & Alert.acknowledged_at.is_not(None))
+    query = select(Alert.__table__).order_by(*order, Alert.raised_at.desc(), Alert.id.desc()).limit(limit)
     if not resolved:
         query = query.where(Alert.resolved_at.is_(None))
     with reading(engine) as connection:
