@@ -20,7 +20,7 @@ from musktracker.cli.main import main
 from musktracker.config import Settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Coverage, ForecastTotal, RawTweet, WindowForecast
-from musktracker.pipeline import schedule
+from musktracker.pipeline import schedule, stages
 from musktracker.simulator.process import Simulator, running_simulator
 from musktracker.timeline import HOUR, now, snowflake_floor
 
@@ -172,3 +172,25 @@ def test_the_schedule_is_shown_and_changed(served: Engine, capsys: Capture) -> N
 @pytest.mark.parametrize("options", [["--set", "train_at"], ["--set", "colour=red"], ["--once", "--show"]])
 def test_options_that_make_no_sense_are_refused(served: Engine, options: list[str]) -> None:
     assert main(["run", *options]) == 2
+
+
+def test_it_serves_as_well_as_a_run_of_its_own_process_until_it_is_cancelled(
+    engine: Engine, settings: Settings
+) -> None:
+    schedule.change(engine, PLAN | _no_time_soon(now()))
+    parameters = {"ingest": False, "once": False}
+    run_id = runs.launch(settings, engine, "service", parameters, lease=stages.lease("service", parameters))
+    wait(lambda: runs.get(engine, run_id).stage == "serving")
+    with pytest.raises(runs.LeaseHeld):
+        runs.launch(settings, engine, "service", parameters, lease=stages.lease("service", parameters))
+    assert runs.request_cancel(engine, run_id)
+    wait(lambda: not runs.get(engine, run_id).active)
+    assert runs.get(engine, run_id).status == "cancelled"
+    assert runs.recent(engine, active=True) == []
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
