@@ -16,6 +16,7 @@ from textual.widgets import Static
 from musktracker.text import printable
 from tui.places import place_keys
 from tui.screens import alert_text as words
+from tui.screens import terms
 from tui.screens.base import ConsoleScreen
 from tui.widgets.lines import LineList
 from tui.widgets.record_table import Cell, Column, RecordTable
@@ -101,6 +102,7 @@ class AlertsScreen(ConsoleScreen):
 
     TITLE: ClassVar[str] = "Alerts"
     UNDER: ClassVar[str] = "Overview"
+    TERMS = terms.ALERTS
     CSS_PATH = "alerts.tcss"
     AUTO_FOCUS = "AlertTable"
     CHANGES = frozenset({"acknowledge", "edit", "switch", "test"})

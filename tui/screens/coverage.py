@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from musktracker.text import counted, printable
 from musktracker.timeline import Span
+from tui.screens import terms
 from tui.screens.base import ConsoleScreen
 from tui.screens.ingest_forms import fill_form, has_token
 from tui.widgets.coverage_bar import CoverageBar
@@ -63,6 +64,7 @@ class CoverageScreen(ConsoleScreen):
     app: Console
     TITLE: ClassVar[str] = "Coverage"
     UNDER: ClassVar[str] = "Ingestion"
+    TERMS = terms.COVERAGE
     AUTO_FOCUS = "RecordTable"
     CSS_PATH = "coverage.tcss"
     CHANGES = frozenset({"fill"})

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from tui.places import place_keys
+from tui.screens import terms
 from tui.screens.base import ConsoleScreen
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_progress import STATES, RunProgress, took, where
@@ -98,6 +99,7 @@ class ServiceScreen(ConsoleScreen):
 
     TITLE: ClassVar[str] = "Service"
     UNDER: ClassVar[str] = "Overview"
+    TERMS = terms.SERVICE
     CSS_PATH = "service.tcss"
     AUTO_FOCUS = "TaskTable"
     CHANGES = frozenset({"start", "stop", "edit"})

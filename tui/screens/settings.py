@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from musktracker.config import ENVIRONMENT, config_file
 from tui.copying import copy
 from tui.places import place_keys
+from tui.screens import terms
 from tui.screens.base import ConsoleScreen
 from tui.widgets.lines import LineList
 from tui.widgets.record_table import Cell, Column, RecordTable
@@ -65,6 +66,7 @@ class SettingsScreen(ConsoleScreen):
 
     TITLE: ClassVar[str] = "Settings"
     UNDER: ClassVar[str] = "Overview"
+    TERMS = terms.SETTINGS
     CSS_PATH = "settings.tcss"
     AUTO_FOCUS = "SettingTable"
     BINDINGS: ClassVar[list[BindingType]] = [

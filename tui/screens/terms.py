@@ -94,3 +94,23 @@ CALIBRATION: Terms = (
     _PIT,
     _ORIGIN,
 )
+ALERTS: Terms = (
+    ("✗ ! i", "How bad it is: an error, a warning, a piece of news"),
+    ("open, seen, over", "Nobody has acknowledged it; somebody has; it is no longer so"),
+    ("rule", "A condition that the service looks at once a minute"),
+    ("cooldown", "Minutes before the same is told again"),
+)
+SERVICE: Terms = (
+    ("service", "One process that follows, counts, scores, forecasts and trains by itself"),
+    ("step", "What it does when its time has come; each is a run of its own"),
+    ("heartbeat", "The last sign of life; without one for long it counts as lost"),
+)
+SETTINGS: Terms = (
+    ("from", "What said so: the default, the file, .env or the environment; the later wins"),
+    ("variable", "The environment variable that overrides the file"),
+)
+COVERAGE: Terms = (
+    ("observed", "Somebody looked: an hour without posts was quiet, and is a zero"),
+    ("hole", "Nobody looked: an hour that no model sees as a zero; f fetches it"),
+    ("posts of", "Which kinds were looked at; all, or without replies"),
+)
