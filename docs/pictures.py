@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import update
@@ -25,7 +25,6 @@ from musktracker import runs
 from musktracker.config import Settings, for_demo
 from musktracker.db import engines
 from musktracker.db.tables import RunRow
-from musktracker.timeline import floor_hour, iso
 from tui.app import Console
 from tui.theme import DARK, LIGHT
 
@@ -43,9 +42,11 @@ class Picture:
 
 PICTURES = {
     "overview": Picture("1"),
+    "alerts": Picture("1A"),
+    "service": Picture("1S"),
     "migrations": Picture("2"),
     "ingestion": Picture("3"),
-    "events": Picture("4t"),
+    "events": Picture("4tjjj"),
     "models": Picture("5"),
     "backtest": Picture("5b\n"),
     "forecasts": Picture("6"),
@@ -79,16 +80,11 @@ def _directory(kept: Path | None) -> Iterator[Path]:
 
 
 def _prepared(mine: Settings) -> datetime:
-    """Bring the demo up to now, with a backtest of its last eight weeks; returns the moment of the pictures."""
+    """Bring the demo up to now; returns the moment of the pictures."""
     _command(mine, "demo", "--no-console")
     demo = for_demo(mine)
     engine = engines.connect(demo.database_url)
-    ended = runs.recent(engine, kinds=["demo", "backtest"])
-    moment = next(info.finished_at for info in ended if info.kind == "demo" and info.finished_at is not None)
-    if all(info.kind != "backtest" for info in ended):
-        end = floor_hour(moment)
-        span = ("--from", iso(end - timedelta(weeks=8)), "--to", iso(end), "--paths", "500", "--name", "eight weeks")
-        _command(demo, "backtest", "--models", "har_bootstrap,negative_binomial,seasonal_naive", *span)
+    moment = next(info.finished_at for info in runs.recent(engine, kinds=["demo"]) if info.finished_at is not None)
     with engines.writing(engine) as connection:  # whoever draws, and wherever, is not shown
         connection.execute(update(RunRow).values(who="ada@tower", host="tower"))
     engine.dispose()

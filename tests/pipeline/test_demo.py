@@ -49,7 +49,9 @@ def test_every_stage_has_its_run_and_every_screen_its_data(engine: Engine, tmp_p
     result = demo.prepare(engine, Run(), artifact_dir=str(tmp_path), years=YEARS)
     found = runs.recent(engine, limit=100)
     assert {info.status for info in found} == {"succeeded"}
-    assert set(Counter(info.kind for info in found)) == {"refresh", "train", "forecast", "window", "score"}
+    assert set(Counter(info.kind for info in found)) == {
+        *("refresh", "train", "forecast", "window", "score", "backtest")
+    }
     assert all(runs.log_lines(engine, info.id) for info in found if info.kind == "train")
     last = coverage.last_post(engine)
     assert last is not None
@@ -61,7 +63,7 @@ def test_every_stage_has_its_run_and_every_screen_its_data(engine: Engine, tmp_p
         totals = connection.execute(select(ForecastTotal.forecast_time, ForecastTotal.actual_total)).all()
         models = set(connection.scalars(select(ModelMetadata.model_name)))
     assert 0.95 * result["posts"] <= (counted or 0) <= result["posts"]
-    assert models == {"seasonal_naive", "negative_binomial"}
+    assert models == {"seasonal_naive", "har_bootstrap"}
     assert {actual is not None for moment, actual in totals if moment < begin - 169 * HOUR} == {True}
     assert [actual for moment, actual in totals if moment > begin - 2 * HOUR] == [None, None]
     known = events.listed(engine)
@@ -238,14 +240,14 @@ def test_with_a_terminal_the_demo_starts_its_run_and_opens_the_console_on_it(
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
 
-    def open_console(settings: Settings) -> int:
-        calls.append(settings.account)
+    def open_console(settings: Settings, *, mouse: bool) -> int:
+        calls.extend((settings.account, mouse))
         return 143
 
     monkeypatch.setattr(command, "open_console", open_console)
     monkeypatch.setattr(demo, "start", lambda settings, *, seed: calls.append(seed))
-    assert main(["demo", "--seed", "7"]) == 143
-    assert calls == [7, "demo"]
+    assert main(["demo", "--seed", "7", "--mouse"]) == 143
+    assert calls == [7, "demo", True]
 
 
 def test_read_only_is_passed_on_to_the_console(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
