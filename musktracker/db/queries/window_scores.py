@@ -25,6 +25,7 @@ from musktracker.timeline import Span
 LEVELS = (50, 80, 95)
 MIDPOINTS = tuple((2 * k + 1) / 200 for k in range(100))  # as many equally likely totals, from which CRPS is scored
 BINS = 10  # of the probabilities that brackets were given
+ROWS = 200  # read at a time: each is some thousand bytes
 CUSTOM = "custom"  # windows of no preset
 READ = ("id", "seed", "preset", "window_start", "window_end", "predicted_total", "actual_total")
 READ_AS_JSON = ("quantiles", "brackets", "bracket_probabilities")
@@ -106,7 +107,7 @@ def by_window(engine: Engine, counting: str, *, since: datetime | None = None) -
     )
     groups: dict[tuple[int, str, str, str], _Sums] = defaultdict(_Sums)
     with reading(engine) as connection:
-        for row in connection.execute(query):
+        for row in connection.execute(query, execution_options={"yield_per": ROWS}):
             groups[row.model_metadata_id, row.model_name, row.model_version, row.preset or CUSTOM].add(row)
     return [sums.scores(*key) for key, sums in groups.items()]
 
