@@ -149,11 +149,12 @@ def _weeks(weeks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _print_windows(found: Sequence[Mapping[str, Any]]) -> None:
     print("\nWindows")
-    header = ("model", "version", "window", "n", "CRPS", "log score", *(f"in {level}%" for level in LEVELS))
+    header = ("model", "version", "window", "n", "apart", "CRPS", "log score", *(f"in {level}%" for level in LEVELS))
     rows = [
         (
             *(printable(one[name]) for name in ("model", "version", "window")),
             f"{one['n']:,}",
+            f"{one['apart']:,}",
             f"{one['crps']:.2f}",
             log_score(one),
             *(f"{round(one[f'coverage_{level}'] * one['n'])}/{one['n']}" for level in LEVELS),

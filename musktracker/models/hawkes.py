@@ -12,17 +12,20 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musktracker.models import excitation, har
+from musktracker.models import excitation, har, steps
 from musktracker.models.analogs import Analogs, features_after, find
 from musktracker.models.base import Diagnostics, FloatArray, History, IntArray, SimulationWarning
 from musktracker.models.excitation import Kernel
 from musktracker.models.har import Foundation, Har, draw_levels
 from musktracker.models.level import BLOCKS, PRIOR, WINDOW, Rates, profile
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 MICROSECONDS_PER_HOUR = 3.6e9
 FIRST_GUESSES = (  # children of a post, and hours until they come, by number of components
@@ -197,6 +200,12 @@ def _maximum_likelihood(events: excitation.Events, guess: tuple[tuple[float, flo
         value, gradient = excitation.log_likelihood(Kernel(values[0], values[1 : k + 1], values[k + 1 :]), events)
         return -value / scale, -gradient * values / scale
 
+    tell = steps.search()
+
+    def step(intermediate_result: OptimizeResult) -> None:
+        if tell is not None:
+            tell(-float(intermediate_result.fun) * scale)
+
     limits = list(zip(low.tolist(), high.tolist(), strict=True))
     result = minimize(
         objective,
@@ -204,6 +213,7 @@ def _maximum_likelihood(events: excitation.Events, guess: tuple[tuple[float, flo
         jac=True,
         method="L-BFGS-B",
         bounds=limits,
+        callback=step,
         options={"maxiter": 300, "ftol": 1e-10, "gtol": 1e-6},
     )
     values, errors = np.exp(result.x), _errors(lambda logs: objective(logs)[1] * scale, result.x)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from musktracker.models import steps
 from musktracker.models.base import Diagnostics, Events, FloatArray, History, SimulationWarning
 from musktracker.models.features import (
     FEATURES,
@@ -290,7 +291,13 @@ def _search(observed: FloatArray, design: FloatArray, method: str) -> _Maximum:
     with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
         warnings.simplefilter("always")
         try:
-            result = Regression(observed, design).fit(method=method, maxiter=300, disp=0)
+            regression, tell = Regression(observed, design), steps.search()
+
+            def step(parameters: FloatArray) -> None:
+                if tell is not None:
+                    tell(float(regression.loglike(parameters)))
+
+            result = regression.fit(method=method, maxiter=300, disp=0, callback=step)
             errors = np.asarray(result.bse, dtype=np.float64)
             likelihood = float(result.llf)  # worked out only when it is asked for
         except (np.linalg.LinAlgError, FloatingPointError) as error:

@@ -42,7 +42,7 @@ def report(engine: Engine, *, begin: datetime, model: str | None = None) -> dict
         "since": iso(begin),
         "counting": counting,
         "horizons": [_judged(key, scores, last) for key, scores in found.items()],
-        "windows": [one for one in window_forecasts.judged(engine, begin) if model in (None, one["model"])],
+        "windows": [one for one in window_forecasts.judged(engine, counting, begin) if model in (None, one["model"])],
         "unscorable": unscorable,
         "change": {verdict.kind: verdict.figures for verdict in notices.verdicts(history)},
         "notices": [_notice(one) for one in stored.notices(engine, since=begin)],

@@ -79,7 +79,7 @@ def score(engine: Engine, run: Run, *, since: str | None = None, judge: bool = T
     if not judge:
         return result
     run.progress(0.9, stage="judge", message="comparing")
-    judged_windows = window_forecasts.judged(engine, begin)
+    judged_windows = window_forecasts.judged(engine, counting, begin)
     with reading(engine) as connection:
         hourly, judged_totals = _judged_hours(connection, begin), _judged_totals(connection, begin)
     return {**result, "hourly": hourly, "totals": judged_totals, "windows": judged_windows}

@@ -19,11 +19,11 @@ from musktracker.db.queries import models as queries
 from musktracker.db.tables import ModelMetadata
 from musktracker.errors import DataError, UsageError
 from musktracker.evaluation import backtest
-from musktracker.models import registry
+from musktracker.models import registry, steps
 from musktracker.models.base import Diagnostics, Fitted, Model
 from musktracker.pipeline import artifacts
 from musktracker.pipeline import history as histories
-from musktracker.pipeline.curve import Curve
+from musktracker.pipeline.curve import Ascent, Curve
 from musktracker.pipeline.history import Known
 from musktracker.runs import Run
 from musktracker.timeline import floor_hour, from_hour_index, iso, now, parse_time
@@ -62,7 +62,7 @@ def train(
     run.info(f"History until {iso(known.data_until)}", hours=len(known.history.counts), counting=known.counting)
     run.progress(0.05, stage="fit", message=f"fitting {model}")
     begin = time.perf_counter()
-    fitted, diagnostics = _fit(chosen, known)
+    fitted, diagnostics = _fit(chosen, known, Ascent(run, model))
     for warning in diagnostics.warnings:
         run.warning(warning)
     for note in diagnostics.notes:
@@ -111,14 +111,16 @@ def _load(engine: Engine, until: datetime | None) -> Known:
     return known
 
 
-def _fit(model: Model, known: Known) -> tuple[Fitted, Diagnostics]:
+def _fit(model: Model, known: Known, ascent: Ascent) -> tuple[Fitted, Diagnostics]:
     try:
-        fitted = model.fit(known.history)
+        with steps.heard_by(ascent.add):
+            fitted = model.fit(known.history)
     except ValueError as reason:
         raise DataError(
             f"{model.name} cannot be fitted to the data until {iso(known.data_until)}: {reason}",
             "Import more history, or train another model: musktracker train --list",
         ) from None
+    ascent.tell()
     if fitted.diagnostics is None:
         raise TypeError(f"{model.name} fitted without diagnostics")
     return fitted, fitted.diagnostics

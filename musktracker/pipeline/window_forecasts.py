@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,9 @@ from sqlalchemy import Engine, bindparam, select, update
 
 from musktracker import timeline
 from musktracker.db.engines import reading, writing
-from musktracker.db.queries import coverage
-from musktracker.db.tables import Base, ModelMetadata, WindowForecast
+from musktracker.db.queries import coverage, window_scores
+from musktracker.db.queries.window_scores import WindowScores
+from musktracker.db.tables import Base, WindowForecast
 from musktracker.db.upsert import upsert
 from musktracker.timeline import Span, now, parse_time
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from musktracker.models.base import FloatArray
 
 TABLE = Base.metadata.tables[WindowForecast.__tablename__]
-LEVELS = (50, 80, 95)
-MIDPOINTS = tuple((2 * k + 1) / 200 for k in range(100))  # as many equally likely totals, from which CRPS is scored
 BOUNDS = (0.1, 0.25, 0.5, 0.75, 0.9)  # with 0.025 and 0.975 of the midpoints, the ends of the intervals
 KEY = ("model_metadata_id", "made_at", "window_start", "window_end", "brackets_sha256")
 
@@ -53,7 +52,7 @@ def store(engine: Engine, found: Mapping[str, Any], totals: FloatArray) -> bool:
 def _row(found: Mapping[str, Any], totals: FloatArray) -> dict[str, Any]:
     import numpy as np
 
-    asked = sorted({*MIDPOINTS, *BOUNDS})
+    asked = sorted({*window_scores.MIDPOINTS, *BOUNDS})
     brackets = json.dumps([[one["lower"], one["upper"]] for one in found["brackets"]])
     quantiles = {f"{p:g}": float(q) for p, q in zip(asked, np.quantile(totals, asked), strict=True)}
     return {
@@ -111,72 +110,16 @@ def fill(engine: Engine, counting: str, begin: datetime | None) -> int:
     return len(changes)
 
 
-def judged(engine: Engine, begin: datetime | None) -> list[dict[str, Any]]:
-    """Scores of the window forecasts that came to pass, by model version and preset.
+def judged(engine: Engine, counting: str, begin: datetime | None) -> list[dict[str, Any]]:
+    """Scores of the window forecasts that came to pass, by model version and preset, for JSON.
 
-    `crps` in posts, `log_score` minus the log of the probability of the bracket that came, `pit` one value a
-    forecast in the order in which they were made, `coverage_50`, `_80`, `_95` shares, `above_95`, `below_95` counts.
-    `impossible` counts the forecasts whose bracket had been passed when posts that were deleted later still counted:
-    their log scores are infinite, and left out of the mean, which is None where there is no other.
+    Only of forecasts that count the posts that `counting` counts; `window_scores.WindowScores` tells what they are.
     """
-    query = (
-        select(*TABLE.columns, ModelMetadata.model_name, ModelMetadata.model_version)
-        .join(ModelMetadata, ModelMetadata.id == WindowForecast.model_metadata_id)
-        .where(WindowForecast.actual_total.is_not(None))
-        .order_by(ModelMetadata.model_name, ModelMetadata.id, WindowForecast.made_at, WindowForecast.id)
-    )
-    if begin is not None:
-        query = query.where(WindowForecast.made_at >= begin)
-    groups: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
-    with reading(engine) as connection:
-        for row in connection.execute(query):
-            groups[row.model_name, row.model_version, row.preset or "custom"].append(row)
-    return [
-        {"model": model, "version": version, "window": window, **_scores(rows)}
-        for (model, version, window), rows in groups.items()
-    ]
+    return [_as_json(one) for one in window_scores.by_window(engine, counting, since=begin)]
 
 
-def _scores(rows: Sequence[Any]) -> dict[str, Any]:
-    import numpy as np
-
-    from musktracker.evaluation import scores
-
-    quantiles = [json.loads(row.quantiles) for row in rows]
-    actual = np.array([row.actual_total for row in rows], float)
-    samples = np.array([[one[f"{p:g}"] for p in MIDPOINTS] for one in quantiles]).T
-    # seeded by the forecast's own row, so that scoring again draws the same
-    pit = [
-        float(scores.pit(samples[:, k], actual[k], np.random.default_rng([row.seed, row.id])))
-        for k, row in enumerate(rows)
-    ]
-    ends = {
-        level: [np.array([one[f"{p:g}"] for one in quantiles]) for p in ((100 - level) / 200, (100 + level) / 200)]
-        for level in LEVELS
-    }
-    lower, upper = ends[95]
-    logs = np.array([_log_score(row) for row in rows])
-    possible = logs[np.isfinite(logs)]
-    return {
-        "n": len(rows),
-        "crps": float(scores.crps(samples, actual).mean()),
-        "log_score": float(possible.mean()) if len(possible) else None,
-        "impossible": len(logs) - len(possible),
-        "mae": float(np.mean([abs(row.predicted_total - row.actual_total) for row in rows])),
-        "bias": float(np.mean([row.predicted_total - row.actual_total for row in rows])),
-        **{f"coverage_{level}": scores.coverage(low, high, actual) for level, (low, high) in ends.items()},
-        "above_95": int((actual > upper).sum()),
-        "below_95": int((actual < lower).sum()),
-        "pit": pit,
-    }
-
-
-def _log_score(row: Any) -> float:
-    """Minus the log of the probability of the bracket that came; infinite where it was held impossible."""
-    import numpy as np
-
-    pairs = zip(json.loads(row.brackets), json.loads(row.bracket_probabilities), strict=True)
-    came = next(
-        p for (low, high), p in pairs if low <= row.actual_total and (high is None or row.actual_total <= high)
-    )
-    return float(-np.log(came)) if came > 0 else float("inf")
+def _as_json(one: WindowScores) -> dict[str, Any]:
+    found = asdict(one)
+    coverages = zip(window_scores.LEVELS, found.pop("coverages"), strict=True)
+    del found["model_metadata_id"]
+    return {**found, **{f"coverage_{level}": share for level, share in coverages}, "pit": list(one.pit)}

@@ -1,13 +1,14 @@
-"""Scores of origins are told as they come, all of them, and seldom."""
+"""Scores of origins and steps of a fit are told as they come, all of them, and seldom."""
 
 from __future__ import annotations
 
 import itertools
+import math
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musktracker.pipeline.curve import Curve
+from musktracker.pipeline.curve import Ascent, Curve
 from musktracker.runs import Run
 
 MODELS = ("hawkes", "pool")
@@ -50,4 +51,38 @@ def test_a_line_says_which_score_it_is_and_how_many_origins_there_are() -> None:
         "score": "total_168",
         "of": 3,
         "points": [("2027-01-15T08:00:00Z", None)],
+    }
+
+
+@given(st.lists(st.tuples(st.integers(1, 2), st.floats(), st.floats(0, 0.3)), max_size=40))
+def test_every_step_is_told_once_and_at_most_ten_times_a_second(taken: list[tuple[int, float, float]]) -> None:
+    run, moment, told_at = Run(), [0.0], [0.0]
+    ascent = Ascent(run, "hawkes", clock=lambda: moment[0])
+    for step, (search, value, later) in enumerate(taken, 1):
+        moment[0] += later
+        before = len(run.lines)
+        ascent.add(search, step, value)
+        told_at += [moment[0]] if len(run.lines) > before else []
+    ascent.tell()
+    points = [(line.fields["search"], *point) for line in run.lines for point in line.fields["points"]]
+    assert sorted((search, step) for search, step, _ in points) == sorted(
+        (search, step) for step, (search, _, _) in enumerate(taken, 1)
+    )
+    assert all(value is None or math.isfinite(value) for _, _, value in points)
+    assert all(b - a >= 0.1 for a, b in itertools.pairwise(told_at))
+
+
+def test_a_line_says_what_the_fit_has_reached() -> None:
+    run = Run()
+    ascent = Ascent(run, "hawkes", clock=lambda: 0.0)
+    ascent.add(1, 1, -1500.25)
+    ascent.add(1, 2, -1400.0)
+    ascent.tell()
+    [line] = run.lines
+    assert line.message == "hawkes: log-likelihood -1,400.00 after 2 steps of search 1"
+    assert line.fields == {
+        "model": "hawkes",
+        "score": "log_likelihood",
+        "search": 1,
+        "points": [(1, -1500.25), (2, -1400.0)],
     }

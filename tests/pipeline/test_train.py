@@ -94,6 +94,16 @@ def test_the_score_of_each_origin_is_told_for_a_curve(counted: Engine, tmp_path:
     assert sum(values) / len(values) == pytest.approx(mean, abs=1e-4)
 
 
+def test_the_steps_of_the_fit_are_told_for_a_curve(counted: Engine, tmp_path: Path) -> None:
+    run = Run()
+    fit(counted, tmp_path, run, model="negative_binomial", hyperparameters=SMALL)
+    told = [line.fields for line in run.lines if line.fields.get("score") == "log_likelihood"]
+    points = [point for fields in told for point in fields["points"]]
+    assert {(fields["model"], fields["search"]) for fields in told} == {("negative_binomial", 1)}
+    assert [step for step, _ in points] == list(range(1, len(points) + 1))
+    assert points[-1][1] == pytest.approx(stored(counted).log_likelihood, rel=1e-6)
+
+
 def test_the_artifact_is_the_same_in_the_database_and_in_a_private_file(counted: Engine, tmp_path: Path) -> None:
     result = fit(counted, tmp_path, model="negative_binomial", hyperparameters=SMALL)
     path = Path(stored(counted).artifact_path)

@@ -158,6 +158,13 @@ def test_forecasts_of_other_posts_than_are_counted_now_are_left_alone(stored: En
     assert window_forecasts.fill(stored, "without_replies", None) == 0
 
 
+def test_forecasts_of_other_posts_than_are_counted_now_are_not_judged(stored: Engine) -> None:
+    observe(stored, START, END, 14)
+    assert window_forecasts.fill(stored, "all", None) == 1
+    assert len(window_forecasts.judged(stored, "all", None)) == 1
+    assert window_forecasts.judged(stored, "without_replies", None) == []
+
+
 def test_its_scores_are_those_of_their_definitions(stored: Engine) -> None:
     observe(stored, START, END, 14)
     (judged,) = score(stored, Run())["windows"]

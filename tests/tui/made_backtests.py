@@ -89,16 +89,32 @@ def intervals(engine: Engine, name: str, done: int, *, models: Sequence[str] = t
         connection.execute(insert(RunRow).values(id=20, **values))
 
 
+def tell_steps(engine: Engine, run_id: int, model: str, values: Sequence[float | None], *, first: int = 0) -> None:
+    """Add a line to the log of a run that tells the log-likelihood after the steps from number `first` on."""
+    points = [(first + k, value) for k, value in enumerate(values, 1)]
+    _add_line(
+        engine,
+        run_id,
+        first,
+        f"{model}: {first + len(values)} steps",
+        {"model": model, "score": "log_likelihood", "search": 1, "points": points},
+    )
+
+
 def tell(engine: Engine, run_id: int, model: str, scores: Sequence[float | None], *, of: int, first: int = 0) -> None:
     """Add a line to the log of a run that tells scores of the origins from number `first` on."""
     begin = datetime.fromisoformat("2025-11-01T00:00:00+00:00")
     points = [(iso(begin + (first + k) * 73 * HOUR), score) for k, score in enumerate(scores)]
     fields = {"model": model, "score": "crps_total_24", "of": of, "points": points}
+    _add_line(engine, run_id, first, f"{model}: {first + len(scores)} of {of} origins", fields)
+
+
+def _add_line(engine: Engine, run_id: int, second: int, message: str, fields: dict[str, Any]) -> None:
     line = {
         "run_id": run_id,
-        "time": datetime.fromisoformat("2026-01-15T18:06:00+00:00") + timedelta(seconds=first),
+        "time": datetime.fromisoformat("2026-01-15T18:06:00+00:00") + timedelta(seconds=second),
         "level": "info",
-        "message": f"{model}: {first + len(scores)} of {of} origins",
+        "message": message,
         "fields": json.dumps(fields),
     }
     with writing(engine) as connection:

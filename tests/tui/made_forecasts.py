@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,9 @@ from musktracker.brackets import parse
 from musktracker.db import quantiles, tables
 from musktracker.db.engines import reading, writing
 from musktracker.db.quantiles import Quantiles
+from musktracker.db.queries.window_scores import MIDPOINTS
 from musktracker.market_windows import current
-from musktracker.timeline import DAY, HOUR, floor_hour, iso
+from musktracker.timeline import DAY, HOUR, Span, floor_hour, iso
 
 NOW = datetime(2026, 1, 15, 18, 7, tzinfo=UTC)  # the moment at which consoles of tests stand still
 ORIGIN = floor_hour(NOW)
@@ -52,6 +54,21 @@ def store_scores(engine: Engine, *, days: int = 70, model_id: int = MODEL_ID) ->
     ]
     with writing(engine) as connection:
         connection.execute(insert(tables.ForecastScore), rows)
+
+
+def store_scored_windows(engine: Engine, *, weeks: int = 24, model_id: int = MODEL_ID) -> None:
+    """Forecasts of weeks that are over, four of each, of a model that is too sure; and of the months among them."""
+    chance = random.Random(11)
+    rows = []
+    for preset, every in (("fri-noon", 1), ("month", 4)):
+        for week in range(every, weeks + 1, every):
+            start = WINDOW.start - week * 7 * DAY
+            window = Span(start, start + every * 7 * DAY)
+            actual = round(chance.gauss(490 * every, 60))
+            for day in (0, 2, 4, 6):
+                rows.append(_scored_window(chance, model_id, preset, window, day, actual))
+    with writing(engine) as connection:
+        connection.execute(insert(tables.WindowForecast), rows)
 
 
 def store_notice(engine: Engine, message: str) -> None:
@@ -242,6 +259,43 @@ def _window_forecast(
         "bracket_probabilities": json.dumps([one / sum(live) for one in live]),
         "warnings": "[]",
         "created_at": origin + made_after,
+    }
+
+
+def _scored_window(
+    chance: random.Random, model_id: int, preset: str, window: Span, day: int, actual: int
+) -> dict[str, Any]:
+    spread = 60 * (1 - day / 7.5)
+    total = NormalDist(actual + chance.gauss(0, 1.4 * spread), spread)
+    listed = parse("20")
+    edges = [0.0, *(total.cdf(one.lower - 0.5) for one in listed[1:]), 1.0]
+    brackets = json.dumps([[one.lower, one.upper] for one in listed])
+    levels = sorted({*MIDPOINTS, 0.1, 0.25, 0.5, 0.75, 0.9})
+    made = window.start + day * DAY + HOUR / 10
+    return {
+        "model_metadata_id": model_id,
+        "made_at": made,
+        "forecast_time": floor_hour(made),
+        "window_start": window.start,
+        "window_end": window.end,
+        "preset": preset,
+        "timezone": "America/New_York",
+        "brackets": brackets,
+        "brackets_sha256": hashlib.sha256(brackets.encode()).hexdigest(),
+        "counting": "all",
+        "n_paths": 2000,
+        "seed": 1,
+        "counted_until": floor_hour(made),
+        "count_so_far": 0,
+        "lower_bound": False,
+        "hours_to_come": window.hours() - 24 * day,
+        "predicted_total": total.mean,
+        "quantiles": json.dumps({f"{p:g}": total.inv_cdf(p) for p in levels}),
+        "bracket_probabilities": json.dumps([high - low for low, high in itertools.pairwise(edges)]),
+        "warnings": "[]",
+        "actual_total": actual,
+        "scored_at": NOW,
+        "created_at": made,
     }
 
 

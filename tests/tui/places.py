@@ -23,6 +23,8 @@ HELD = {  # what there is only on a database that holds something, or is never e
     "events-history": ("4", "h", "h"),
     "forecast-hours": ("6", "t"),
     "forecast-daily": ("6", "v"),
+    "calibration": ("6", "d"),
+    "calibration-windows": ("6", "d", "w"),
     "backtest": ("5", "b", "enter"),
     "backtest-calibration": ("5", "b", "enter", "t", "v"),
     "backtest-pair": ("5", "b", "space", "j", "space", "c"),

@@ -1,4 +1,4 @@
-"""The calibration of the forecasts screen: versions by horizon, plots of the one chosen, and notices of change."""
+"""The calibration of the forecasts screen: versions by horizon with their plots, by window with their chances."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from made_forecasts import store_notice, store_scores
+from made_forecasts import store_notice, store_scored_windows, store_scores
 from sqlalchemy import Engine
 
 from musktracker.config import Settings
 from tui.app import Console
 from tui.screens.calibration_view import CalibrationScreen, ScoreTable
+from tui.screens.window_scores import ReliabilityTable, WindowScoresPanel, WindowTable
 from tui.widgets.plot import Plot
 from tui.widgets.text_page import TextPage
 from tui.widgets.toned_line import TonedLine
@@ -102,6 +103,103 @@ async def test_enter_tells_intervals_misses_and_weeks(scored: Engine, opened: Op
         assert isinstance(pilot.app.screen, TextPage)
 
 
+def chosen_windows(screen: CalibrationScreen) -> str:
+    return screen.query_one(WindowScoresPanel).query_one(TonedLine).text
+
+
+async def test_w_shows_the_scores_of_windows_and_those_of_hours_again(
+    scored: Engine, opened: Opened, settled: Any
+) -> None:
+    store_scored_windows(scored)
+    async with opened() as (pilot, screen):
+        await pilot.press("w")
+        await settled(pilot)
+        assert isinstance(screen.focused, WindowTable)
+        assert not screen.query_one("#calibration-hours").display
+        assert [one.window for one in screen.focused.records] == ["fri-noon", "month"]
+        assert pilot.app.memory["calibration_of"] == "windows"
+        await pilot.press("w")
+        await settled(pilot)
+        assert isinstance(screen.focused, ScoreTable)
+        assert not screen.query_one(WindowScoresPanel).display
+
+
+async def test_windows_are_shown_again_where_they_were_left(scored: Engine, opened: Opened, settled: Any) -> None:
+    store_scored_windows(scored)
+    async with opened(keys=("d", "w", "escape", "d")) as (_, screen):
+        assert isinstance(screen.focused, WindowTable)
+        assert screen.focused.count == 2
+
+
+async def test_another_kind_of_window_has_other_chances(scored: Engine, opened: Opened, settled: Any) -> None:
+    store_scored_windows(scored)
+    async with opened(keys=("d", "w")) as (pilot, screen):
+        await settled(pilot)
+        table = screen.query_one(ReliabilityTable)
+        before = table.records
+        assert chosen_windows(screen).startswith("negative_binomial 1 · fri-noon · 96 scored of 24 windows apart ·")
+        await pilot.press("j")
+        await settled(pilot)
+        assert chosen_windows(screen).startswith(
+            "negative_binomial 1 · month · 24 scored of 6 windows apart: too few to judge"
+        )
+        assert (table.count, len(before)) == (10, 10)
+        assert table.records != before
+
+
+async def test_enter_tells_all_of_the_scores_of_windows(scored: Engine, opened: Opened, settled: Any) -> None:
+    store_scored_windows(scored)
+    async with opened(keys=("d", "w")) as (pilot, _):
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert isinstance(pilot.app.screen, TextPage)
+
+
+async def test_escape_goes_from_the_chances_to_the_windows_and_then_back(
+    scored: Engine, opened: Opened, settled: Any
+) -> None:
+    store_scored_windows(scored)
+    async with opened(keys=("d", "w")) as (pilot, screen):
+        await settled(pilot)
+        await pilot.press("tab")
+        assert isinstance(screen.focused, ReliabilityTable)
+        await pilot.press("escape")
+        assert isinstance(screen.focused, WindowTable)
+        await pilot.press("escape")
+        await settled(pilot)
+        assert pilot.app.screen is not screen
+
+
+async def test_without_scores_of_windows_it_says_what_makes_them(opened: Opened, settled: Any) -> None:
+    async with opened(keys=("d", "w")) as (pilot, screen):
+        await settled(pilot)
+        said = screen.query_one(WindowTable).render_line(1).text.strip()
+        assert said == "No window forecast is scored yet: w on Forecasts, then n makes one; s scores"
+
+
+async def test_windows_are_put_together_anew_only_where_there_are_others(
+    scored: Engine, opened: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from musktracker.db.queries import window_scores
+
+    asked: list[str] = []
+    read = window_scores.by_window
+    monkeypatch.setattr(window_scores, "by_window", lambda *a, **more: asked.append("") or read(*a, **more))
+    store_scored_windows(scored, weeks=4)
+    async with opened(keys=("d", "w")) as (pilot, screen):
+        await settled(pilot)
+        store_notice(scored, "The level fell by 30%")
+        screen.refresh_data()
+        await settled(pilot)
+        assert len(asked) == 1
+        store_scored_windows(scored, weeks=4, model_id=1)
+        screen.refresh_data()
+        await settled(pilot)
+        assert len(asked) == 2
+        assert screen.query_one(WindowTable).count == 4
+
+
 async def test_without_scores_it_says_what_makes_them(
     opened: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,11 +229,14 @@ async def test_a_console_that_only_reads_does_not_score(
         ((80, 24), ("d", "v", "v"), "calibration-weeks-80x24"),
         ((80, 24), ("d", "v", "v", "v"), "calibration-misses-80x24"),
         ((120, 36), ("d",), "calibration-120x36"),
+        ((80, 24), ("d", "w"), "calibration-windows-80x24"),
+        ((120, 36), ("d", "w"), "calibration-windows-120x36"),
     ],
 )
 async def test_the_screen_looks_as_it_did(
     scored: Engine, opened: Opened, settled: Any, snapshot: Any, size: tuple[int, int], keys: Any, name: str
 ) -> None:
+    store_scored_windows(scored)
     store_notice(scored, "The level has fallen since 6 Jan: 31% fewer posts a day than before")
     async with opened(size, keys) as (pilot, _):
         await settled(pilot)

@@ -21,6 +21,7 @@ from tui.widgets.run_log import RunLog
 
 Opened = Callable[..., Console]
 RUN = 7
+STEPS = [-18912.4, -17820.1, -17466.9, -17391.2, -17383.6, -17383.55]
 SCORES = [21.0, 14.5, None, 9.8, 30.2, 17.7, 12.1, 15.0, 11.2, 16.4, 8.9, 13.3]
 
 
@@ -75,6 +76,67 @@ async def test_v_changes_between_log_and_curve_on_a_small_terminal(
         await pilot.press("v")
         await settled(pilot)
         assert (screen.query_one(RunLog).display, screen.query_one(LiveCurve).display) == (False, True)
+
+
+async def test_the_steps_of_the_fit_are_drawn_until_there_are_scores(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    made.tell_steps(populated_engine, RUN, "negative_binomial", STEPS[:4])
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(pilot, settled)
+        curve = screen.query_one(LiveCurve)
+        assert curve.display
+        assert curve.ascent == STEPS[:4]
+        made.tell_steps(populated_engine, RUN, "negative_binomial", STEPS[4:], first=4)
+        screen.query_one(RunLog)._poll()
+        await settled(pilot)
+        title = str(curve.query_one("#curve-title").content)  # type: ignore[attr-defined]
+        assert title == "Log-likelihood, negative_binomial · 6 steps · -17,383.55"
+        made.tell(populated_engine, RUN, "negative_binomial", SCORES[:3], of=20)
+        screen.query_one(RunLog)._poll()
+        await settled(pilot)
+        assert not curve.shows_fit
+        await pilot.press("v")
+        await settled(pilot)
+        assert curve.shows_fit
+        await pilot.press("v")
+        await settled(pilot)
+        assert not curve.shows_fit
+
+
+async def test_v_goes_from_log_to_scores_to_the_fit_on_a_small_terminal(
+    training: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    made.tell_steps(populated_engine, RUN, "seasonal_naive", STEPS)
+    app = console(training)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await go(pilot, settled)
+        log, curve = screen.query_one(RunLog), screen.query_one(LiveCurve)
+        seen = []
+        for _ in range(4):
+            seen.append((log.display, curve.display and curve.shows_fit))
+            await pilot.press("v")
+            await settled(pilot)
+        assert seen == [(True, False), (False, False), (False, True), (True, False)]
+
+
+def test_another_search_is_drawn_anew_whatever_the_order_of_the_pages() -> None:
+    curve = LiveCurve()
+    for line_id, search, points in ((3, 2, [(1, -9.0), (2, -8.0)]), (1, 1, [(1, -20.0)]), (2, 1, [(2, None)])):
+        fields = {"model": "hawkes", "score": "log_likelihood", "search": search, "points": points}
+        curve._take(line_id, fields)
+    assert curve.ascent == [-9.0, -8.0]
+
+
+async def test_the_steps_of_a_fit_look_as_they_did(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any, snapshot: Any
+) -> None:
+    made.tell_steps(populated_engine, RUN, "negative_binomial", STEPS)
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go(pilot, settled, "v")
+        snapshot(app, "training-fit-80x24")
 
 
 async def test_a_page_of_lines_is_one_drawing_and_another_run_begins_anew(

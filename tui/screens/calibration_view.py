@@ -1,11 +1,11 @@
-"""Calibration: how the forecasts of each version came out by horizon and by week, and what has changed."""
+"""Calibration: how the forecasts of each version came out, of hours and of windows, and what has changed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Grid
+from textual.containers import Grid, Vertical
 from textual.events import Resize
 
 from musktracker.text import counted, printable
@@ -21,6 +21,7 @@ from tui.screens import calibration_plots as plots
 from tui.screens import terms
 from tui.screens.forecast_text import counting_text, horizon_text
 from tui.screens.running import RunningScreen
+from tui.screens.window_scores import WindowScoresPanel, WindowTable
 from tui.threads import in_thread
 from tui.widgets.lines import LineList
 from tui.widgets.plot import Plot
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.calibration import HorizonScores, NoticeOfChange, WeekScores
+    from musktracker.db.queries.window_scores import WindowScores
     from musktracker.runs import RunInfo
     from tui.app import Console
 
@@ -61,12 +63,13 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class CalibrationData:
-    """What the screen shows; `weeks` are those of the version and horizon `of`."""
+    """What the screen shows; `weeks` are those of the version and horizon `of`, `windows` None until looked at."""
 
     counting: str
     found: tuple[HorizonScores, ...]
     of: Key | None
     weeks: tuple[WeekScores, ...]
+    windows: tuple[WindowScores, ...] | None
     notices: tuple[NoticeOfChange, ...]
     run: RunInfo | None
     state: str
@@ -102,7 +105,7 @@ class ScoreTable(RecordTable["HorizonScores"]):
 
 
 class CalibrationScreen(RunningScreen):
-    """Versions and horizons above, the plots of the one under the cursor below.
+    """Versions and horizons above, the plots of the one under the cursor below; or the scores of windows.
 
     `!` and `✗` mark shares that lie where chance takes those of a calibrated forecast in fewer than 5% of cases.
     """
@@ -111,11 +114,12 @@ class CalibrationScreen(RunningScreen):
     UNDER: ClassVar[str] = "Forecasts"
     CSS_PATH = "calibration_view.tcss"
     TERMS = terms.CALIBRATION
-    AUTO_FOCUS = "ScoreTable"
+    AUTO_FOCUS = "RecordTable.-home"
     KINDS = ("score",)
     CHANGES: ClassVar[frozenset[str]] = frozenset({"score", "cancel"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "plot", "Plot", tooltip="PIT, coverage, CRPS by week or misses", id="calibration.plot"),
+        Binding("w", "windows", "Windows", tooltip="Scores of windows, or of hours", id="calibration.windows"),
         Binding("s", "score", "Score", tooltip="Fill in what happened, and score it", id="calibration.score"),
         Binding("o", "notices", "Notices", tooltip="What has changed about the account", id="calibration.notices"),
         Binding("escape", "back", "Back", tooltip="Back to the forecasts", id="calibration.back"),
@@ -125,17 +129,21 @@ class CalibrationScreen(RunningScreen):
         super().__init__()
         view = self.app.memory.get("calibration_view")
         self._view: str | None = view if view in VIEWS else None  # None is all plots, where there is room
+        self._windows = self.app.memory.get("calibration_of") == "windows"
+        self._windows_read: tuple[object, tuple[WindowScores, ...]] = (None, ())
         self._wanted: Key | None = None
         self._data: CalibrationData | None = None
 
     def compose_body(self) -> ComposeResult:
         """What has changed, the scores, what is to be said of those chosen, their plots, the run."""
         yield TonedLine(id="calibration-notice")
-        yield ScoreTable()
-        yield TonedLine(id="calibration-chosen")
-        with Grid(id="calibration-plots"):
-            for view in VIEWS:
-                yield Plot(id=f"plot-{view}")
+        with Vertical(id="calibration-hours"):
+            yield ScoreTable()
+            yield TonedLine(id="calibration-chosen")
+            with Grid(id="calibration-plots"):
+                for view in VIEWS:
+                    yield Plot(id=f"plot-{view}")
+        yield WindowScoresPanel(id="calibration-windows")
         yield RunProgress(idle="", id="calibration-run")
 
     def fetch(self, engine: Engine) -> CalibrationData:
@@ -153,6 +161,7 @@ class CalibrationScreen(RunningScreen):
             found=found,
             of=of,
             weeks=() if of is None else tuple(calibration.by_week(engine, counting, *of)),
+            windows=self._read_windows(engine, counting, since) if self._windows else None,
             notices=tuple(calibration.notices(engine, since=since)),
             run=run,
             state=run.state if run else "",
@@ -168,16 +177,23 @@ class CalibrationScreen(RunningScreen):
         if first and data.of is not None:
             table.select(data.of)
         self._size_table(data)
+        self._show_windows(data)
         self._show_notice(data)
         self._show_plots()
         self.show_run(data.run)
         self.refresh_bindings()
+
+    def on_mount(self) -> None:
+        """Begin with what was looked at last."""
+        self._lay_out()
+        super().on_mount()
 
     def on_resize(self, event: Resize) -> None:
         """All plots at once where there is room."""
         self.set_class(event.size.width >= ROOMY[0] and event.size.height >= ROOMY[1], "-roomy")
         if self._data is not None:
             self._size_table(self._data)
+            self._show_windows(self._data)
         self._lay_out()
 
     def action_plot(self) -> None:
@@ -186,6 +202,15 @@ class CalibrationScreen(RunningScreen):
         self._view = order[(order.index(self._shown_view) + 1) % len(order)]
         self.app.remember(calibration_view=self._view)
         self._lay_out()
+
+    def action_windows(self) -> None:
+        """Show the scores of windows, or those of hours again."""
+        self._windows = not self._windows
+        self.app.remember(calibration_of="windows" if self._windows else None)
+        self._lay_out()
+        self.query_one(str(self.AUTO_FOCUS)).focus()
+        self.refresh_data()
+        self.refresh_bindings()
 
     def action_score(self) -> None:
         """Fill in what happened, and score it."""
@@ -198,7 +223,9 @@ class CalibrationScreen(RunningScreen):
             self.app.push_screen(TextPage("Notices of change", told))
 
     def can(self, action: str) -> bool | None:
-        """Notices can be read where there are some."""
+        """Notices can be read where there are some, and hours alone have plots."""
+        if action == "plot" and self._windows:
+            return None
         if action == "notices" and (self._data is None or not self._data.notices):
             return None
         return super().can(action)
@@ -235,6 +262,15 @@ class CalibrationScreen(RunningScreen):
             self._data = replace(self._data, of=wanted, weeks=weeks)
             self._show_plots()
 
+    def _read_windows(self, engine: Engine, counting: str, since: datetime) -> tuple[WindowScores, ...]:
+        """The scores of windows, put together anew only where there are others: all their forecasts are read."""
+        from musktracker.db.queries import window_scores
+
+        stamp = window_scores.stamp(engine, counting, since=since)
+        if stamp != self._windows_read[0]:
+            self._windows_read = (stamp, tuple(window_scores.by_window(engine, counting, since=since)))
+        return self._windows_read[1]
+
     @property
     def _shown_view(self) -> str | None:
         return self._view if self._view is not None or self.has_class("-roomy") else VIEWS[0]
@@ -248,6 +284,15 @@ class CalibrationScreen(RunningScreen):
         self.set_class(view is None, "-all")
         for name in VIEWS:
             self.query_one(f"#plot-{name}").display = view in (None, name)
+        self.query_one("#calibration-hours").display = not self._windows
+        self.query_one(WindowScoresPanel).display = self._windows
+        self.query_one(ScoreTable).set_class(not self._windows, "-home")
+        self.query_one(WindowTable).set_class(self._windows, "-home")
+
+    def _show_windows(self, data: CalibrationData) -> None:
+        if data.windows is not None:
+            panel = self.query_one(WindowScoresPanel)
+            panel.set_scores(data.windows, data.counting, roomy=self.has_class("-roomy"))
 
     def _show_notice(self, data: CalibrationData) -> None:
         still = [one for one in data.notices if one.resolved_at is None]

@@ -112,13 +112,14 @@ class ModelsScreen(ConsoleScreen):
         Binding("b", "backtests", "Backtests", tooltip="Stored backtests, and new ones", id="models.backtests"),
         Binding("space", "mark", "Mark", tooltip="Mark a version, to see two side by side", id="models.mark"),
         Binding("c", "compare", "Compare", tooltip="The marked versions side by side", id="models.compare"),
-        Binding("v", "view", "View", tooltip="The log of the training, or its curve", id="models.view"),
+        Binding("v", "view", "View", tooltip="The log of the training, its scores, or its fit", id="models.view"),
         Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="models.cancel"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._data: ModelsData | None = None
+        self._has_both = False  # steps of a fit to draw, and scores
         self._promotion: int | None = None  # the run that was asked for here
         self.set_class(bool(self.app.memory.get("models_curve")), "-curve")
 
@@ -184,7 +185,11 @@ class ModelsScreen(ConsoleScreen):
 
     def _show_curve(self) -> None:
         """Beside the log, where there is room, only once there is something to draw."""
-        self.set_class(bool(self.query_one(LiveCurve).scores), "-scored")
+        curve = self.query_one(LiveCurve)
+        self.set_class(bool(curve.scores or curve.ascent), "-scored")
+        if curve.has_both != self._has_both:
+            self._has_both = curve.has_both
+            self.refresh_bindings()
 
     @on(LineList.Moved, "VersionTable")
     def _show_detail(self) -> None:
@@ -255,9 +260,16 @@ class ModelsScreen(ConsoleScreen):
             self.app.push_screen(VersionPairScreen(*chosen))
 
     def action_view(self) -> None:
-        """Change between log and curve where there is room for one of them."""
-        self.toggle_class("-curve")
-        self.app.remember(models_curve=self.has_class("-curve"))
+        """From log to curve where there is room for one of them, from scores to the steps of the fit, and back."""
+        curve, narrow = self.query_one(LiveCurve), self.has_class("-narrow")
+        drawn = self.has_class("-curve") or not narrow
+        if drawn and curve.has_both and not curve.fit_wanted:
+            curve.want_fit(True)
+            return
+        curve.want_fit(False)
+        if narrow:
+            self.toggle_class("-curve")
+            self.app.remember(models_curve=self.has_class("-curve"))
 
     def action_cancel(self) -> None:
         """Ask the operator, then the run to stop: what it has computed is lost."""
@@ -273,7 +285,7 @@ class ModelsScreen(ConsoleScreen):
         if action in ("mark", "compare"):
             return True if self._data is not None and self._data.versions else None
         if action == "view":
-            return self._run is not None and not self.has_class("-wide") and not self.has_class("-widest")
+            return self._run is not None and (self.has_class("-narrow") or self._has_both)
         return True
 
     @property

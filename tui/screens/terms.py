@@ -87,6 +87,9 @@ WHAT_IF: Terms = (
     _INTERVALS,
 )
 CALIBRATION: Terms = (
+    ("Apart", "How many do not overlap: how much evidence there is"),
+    ("Log", "Minus the log of the chance of the bracket that came"),
+    ("Chance, Said, Came", "Brackets by the chance they were given; the share that came"),
     ("Ahead, n", "How far the forecasts reach; how many were scored"),
     ("50%, 80%, 95%", "Share of what came inside that interval; the same is right"),
     _CRPS,

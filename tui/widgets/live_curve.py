@@ -1,4 +1,4 @@
-"""The scores of a run's origins as a curve that grows while the run goes on."""
+"""The steps of a run's fit, then the scores of its origins, as a curve that grows while the run goes on."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from textual.content import Content
 from textual.widgets import Static
 
 from musktracker.text import counted, printable
-from tui.widgets.plot import Plot, Sheet, Values
+from tui.widgets.plot import Plot, Sheet, Values, span_ticks
 from tui.widgets.plot_axes import format_count, value_ticks
 
 if TYPE_CHECKING:
     from musktracker.runs import LogLine
 
 EMPTY = "No scores to draw: the curve grows while a run scores origins"
+ASCENT = "log_likelihood"  # what is told of a fit's steps, where all else are scores of origins
 SCORES = {"crps_total_24": "CRPS of 24 hours' total", "total_168": "CRPS of 7 days' total"}
 
 
 class LiveCurve(Vertical):
-    """Each score of the model that was told of last, the mean so far as a line, and the means of all models."""
+    """Each score of the model that was told of last, the mean so far as a line, and the means of all models.
+
+    Before there are scores, or where they are asked for, the log-likelihood after each step of the fit's last search.
+    """
 
     DEFAULT_CSS = """
     LiveCurve {
@@ -38,7 +42,10 @@ class LiveCurve(Vertical):
         super().__init__(id=id)
         self.run_id: int | None = None
         self.model = ""
+        self.fit_wanted = False
         self._points: dict[str, dict[str, float | None]] = {}
+        self._steps: dict[int, dict[int, float | None]] = {}  # by search
+        self._fitted = ""
         self._told: dict[str, tuple[int, str]] = {}  # by model: how many origins, which score
         self._newest = 0
 
@@ -47,6 +54,28 @@ class LiveCurve(Vertical):
         """The scores of the model that is shown, in the order of their origins; None where there is none."""
         points = self._points.get(self.model, {})
         return [points[origin] for origin in sorted(points)]
+
+    @property
+    def ascent(self) -> Values:
+        """The log-likelihood after each step of the last search."""
+        steps = self._steps[max(self._steps)] if self._steps else {}
+        return [steps[step] for step in sorted(steps)]
+
+    @property
+    def shows_fit(self) -> bool:
+        """Whether it shows the fit now, and not scores."""
+        return bool(self._steps) and (self.fit_wanted or not self._points)
+
+    @property
+    def has_both(self) -> bool:
+        """Whether there are steps of a fit as well as scores."""
+        return bool(self._steps and self._points)
+
+    def want_fit(self, wanted: bool) -> None:
+        """Show the fit although there are scores, or these again."""
+        if wanted != self.fit_wanted:
+            self.fit_wanted = wanted
+            self._show()
 
     def compose(self) -> ComposeResult:
         yield Static("Curve", id="curve-title", markup=False)
@@ -57,11 +86,11 @@ class LiveCurve(Vertical):
         """Show another run's scores, of which none has come yet."""
         if run_id != self.run_id:
             self.run_id, self.model, self._newest = run_id, "", 0
-            self._points, self._told = {}, {}
+            self._points, self._told, self._steps, self._fitted = {}, {}, {}, ""
             self._show()
 
     def add(self, run_id: int, lines: Iterable[LogLine]) -> None:
-        """Take in what lines of a run's log tell of scores."""
+        """Take in what lines of a run's log tell of scores and of steps."""
         self.follow_run(run_id)
         told = [line for line in lines if line.fields.get("points")]
         for line in told:
@@ -71,12 +100,41 @@ class LiveCurve(Vertical):
 
     def _take(self, line_id: int, fields: Any) -> None:
         model = str(fields.get("model", ""))
+        if fields.get("score") == ASCENT:
+            self._steps.setdefault(int(fields.get("search", 1)), {}).update(dict(fields["points"]))
+            self._fitted = model
+            return
         self._points.setdefault(model, {}).update(dict(fields["points"]))
         self._told[model] = int(fields.get("of", 0)), str(fields.get("score", ""))
         if line_id >= self._newest:
             self._newest, self.model = line_id, model
 
     def _show(self) -> None:
+        if self.shows_fit:
+            self._show_fit()
+        else:
+            self._show_scores()
+        self._show_means()
+
+    def _show_fit(self) -> None:
+        values = self.ascent
+        known = [value for value in values if value is not None]
+        reached = f"{known[-1]:,.2f}" if known else "not finite"
+        search = f" · search {max(self._steps)}" if len(self._steps) > 1 else ""
+        title = f"Log-likelihood, {self._fitted}{search} · {counted(len(values), 'step')} · {reached}"
+        self.query_one("#curve-title", Static).update(printable(title))
+        draw = partial(draw_ascent, values=values) if known else None
+        of = (self._fitted, tuple(values))
+        self.query_one(Plot).set_plot(draw, of=of, empty=EMPTY, points=self._step_records)
+
+    def _step_records(self) -> list[dict[str, Any]]:
+        return [
+            {"model": self._fitted, "search": search, "step": step, "log_likelihood": steps[step]}
+            for search, steps in sorted(self._steps.items())
+            for step in sorted(steps)
+        ]
+
+    def _show_scores(self) -> None:
         scores = self.scores
         of, score = self._told.get(self.model, (0, ""))
         title = "Curve"
@@ -87,7 +145,6 @@ class LiveCurve(Vertical):
         self.query_one("#curve-title", Static).update(title)
         draw = partial(draw_curve, scores=scores, of=of) if scores else None
         self.query_one(Plot).set_plot(draw, of=(self.model, of, tuple(scores)), empty=EMPTY, points=self._records)
-        self._show_means()
 
     def _records(self) -> list[dict[str, Any]]:
         return [
@@ -100,7 +157,7 @@ class LiveCurve(Vertical):
         line = self.query_one("#curve-means", Static)
         means = {model: _mean(list(points.values())) for model, points in self._points.items()}
         ranked = sorted((mean, model) for model, mean in means.items() if mean is not None)
-        line.display = len(ranked) > 1
+        line.display = len(ranked) > 1 and not self.shows_fit
         parts = [f"{printable(model)} {mean:.4g}" for mean, model in ranked]
         line.update(Content("Means so far: " + " · ".join(parts)))
 
@@ -114,6 +171,22 @@ def draw_curve(sheet: Sheet, scores: Values, of: int) -> None:
     top = 1.08 * max((value for value in scores if value is not None), default=1.0) or 1.0
     sheet.y_axis(0.0, top, [(tick, format_count(tick)) for tick in value_ticks(top, max(sheet.rows // 3, 1))])
     last = float(max(of, len(scores), 2))
+    inner = [tick for tick in value_ticks(last, max(sheet.width // 12, 2)) if 1 < tick < 0.94 * last]
+    sheet.x_axis(1.0, last, [(tick, format_count(tick)) for tick in (1.0, *inner, last)])
+
+
+def draw_ascent(sheet: Sheet, values: Values) -> None:
+    """The log-likelihood step by step, from the lowest to the highest."""
+    places = [float(k) for k in range(1, len(values) + 1)]
+    sheet.line(places, values, sheet.fine, sheet.colours.mean)
+    sheet.points(places, values, sheet.point, sheet.colours.strong)
+    known = [value for value in values if value is not None]
+    low, high = min(known), max(known)
+    margin = 0.06 * (high - low) or max(abs(high) * 1e-3, 1.0)
+    digits = 0 if high - low >= 1 else 3
+    ticks = span_ticks(low - margin, high + margin, max(sheet.rows // 3, 1))
+    sheet.y_axis(low - margin, high + margin, [(tick, f"{tick:,.{digits}f}") for tick in ticks])
+    last = float(max(len(values), 2))
     inner = [tick for tick in value_ticks(last, max(sheet.width // 12, 2)) if 1 < tick < 0.94 * last]
     sheet.x_axis(1.0, last, [(tick, format_count(tick)) for tick in (1.0, *inner, last)])
 

@@ -76,12 +76,8 @@ class HorizonScores:
     pit: tuple[float, ...]
 
     def expected(self, share: float) -> tuple[float, float]:
-        """Where a share lies in 95% of cases if it is `share` in truth, of as many forecasts as stand apart.
-
-        The normal approximation of the binomial; forecasts that overlap are taken to tell nothing more.
-        """
-        error = QUANTILE_95 * math.sqrt(share * (1 - share) / self.apart)
-        return max(share - error, 0.0), min(share + error, 1.0)
+        """Where a share lies in 95% of cases if it is `share` in truth, of as many forecasts as stand apart."""
+        return by_chance(share, self.apart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +102,15 @@ class NoticeOfChange:
     message: str
     details: Mapping[str, Any]
     resolved_at: datetime | None
+
+
+def by_chance(share: float, apart: int) -> tuple[float, float]:
+    """Where a share of `apart` forecasts lies in 95% of cases if it is `share` in truth.
+
+    The normal approximation of the binomial; forecasts that overlap are taken to tell nothing more.
+    """
+    error = QUANTILE_95 * math.sqrt(share * (1 - share) / apart)
+    return max(share - error, 0.0), min(share + error, 1.0)
 
 
 def scores(
