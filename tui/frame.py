@@ -8,7 +8,6 @@ from typing import NamedTuple
 from rich.cells import cell_len, split_graphemes
 from rich.color import ColorSystem
 from rich.console import Console as RichConsole
-from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip

@@ -85,7 +85,9 @@ def test_wide_characters_are_shown_as_they_would_have_been(found: list[tuple[int
 
 
 @pytest.mark.parametrize("joined", ["👩\u200d👩\u200d👧", "⚠\ufe0f", "e\u0301", "1\ufe0f\u20e3"])
-def test_what_follows_characters_that_make_one_is_in_its_place_whatever_room_a_terminal_gives_them(joined: str) -> None:
+def test_what_follows_characters_that_make_one_is_in_its_place_whatever_room_a_terminal_gives_them(
+    joined: str,
+) -> None:
     frame, terminal = Frame(), Shown()
     for before in (f"{joined}│ab", f"xx{joined}│ab"):
         strip = Strip([Segment(before)])
