@@ -13,6 +13,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
 WORTH_A_MOVE = 6  # cells: to send as many again is no longer than to move the cursor over them
+EMOJI = "\U0001f000"  # from here on, terminals follow one version of Unicode or another
 Piece = tuple[int, int, Strip]  # row, column, and what stands there from that column on
 
 
@@ -122,7 +123,7 @@ class _Line:
         for column, (text, pen) in enumerate(zip(texts, pens, strict=True), x):
             if pen is not self._pen and pen != self._pen:
                 self._take(pen)
-            self._sent.append(text if len(text) < 2 else _apart(text, column))
+            self._sent.append(_apart(text, column) if _is_odd(text) else text)
         self._place = (y, x + len(texts))
 
     def lose_place(self) -> None:
@@ -194,8 +195,13 @@ def _lines(update: LayoutUpdate) -> Iterator[Piece]:
             x += strip.cell_length
 
 
+def _is_odd(text: str) -> bool:
+    """Whether some terminals give it fewer cells, some more: characters that make one, flags and emoji."""
+    return len(text) > 1 or text >= EMOJI
+
+
 def _apart(text: str, column: int) -> str:
-    """Characters that make one: some terminals give them fewer cells, some more; what follows stays in its place."""
+    """An odd text, such that whatever room it is given, what follows stands in its place."""
     width = cell_len(text)
     return f"{' ' * width}\x1b[{column + 1}G{text}\x1b[{column + width + 1}G"
 
@@ -210,7 +216,7 @@ def _split(text: str) -> tuple[list[str], bool]:
     cells: list[str] = []
     simple = True
     for start, end, width in split_graphemes(text)[0]:
-        simple = simple and width == end - start == 1
+        simple = simple and width == 1 and not _is_odd(text[start:end])
         if width:
             cells += [text[start:end], *[""] * (width - 1)]
     return cells, simple
