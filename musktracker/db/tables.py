@@ -9,7 +9,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Date,
-    Float,
     ForeignKey,
     Index,
     Integer,
@@ -22,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from musktracker.db.types import UTCDateTime
+from musktracker.db.types import Real, UTCDateTime
 
 PostId = Integer().with_variant(BigInteger(), "postgresql")  # on SQLite every INTEGER holds 64 bits
 
@@ -30,7 +29,7 @@ PostId = Integer().with_variant(BigInteger(), "postgresql")  # on SQLite every I
 class Base(DeclarativeBase):
     """All tables of the database."""
 
-    type_annotation_map = {datetime: UTCDateTime(), float: Float()}  # noqa: RUF012
+    type_annotation_map = {datetime: UTCDateTime(), float: Real()}  # noqa: RUF012
 
 
 class RawTweet(Base):
@@ -85,7 +84,7 @@ class ExogenousEvent(Base):
     category: Mapped[str | None] = mapped_column(String(64))
     event_start: Mapped[datetime] = mapped_column(index=True)
     event_end: Mapped[datetime] = mapped_column(index=True)
-    intensity: Mapped[float] = mapped_column(Float)
+    intensity: Mapped[float] = mapped_column(Real)
     source: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]
@@ -108,14 +107,14 @@ class Feature(Base):
     lag_12h: Mapped[int | None] = mapped_column(Integer)
     lag_24h: Mapped[int | None] = mapped_column(Integer)
     lag_7d: Mapped[int | None] = mapped_column(Integer)
-    rolling_mean_24h: Mapped[float | None] = mapped_column(Float)
-    rolling_std_24h: Mapped[float | None] = mapped_column(Float)
-    rolling_mean_7d: Mapped[float | None] = mapped_column(Float)
-    rolling_std_7d: Mapped[float | None] = mapped_column(Float)
+    rolling_mean_24h: Mapped[float | None] = mapped_column(Real)
+    rolling_std_24h: Mapped[float | None] = mapped_column(Real)
+    rolling_mean_7d: Mapped[float | None] = mapped_column(Real)
+    rolling_std_7d: Mapped[float | None] = mapped_column(Real)
     hour_of_day: Mapped[int] = mapped_column(Integer)
     day_of_week: Mapped[int] = mapped_column(Integer)
     is_weekend: Mapped[bool] = mapped_column(Boolean)
-    event_intensity: Mapped[float] = mapped_column(Float)
+    event_intensity: Mapped[float] = mapped_column(Real)
     events_in_window: Mapped[int] = mapped_column(Integer)
     computed_at: Mapped[datetime]
 
@@ -136,10 +135,10 @@ class ModelMetadata(Base):
     training_start_date: Mapped[datetime]
     training_end_date: Mapped[datetime]
     hyperparameters: Mapped[str | None] = mapped_column(Text)
-    rmse: Mapped[float | None] = mapped_column(Float)
-    mae: Mapped[float | None] = mapped_column(Float)
-    mape: Mapped[float | None] = mapped_column(Float)
-    log_likelihood: Mapped[float | None] = mapped_column(Float)
+    rmse: Mapped[float | None] = mapped_column(Real)
+    mae: Mapped[float | None] = mapped_column(Real)
+    mape: Mapped[float | None] = mapped_column(Real)
+    log_likelihood: Mapped[float | None] = mapped_column(Real)
     artifact_path: Mapped[str | None] = mapped_column(String(512))
     diagnostics: Mapped[str | None] = mapped_column(Text)
     counting: Mapped[str | None] = mapped_column(String(32))
@@ -160,15 +159,15 @@ class Forecast(Base):
     )
     forecast_time: Mapped[datetime]
     target_time: Mapped[datetime] = mapped_column(index=True)
-    predicted_count: Mapped[float] = mapped_column(Float)
-    lower_bound_95: Mapped[float | None] = mapped_column(Float)
-    upper_bound_95: Mapped[float | None] = mapped_column(Float)
+    predicted_count: Mapped[float] = mapped_column(Real)
+    lower_bound_95: Mapped[float | None] = mapped_column(Real)
+    upper_bound_95: Mapped[float | None] = mapped_column(Real)
     actual_count: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime]
-    lower_bound_50: Mapped[float | None] = mapped_column(Float)
-    upper_bound_50: Mapped[float | None] = mapped_column(Float)
-    lower_bound_80: Mapped[float | None] = mapped_column(Float)
-    upper_bound_80: Mapped[float | None] = mapped_column(Float)
+    lower_bound_50: Mapped[float | None] = mapped_column(Real)
+    upper_bound_50: Mapped[float | None] = mapped_column(Real)
+    lower_bound_80: Mapped[float | None] = mapped_column(Real)
+    upper_bound_80: Mapped[float | None] = mapped_column(Real)
 
 
 class ForecastTotal(Base):
@@ -192,7 +191,7 @@ class ForecastTotal(Base):
     n_paths: Mapped[int] = mapped_column(Integer)
     seed: Mapped[int] = mapped_column(Integer)
     counting: Mapped[str] = mapped_column(String(32))
-    predicted_total: Mapped[float] = mapped_column(Float)
+    predicted_total: Mapped[float] = mapped_column(Real)
     quantiles: Mapped[str] = mapped_column(Text)
     warnings: Mapped[str] = mapped_column(Text)
     actual_total: Mapped[int | None] = mapped_column(Integer)
@@ -236,11 +235,11 @@ class ForecastScore(Base):
     horizon_hours: Mapped[int] = mapped_column(Integer)
     counting: Mapped[str] = mapped_column(String(32))
     actual: Mapped[int] = mapped_column(Integer)
-    predicted: Mapped[float] = mapped_column(Float)
-    crps: Mapped[float] = mapped_column(Float)
-    reference_crps: Mapped[float | None] = mapped_column(Float)
-    log_score: Mapped[float | None] = mapped_column(Float)
-    pit: Mapped[float] = mapped_column(Float)
+    predicted: Mapped[float] = mapped_column(Real)
+    crps: Mapped[float] = mapped_column(Real)
+    reference_crps: Mapped[float | None] = mapped_column(Real)
+    log_score: Mapped[float | None] = mapped_column(Real)
+    pit: Mapped[float] = mapped_column(Real)
     inside_50: Mapped[bool] = mapped_column(Boolean)
     inside_80: Mapped[bool] = mapped_column(Boolean)
     inside_95: Mapped[bool] = mapped_column(Boolean)
@@ -308,8 +307,8 @@ class WindowForecast(Base):
     counted_until: Mapped[datetime]
     count_so_far: Mapped[int] = mapped_column(Integer)
     lower_bound: Mapped[bool] = mapped_column(Boolean)
-    hours_to_come: Mapped[float] = mapped_column(Float)
-    predicted_total: Mapped[float] = mapped_column(Float)
+    hours_to_come: Mapped[float] = mapped_column(Real)
+    predicted_total: Mapped[float] = mapped_column(Real)
     quantiles: Mapped[str] = mapped_column(Text)
     bracket_probabilities: Mapped[str] = mapped_column(Text)
     warnings: Mapped[str] = mapped_column(Text)
@@ -390,7 +389,7 @@ class RunRow(Base):
     status: Mapped[str] = mapped_column(String(16))
     parameters: Mapped[str] = mapped_column(Text)
     stage: Mapped[str | None] = mapped_column(String(64))
-    progress: Mapped[float | None] = mapped_column(Float)
+    progress: Mapped[float | None] = mapped_column(Real)
     message: Mapped[str | None] = mapped_column(Text)
     result: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
@@ -621,7 +620,7 @@ class BacktestScore(Base):
     )
     model_name: Mapped[str] = mapped_column(String(64), primary_key=True)
     origin: Mapped[datetime] = mapped_column(primary_key=True)
-    seconds: Mapped[float | None] = mapped_column(Float)
+    seconds: Mapped[float | None] = mapped_column(Real)
     scores: Mapped[str | None] = mapped_column(Text)
     hourly_crps: Mapped[str | None] = mapped_column(Text)
     hourly_pit: Mapped[str | None] = mapped_column(Text)

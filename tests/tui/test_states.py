@@ -235,3 +235,35 @@ async def test_without_colours_there_are_none_and_state_is_told_by_marks(
         text = shown(app)
     for mark in TOLD_BY_MARKS.get(place, ()):
         assert mark in text
+
+
+async def test_states_that_nobody_foresaw_and_values_that_are_none_end_nothing_however_listed_and_sorted(
+    populated: Settings, alarmed: Any, console: MakeConsole, settled: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with sqlite3.connect(populated.database_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("PRAGMA ignore_check_constraints=ON")
+        connection.execute("UPDATE runs SET status = 'paused' WHERE kind IN ('score', 'forecast')")
+        connection.execute("UPDATE runs SET progress = 9e18, message = x'ff' WHERE id = 7")
+        connection.execute("UPDATE alerts SET severity = 'fatal'")
+    connection.close()
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        for place in ("overview", "ingestion", "alerts", "service"):
+            await go(pilot, settled, place)
+            await pilot.press("o", "o", "slash", "p", "escape", "escape", "X", "escape", "escape")
+            await settled(pilot)
+        await go(pilot, settled, "alerts")
+        assert "? fatal" in " ".join(shown(app).split())
+
+
+async def test_text_in_place_of_a_number_is_told_and_ends_nothing(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    with sqlite3.connect(populated.database_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE runs SET progress = 'half' WHERE id = 7")
+    connection.close()
+    app = console(populated)
+    async with app.run_test(size=SMALL) as pilot:
+        await go(pilot, settled, "ingestion")
+        assert "ValueError: could not convert string to float: 'half'" in shown(app)
