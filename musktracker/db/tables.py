@@ -11,7 +11,6 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     String,
     Text,
@@ -21,9 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from musktracker.db.types import Real, UTCDateTime
+from musktracker.db.types import Real, UTCDateTime, Whole
 
-PostId = Integer().with_variant(BigInteger(), "postgresql")  # on SQLite every INTEGER holds 64 bits
+PostId = Whole().with_variant(BigInteger(), "postgresql")  # on SQLite every INTEGER holds 64 bits
 
 
 class Base(DeclarativeBase):
@@ -38,7 +37,7 @@ class RawTweet(Base):
     __tablename__ = "raw_tweets"
     __table_args__ = (Index("idx_created_at_not_deleted", "created_at", "is_deleted"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     tweet_id: Mapped[str] = mapped_column(String(64), unique=True, index=True)
     created_at: Mapped[datetime] = mapped_column(index=True)
     source: Mapped[str] = mapped_column(String(32))
@@ -60,11 +59,11 @@ class TimeBucket(Base):
         CheckConstraint("tweet_count >= 0", name="ck_time_buckets_count"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     bucket_start: Mapped[datetime]
     bucket_end: Mapped[datetime]
     granularity: Mapped[str] = mapped_column(String(16))
-    tweet_count: Mapped[int] = mapped_column(Integer)
+    tweet_count: Mapped[int] = mapped_column(Whole)
     computed_at: Mapped[datetime]
 
 
@@ -78,7 +77,7 @@ class ExogenousEvent(Base):
         CheckConstraint("event_end >= event_start", name="ck_exogenous_events_order"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     name: Mapped[str] = mapped_column(String(256))
     description: Mapped[str | None] = mapped_column(Text)
     category: Mapped[str | None] = mapped_column(String(64))
@@ -100,22 +99,22 @@ class Feature(Base):
         UniqueConstraint("reference_time", name="uq_features_reference_time"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     reference_time: Mapped[datetime] = mapped_column(index=True)
-    lag_1h: Mapped[int | None] = mapped_column(Integer)
-    lag_6h: Mapped[int | None] = mapped_column(Integer)
-    lag_12h: Mapped[int | None] = mapped_column(Integer)
-    lag_24h: Mapped[int | None] = mapped_column(Integer)
-    lag_7d: Mapped[int | None] = mapped_column(Integer)
+    lag_1h: Mapped[int | None] = mapped_column(Whole)
+    lag_6h: Mapped[int | None] = mapped_column(Whole)
+    lag_12h: Mapped[int | None] = mapped_column(Whole)
+    lag_24h: Mapped[int | None] = mapped_column(Whole)
+    lag_7d: Mapped[int | None] = mapped_column(Whole)
     rolling_mean_24h: Mapped[float | None] = mapped_column(Real)
     rolling_std_24h: Mapped[float | None] = mapped_column(Real)
     rolling_mean_7d: Mapped[float | None] = mapped_column(Real)
     rolling_std_7d: Mapped[float | None] = mapped_column(Real)
-    hour_of_day: Mapped[int] = mapped_column(Integer)
-    day_of_week: Mapped[int] = mapped_column(Integer)
+    hour_of_day: Mapped[int] = mapped_column(Whole)
+    day_of_week: Mapped[int] = mapped_column(Whole)
     is_weekend: Mapped[bool] = mapped_column(Boolean)
     event_intensity: Mapped[float] = mapped_column(Real)
-    events_in_window: Mapped[int] = mapped_column(Integer)
+    events_in_window: Mapped[int] = mapped_column(Whole)
     computed_at: Mapped[datetime]
 
 
@@ -128,7 +127,7 @@ class ModelMetadata(Base):
         UniqueConstraint("model_name", "model_version", name="uq_model_metadata_name_version"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     model_name: Mapped[str] = mapped_column(String(64), index=True)
     model_version: Mapped[str] = mapped_column(String(32))
     trained_at: Mapped[datetime]
@@ -153,16 +152,16 @@ class Forecast(Base):
         UniqueConstraint("model_metadata_id", "forecast_time", "target_time", name="uq_forecasts_target"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("model_metadata.id", name="fk_forecasts_model_metadata_id"), index=True
+        Whole, ForeignKey("model_metadata.id", name="fk_forecasts_model_metadata_id"), index=True
     )
     forecast_time: Mapped[datetime]
     target_time: Mapped[datetime] = mapped_column(index=True)
     predicted_count: Mapped[float] = mapped_column(Real)
     lower_bound_95: Mapped[float | None] = mapped_column(Real)
     upper_bound_95: Mapped[float | None] = mapped_column(Real)
-    actual_count: Mapped[int | None] = mapped_column(Integer)
+    actual_count: Mapped[int | None] = mapped_column(Whole)
     created_at: Mapped[datetime]
     lower_bound_50: Mapped[float | None] = mapped_column(Real)
     upper_bound_50: Mapped[float | None] = mapped_column(Real)
@@ -182,19 +181,19 @@ class ForecastTotal(Base):
         UniqueConstraint("model_metadata_id", "forecast_time", "horizon_hours", name="uq_forecast_totals"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("model_metadata.id", name="fk_forecast_totals_model_metadata_id"), index=True
+        Whole, ForeignKey("model_metadata.id", name="fk_forecast_totals_model_metadata_id"), index=True
     )
     forecast_time: Mapped[datetime] = mapped_column(index=True)
-    horizon_hours: Mapped[int] = mapped_column(Integer)
-    n_paths: Mapped[int] = mapped_column(Integer)
-    seed: Mapped[int] = mapped_column(Integer)
+    horizon_hours: Mapped[int] = mapped_column(Whole)
+    n_paths: Mapped[int] = mapped_column(Whole)
+    seed: Mapped[int] = mapped_column(Whole)
     counting: Mapped[str] = mapped_column(String(32))
     predicted_total: Mapped[float] = mapped_column(Real)
     quantiles: Mapped[str] = mapped_column(Text)
     warnings: Mapped[str] = mapped_column(Text)
-    actual_total: Mapped[int | None] = mapped_column(Integer)
+    actual_total: Mapped[int | None] = mapped_column(Whole)
     created_at: Mapped[datetime]
 
 
@@ -207,7 +206,7 @@ class ForecastQuantiles(Base):
     __tablename__ = "forecast_quantiles"
 
     forecast_total_id: Mapped[int] = mapped_column(
-        Integer,
+        Whole,
         ForeignKey("forecast_totals.id", name="fk_forecast_quantiles_forecast_total_id", ondelete="CASCADE"),
         primary_key=True,
     )
@@ -227,14 +226,14 @@ class ForecastScore(Base):
         CheckConstraint("horizon_hours > 0", name="ck_forecast_scores_horizon"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("model_metadata.id", name="fk_forecast_scores_model_metadata_id")
+        Whole, ForeignKey("model_metadata.id", name="fk_forecast_scores_model_metadata_id")
     )
     forecast_time: Mapped[datetime] = mapped_column(index=True)
-    horizon_hours: Mapped[int] = mapped_column(Integer)
+    horizon_hours: Mapped[int] = mapped_column(Whole)
     counting: Mapped[str] = mapped_column(String(32))
-    actual: Mapped[int] = mapped_column(Integer)
+    actual: Mapped[int] = mapped_column(Whole)
     predicted: Mapped[float] = mapped_column(Real)
     crps: Mapped[float] = mapped_column(Real)
     reference_crps: Mapped[float | None] = mapped_column(Real)
@@ -260,7 +259,7 @@ class Notice(Base):
         Index("uq_notices_open", "kind", unique=True, sqlite_where=text("resolved_at IS NULL")),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
     since: Mapped[datetime]
     found_at: Mapped[datetime] = mapped_column(index=True)
@@ -289,9 +288,9 @@ class WindowForecast(Base):
         ),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("model_metadata.id", name="fk_window_forecasts_model_metadata_id"), index=True
+        Whole, ForeignKey("model_metadata.id", name="fk_window_forecasts_model_metadata_id"), index=True
     )
     made_at: Mapped[datetime] = mapped_column(index=True)
     forecast_time: Mapped[datetime]
@@ -302,17 +301,17 @@ class WindowForecast(Base):
     brackets: Mapped[str] = mapped_column(Text)
     brackets_sha256: Mapped[str] = mapped_column(String(64))
     counting: Mapped[str] = mapped_column(String(32))
-    n_paths: Mapped[int] = mapped_column(Integer)
-    seed: Mapped[int] = mapped_column(Integer)
+    n_paths: Mapped[int] = mapped_column(Whole)
+    seed: Mapped[int] = mapped_column(Whole)
     counted_until: Mapped[datetime]
-    count_so_far: Mapped[int] = mapped_column(Integer)
+    count_so_far: Mapped[int] = mapped_column(Whole)
     lower_bound: Mapped[bool] = mapped_column(Boolean)
     hours_to_come: Mapped[float] = mapped_column(Real)
     predicted_total: Mapped[float] = mapped_column(Real)
     quantiles: Mapped[str] = mapped_column(Text)
     bracket_probabilities: Mapped[str] = mapped_column(Text)
     warnings: Mapped[str] = mapped_column(Text)
-    actual_total: Mapped[int | None] = mapped_column(Integer)
+    actual_total: Mapped[int | None] = mapped_column(Whole)
     scored_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
@@ -323,7 +322,7 @@ class ModelArtifact(Base):
     __tablename__ = "model_artifacts"
 
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer,
+        Whole,
         ForeignKey("model_metadata.id", name="fk_model_artifacts_model_metadata_id"),
         primary_key=True,
     )
@@ -339,7 +338,7 @@ class ModelAlias(Base):
 
     alias: Mapped[str] = mapped_column(String(32), primary_key=True)
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("model_artifacts.model_metadata_id", name="fk_model_aliases_model_metadata_id")
+        Whole, ForeignKey("model_artifacts.model_metadata_id", name="fk_model_aliases_model_metadata_id")
     )
     since: Mapped[datetime]
     who: Mapped[str] = mapped_column(String(255))
@@ -355,19 +354,15 @@ class AliasChange(Base):
     __tablename__ = "alias_changes"
     __table_args__ = (UniqueConstraint("undoes", name="uq_alias_changes_undoes"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     alias: Mapped[str] = mapped_column(String(32))
-    before: Mapped[int | None] = mapped_column(
-        Integer, ForeignKey("model_metadata.id", name="fk_alias_changes_before")
-    )
-    after: Mapped[int] = mapped_column(Integer, ForeignKey("model_metadata.id", name="fk_alias_changes_after"))
+    before: Mapped[int | None] = mapped_column(Whole, ForeignKey("model_metadata.id", name="fk_alias_changes_before"))
+    after: Mapped[int] = mapped_column(Whole, ForeignKey("model_metadata.id", name="fk_alias_changes_after"))
     changed_at: Mapped[datetime]
     who: Mapped[str] = mapped_column(String(255))
     reason: Mapped[str | None] = mapped_column(Text)
     gate: Mapped[str | None] = mapped_column(Text)
-    undoes: Mapped[int | None] = mapped_column(
-        Integer, ForeignKey("alias_changes.id", name="fk_alias_changes_undoes")
-    )
+    undoes: Mapped[int | None] = mapped_column(Whole, ForeignKey("alias_changes.id", name="fk_alias_changes_undoes"))
 
 
 class RunRow(Base):
@@ -384,7 +379,7 @@ class RunRow(Base):
         Index("ix_runs_kind_id", "kind", "id"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
     status: Mapped[str] = mapped_column(String(16))
     parameters: Mapped[str] = mapped_column(Text)
@@ -399,11 +394,11 @@ class RunRow(Base):
     heartbeat_at: Mapped[datetime | None]
     cancel_requested_at: Mapped[datetime | None]
     host: Mapped[str] = mapped_column(String(255))
-    pid: Mapped[int | None] = mapped_column(Integer)
+    pid: Mapped[int | None] = mapped_column(Whole)
     who: Mapped[str] = mapped_column(String(255))
     lease: Mapped[str | None] = mapped_column(String(64))
     waits_until: Mapped[datetime | None]
-    reserved: Mapped[int | None] = mapped_column(Integer)
+    reserved: Mapped[int | None] = mapped_column(Whole)
 
 
 class RunLogLine(Base):
@@ -412,8 +407,8 @@ class RunLogLine(Base):
     __tablename__ = "run_log"
     __table_args__ = (Index("ix_run_log_run_id_id", "run_id", "id"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    run_id: Mapped[int] = mapped_column(Integer, ForeignKey("runs.id", name="fk_run_log_run_id", ondelete="CASCADE"))
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
+    run_id: Mapped[int] = mapped_column(Whole, ForeignKey("runs.id", name="fk_run_log_run_id", ondelete="CASCADE"))
     time: Mapped[datetime]
     level: Mapped[str] = mapped_column(String(16))
     message: Mapped[str] = mapped_column(Text)
@@ -426,7 +421,7 @@ class Coverage(Base):
     __tablename__ = "coverage"
     __table_args__ = (CheckConstraint("span_end > span_start", name="ck_coverage_order"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     source: Mapped[str] = mapped_column(String(64))
     span_start: Mapped[datetime]
     span_end: Mapped[datetime]
@@ -440,7 +435,7 @@ class CoverageHole(Base):
     __tablename__ = "coverage_holes"
     __table_args__ = (CheckConstraint("span_end > span_start", name="ck_coverage_holes_order"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     source: Mapped[str] = mapped_column(String(64))
     span_start: Mapped[datetime]
     span_end: Mapped[datetime]
@@ -462,7 +457,7 @@ class FetchRange(Base):
         CheckConstraint("endpoint IN ('timeline', 'recent', 'all')", name="ck_fetch_ranges_endpoint"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     source: Mapped[str] = mapped_column(String(64))
     purpose: Mapped[str] = mapped_column(String(16))
     endpoint: Mapped[str] = mapped_column(String(16))
@@ -491,8 +486,8 @@ class Spending(Base):
     __tablename__ = "spending"
 
     day: Mapped[date] = mapped_column(Date, primary_key=True)
-    posts: Mapped[int] = mapped_column(Integer)
-    requests: Mapped[int] = mapped_column(Integer)
+    posts: Mapped[int] = mapped_column(Whole)
+    requests: Mapped[int] = mapped_column(Whole)
     microdollars: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -511,8 +506,8 @@ class ApiLimit(Base):
     __tablename__ = "api_limits"
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    budget: Mapped[int] = mapped_column(Integer)
-    remaining: Mapped[int] = mapped_column(Integer)
+    budget: Mapped[int] = mapped_column(Whole)
+    remaining: Mapped[int] = mapped_column(Whole)
     reset_at: Mapped[datetime | None]
     seen_at: Mapped[datetime]
 
@@ -523,18 +518,16 @@ class EventChange(Base):
     __tablename__ = "event_changes"
     __table_args__ = (UniqueConstraint("undoes", name="uq_event_changes_undoes"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     event_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("exogenous_events.id", name="fk_event_changes_event_id"), index=True
+        Whole, ForeignKey("exogenous_events.id", name="fk_event_changes_event_id"), index=True
     )
     changed_at: Mapped[datetime]
     who: Mapped[str] = mapped_column(String(255))
     action: Mapped[str] = mapped_column(String(16))
     before: Mapped[str | None] = mapped_column(Text)
     after: Mapped[str | None] = mapped_column(Text)
-    undoes: Mapped[int | None] = mapped_column(
-        Integer, ForeignKey("event_changes.id", name="fk_event_changes_undoes")
-    )
+    undoes: Mapped[int | None] = mapped_column(Whole, ForeignKey("event_changes.id", name="fk_event_changes_undoes"))
 
 
 class DatabaseSetting(Base):
@@ -556,7 +549,7 @@ class AlertRule(Base):
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     enabled: Mapped[bool] = mapped_column(Boolean)
     parameters: Mapped[str] = mapped_column(Text)
-    cooldown_minutes: Mapped[int] = mapped_column(Integer)
+    cooldown_minutes: Mapped[int] = mapped_column(Whole)
 
 
 class Alert(Base):
@@ -573,7 +566,7 @@ class Alert(Base):
         Index("ix_alerts_resolved_at", "resolved_at"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     rule: Mapped[str] = mapped_column(String(64))
     key: Mapped[str] = mapped_column(String(255))
     severity: Mapped[str] = mapped_column(String(16))
@@ -597,7 +590,7 @@ class Backtest(Base):
         CheckConstraint("span_end > span_start", name="ck_backtests_order"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     name: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     span_start: Mapped[datetime]
@@ -614,7 +607,7 @@ class BacktestScore(Base):
     __table_args__ = (CheckConstraint("(scores IS NULL) <> (refused IS NULL)", name="ck_backtest_scores_outcome"),)
 
     backtest_id: Mapped[int] = mapped_column(
-        Integer,
+        Whole,
         ForeignKey("backtests.id", name="fk_backtest_scores_backtest_id", ondelete="CASCADE"),
         primary_key=True,
     )

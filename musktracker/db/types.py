@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Float
+from sqlalchemy import DateTime, Dialect, Float, Integer
 from sqlalchemy.engine import processors
 from sqlalchemy.types import TypeDecorator
 
@@ -38,3 +38,15 @@ class Real(Float[float]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002
         """Make a number of what SQLite holds; Postgres keeps nothing else."""
         return processors.to_float if dialect.name == "sqlite" else None
+
+
+class Whole(Integer):
+    """A whole number, as `Real` is one."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002
+        """As in Real."""
+        return _whole if dialect.name == "sqlite" else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if value is None or value.__class__ is int else int(value)

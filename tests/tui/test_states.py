@@ -257,13 +257,20 @@ async def test_states_that_nobody_foresaw_and_values_that_are_none_end_nothing_h
         assert "? fatal" in " ".join(shown(app).split())
 
 
+@pytest.mark.parametrize(
+    ("place", "change", "told"),
+    [
+        ("ingestion", "runs SET progress = 'half'", "could not convert string to float: 'half'"),
+        ("forecasts", "forecast_totals SET n_paths = 'many'", "invalid literal for int() with base 10: 'many'"),
+    ],
+)
 async def test_text_in_place_of_a_number_is_told_and_ends_nothing(
-    populated: Settings, console: MakeConsole, settled: Any
+    place: str, change: str, told: str, populated: Settings, console: MakeConsole, settled: Any
 ) -> None:
     with sqlite3.connect(populated.database_url.removeprefix("sqlite:///")) as connection:
-        connection.execute("UPDATE runs SET progress = 'half' WHERE id = 7")
+        connection.execute(f"UPDATE {change}")
     connection.close()
     app = console(populated)
     async with app.run_test(size=SMALL) as pilot:
-        await go(pilot, settled, "ingestion")
-        assert "ValueError: could not convert string to float: 'half'" in shown(app)
+        await go(pilot, settled, place)
+        assert f"ValueError: {told}" in shown(app)
