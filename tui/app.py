@@ -57,6 +57,7 @@ ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings
 SWITCH_SECONDS = 0.001
 LEISURE_SECONDS = 1.0  # after the first screen has begun to read: time for what the others will need
 MOVING = ("lines", "pane")  # bindings of these move about in a panel: nothing to look up by name
+LYING_STILL = "It is read as it lies there: what others wrote since its WAL was last emptied is not shown."
 SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 
@@ -295,7 +296,7 @@ class Console(App[None], inherit_bindings=False):
     async def _connect(self) -> None:
         try:
             self.phase = "Opening the database…"
-            engine = await in_thread(_open, self.settings, self.read_only)
+            engine, lies_still = await in_thread(_open, self.settings, self.read_only)
             if not self.read_only:
                 self.phase = "Bringing the schema up to date…"
                 await in_thread(_migrate, engine)
@@ -305,6 +306,10 @@ class Console(App[None], inherit_bindings=False):
             return
         self.phase = ""
         self.engine = engine
+        if lies_still:
+            self.notify(
+                LYING_STILL, title="Nothing can be written beside the database", severity="warning", timeout=15
+            )
         self.action_refresh_data()
         if not self.is_headless:
             gc.freeze()  # what is imported by now stays: collections need not look at it
@@ -524,13 +529,13 @@ def _driver() -> type[Driver] | None:
     return Terminal
 
 
-def _open(settings: Settings, read_only: bool) -> Engine:
+def _open(settings: Settings, read_only: bool) -> tuple[Engine, bool]:
     from musktracker.db import engines
 
     settings.with_data_dir_made()
     engine = engines.connect(settings.database_url, read_only=read_only)
-    with engines.reading(engine):
-        return engine
+    with engines.reading(engine) as connection:
+        return engine, engines.lies_still(connection)
 
 
 def _start_demo(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from places import DIALOGS, EVERYWHERE, FORMS, HELD, PAGES, SCREENS, go, shown
+from textual.widgets import Static
 
 from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError
@@ -274,3 +275,20 @@ async def test_text_in_place_of_a_number_is_told_and_ends_nothing(
     async with app.run_test(size=SMALL) as pilot:
         await go(pilot, settled, place)
         assert f"ValueError: {told}" in shown(app)
+
+
+@pytest.mark.parametrize("backups", [0, 2])
+async def test_a_broken_database_is_told_with_what_to_put_in_its_place(
+    backups: int, populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    path = Path(populated.database_url.removeprefix("sqlite:///"))
+    path.write_bytes(b"SQLite format 3\0" + b"\x10\0\2\2" + b"\xff" * 8000)
+    names = [f"{path.stem}.2026010{n}T000000Z.backup.db" for n in range(backups)]
+    for name in names:
+        path.with_name(name).touch()
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert isinstance(app.screen, ErrorScreen)
+        hint = str(app.screen.query_one("#hint", Static).content)
+        assert hint.endswith(names[-1]) if names else "musktracker migrate makes a new one" in hint
