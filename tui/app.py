@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import Resize
+from textual.events import Event, InputEvent, Key, Paste, Resize
 from textual.reactive import var
 from textual.screen import ModalScreen, Screen
 
@@ -58,6 +58,7 @@ SWITCH_SECONDS = 0.001
 LEISURE_SECONDS = 1.0  # after the first screen has begun to read: time for what the others will need
 MOVING = ("lines", "pane")  # bindings of these move about in a panel: nothing to look up by name
 LYING_STILL = "It is read as it lies there: what others wrote since its WAL was last emptied is not shown."
+LEAD_OUT = ("ctrl+q", "ctrl+z")  # of a window that is too small
 SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 
@@ -279,6 +280,12 @@ class Console(App[None], inherit_bindings=False):
                 self.stylesheet.update(screen)
             if not too_small:
                 self.call_after_refresh(self._focus_again)
+
+    async def on_event(self, event: Event) -> None:
+        """Take no keys while there is nothing to see of what they do, but those that lead out."""
+        unseen = self.has_class("-too-small") and isinstance(event, InputEvent | Paste)
+        if not unseen or (isinstance(event, Key) and event.key in LEAD_OUT):
+            await super().on_event(event)
 
     def _focus_again(self) -> None:
         """Give the keys back to what had them: what is hidden loses them."""
