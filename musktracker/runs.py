@@ -665,7 +665,12 @@ def _line(row: Row[Any]) -> LogLine:
 
 
 def _info(row: Row[Any]) -> RunInfo:
-    values = dict(row._mapping)
+    values = {name: _as_text(value) for name, value in row._mapping.items()}
     values["parameters"] = json.loads(row.parameters)
     values["result"] = json.loads(row.result) if row.result else None
     return RunInfo(**values)
+
+
+def _as_text(value: Any) -> Any:
+    """A value of a column; where other programs wrote bytes into one for text, SQLite gives bytes back."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import Resize
+from textual.events import Event, InputEvent, Key, Paste, Resize
 from textual.reactive import var
 from textual.screen import ModalScreen, Screen
 
@@ -57,6 +57,8 @@ ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings
 SWITCH_SECONDS = 0.001
 LEISURE_SECONDS = 1.0  # after the first screen has begun to read: time for what the others will need
 MOVING = ("lines", "pane")  # bindings of these move about in a panel: nothing to look up by name
+LYING_STILL = "It is read as it lies there: what others wrote since its WAL was last emptied is not shown."
+LEAD_OUT = ("ctrl+q", "ctrl+z")  # of a window that is too small
 SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 
@@ -279,6 +281,12 @@ class Console(App[None], inherit_bindings=False):
             if not too_small:
                 self.call_after_refresh(self._focus_again)
 
+    async def on_event(self, event: Event) -> None:
+        """Take no keys while there is nothing to see of what they do, but those that lead out."""
+        unseen = self.has_class("-too-small") and isinstance(event, InputEvent | Paste)
+        if not unseen or (isinstance(event, Key) and event.key in LEAD_OUT):
+            await super().on_event(event)
+
     def _focus_again(self) -> None:
         """Give the keys back to what had them: what is hidden loses them."""
         for screen in self.screen_stack:
@@ -295,7 +303,7 @@ class Console(App[None], inherit_bindings=False):
     async def _connect(self) -> None:
         try:
             self.phase = "Opening the database…"
-            engine = await in_thread(_open, self.settings, self.read_only)
+            engine, lies_still = await in_thread(_open, self.settings, self.read_only)
             if not self.read_only:
                 self.phase = "Bringing the schema up to date…"
                 await in_thread(_migrate, engine)
@@ -305,6 +313,10 @@ class Console(App[None], inherit_bindings=False):
             return
         self.phase = ""
         self.engine = engine
+        if lies_still:
+            self.notify(
+                LYING_STILL, title="Nothing can be written beside the database", severity="warning", timeout=15
+            )
         self.action_refresh_data()
         if not self.is_headless:
             gc.freeze()  # what is imported by now stays: collections need not look at it
@@ -524,13 +536,13 @@ def _driver() -> type[Driver] | None:
     return Terminal
 
 
-def _open(settings: Settings, read_only: bool) -> Engine:
+def _open(settings: Settings, read_only: bool) -> tuple[Engine, bool]:
     from musktracker.db import engines
 
     settings.with_data_dir_made()
     engine = engines.connect(settings.database_url, read_only=read_only)
-    with engines.reading(engine):
-        return engine
+    with engines.reading(engine) as connection:
+        return engine, engines.lies_still(connection)
 
 
 def _start_demo(settings: Settings) -> None:

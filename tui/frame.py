@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
+from rich.cells import cell_len, split_graphemes
 from rich.color import ColorSystem
 from rich.console import Console as RichConsole
-from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
 WORTH_A_MOVE = 6  # cells: to send as many again is no longer than to move the cursor over them
+EMOJI = "\U0001f000"  # from here on, terminals follow one version of Unicode or another
 Piece = tuple[int, int, Strip]  # row, column, and what stands there from that column on
 
 
@@ -119,10 +120,10 @@ class _Line:
             self._sent.append(f"\x1b[{y + 1};{x + 1}H")
         elif self._place[1] != x:
             self._sent.append(f"\x1b[{x + 1}G")
-        for text, pen in zip(texts, pens, strict=True):
+        for column, (text, pen) in enumerate(zip(texts, pens, strict=True), x):
             if pen is not self._pen and pen != self._pen:
                 self._take(pen)
-            self._sent.append(text)
+            self._sent.append(_apart(text, column) if _is_odd(text) else text)
         self._place = (y, x + len(texts))
 
     def lose_place(self) -> None:
@@ -194,6 +195,17 @@ def _lines(update: LayoutUpdate) -> Iterator[Piece]:
             x += strip.cell_length
 
 
+def _is_odd(text: str) -> bool:
+    """Whether some terminals give it fewer cells, some more: characters that make one, flags and emoji."""
+    return len(text) > 1 or text >= EMOJI
+
+
+def _apart(text: str, column: int) -> str:
+    """An odd text, such that whatever room it is given, what follows stands in its place."""
+    width = cell_len(text)
+    return f"{' ' * width}\x1b[{column + 1}G{text}\x1b[{column + width + 1}G"
+
+
 def _seen(cell: str, pen: Pen) -> Pen:
     """A pen without attributes; of a blank nobody sees in which colour it is written."""
     return Pen("", None, pen.ground) if cell == " " else pen
@@ -203,16 +215,10 @@ def _split(text: str) -> tuple[list[str], bool]:
     """The cells of a text: what joins the character before has none of its own, a wide character has two."""
     cells: list[str] = []
     simple = True
-    for character in text:
-        width = Segment(character).cell_length
-        if width == 1:
-            cells.append(character)
-            continue
-        simple = False
+    for start, end, width in split_graphemes(text)[0]:
+        simple = simple and width == 1 and not _is_odd(text[start:end])
         if width:
-            cells += [character, *[""] * (width - 1)]
-        elif cells:
-            cells[-1 if cells[-1] else -2] += character
+            cells += [text[start:end], *[""] * (width - 1)]
     return cells, simple
 
 

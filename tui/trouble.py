@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError
+
+BROKEN = ("database disk image is malformed", "file is not a database")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +34,19 @@ def trouble(error: BaseException, settings: Settings) -> Trouble:
         what, hint = error.message, error.hint or ""
     else:
         reason = str(getattr(error, "orig", None) or error)
-        what, hint = " ".join(f"{type(error).__name__}: {reason}".split()), ""
+        what = " ".join(f"{type(error).__name__}: {reason}".split())
+        hint = _restoring(settings) if any(words in reason for words in BROKEN) else ""
     return Trouble(*map(settings.scrub, (what, hint, trace)))
+
+
+def _restoring(settings: Settings) -> str:
+    path = Path(settings.database_url.removeprefix("sqlite:///"))
+    copies = sorted(path.parent.glob(f"{path.stem}.*.backup.db"))  # their names hold when they were made
+    if not copies:
+        return (
+            "No copy of it lies beside it. Put it aside: musktracker migrate makes a new one, into which posts can "
+            f"be imported again; sqlite3 {path.name} .recover saves what can still be read"
+        )
+    return (
+        f"End what has it open, put {path.name}, -wal and -shm aside, and copy its newest backup there: {copies[-1]}"
+    )

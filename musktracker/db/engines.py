@@ -25,6 +25,7 @@ from musktracker.errors import MuskTrackerError, UsageError
 
 BUSY_SECONDS = 5
 READS_ONLY = "musktracker_read_only"
+LIES_STILL = "musktracker_lies_still"
 
 
 def connect(url: str, *, read_only: bool = False) -> Engine:
@@ -93,6 +94,14 @@ def file_identity(engine: Engine) -> tuple[int, int] | None:
     return _identity(sqlite_path(engine)) if is_sqlite(engine) else None
 
 
+def lies_still(connection: Connection) -> bool:
+    """Whether a SQLite database is read as a file that nobody writes: it is where nothing can be written beside it.
+
+    What others committed and left in its WAL is not seen.
+    """
+    return bool(connection.info.get(LIES_STILL))
+
+
 def sqlite_path(engine: Engine) -> Path:
     """The file of a SQLite database."""
     return Path(engine.url.database or "")
@@ -105,20 +114,18 @@ def _sqlite(url: str, path: Path, *, read_only: bool) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, execution_options={READS_ONLY: read_only})
 
     @event.listens_for(engine, "do_connect")
-    def _open(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> sqlite3.Connection:
-        # mode=rw: a database that is not there is an error, not an empty file for everyone to read
-        uri = f"file:{quote(str(path.absolute()))}?mode=rw"
-        opened: sqlite3.Connection = sqlite3.connect(uri, uri=True, **options)
-        return opened
+    def _open(_dialect: Any, record: Any, _arguments: Any, options: dict[str, Any]) -> sqlite3.Connection:
+        return _opened_to_read(path, record, options) if read_only else _opened(path, "mode=rw", options)
 
     @event.listens_for(engine, "checkout")
     def _check(_connection: Any, record: Any, _proxy: Any) -> None:
-        if record.info["file"] != _identity(path):  # what is written to a file that was deleted is lost
+        identity = _content_identity if record.info.get(LIES_STILL) else _identity
+        if record.info["file"] != identity(path):  # what is written to a file that was deleted is lost
             raise DisconnectionError("The file of the database was taken away")
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, record: Any) -> None:
-        record.info["file"] = _identity(path)
+        record.info["file"] = (_content_identity if record.info.get(LIES_STILL) else _identity)(path)
         connection.isolation_level = None  # the driver must not begin transactions by itself
         if not read_only:
             _use_wal(connection)
@@ -132,6 +139,37 @@ def _sqlite(url: str, path: Path, *, read_only: bool) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _opened(path: Path, how: str, options: dict[str, Any]) -> sqlite3.Connection:
+    # mode=rw: a database that is not there is an error, not an empty file for everyone to read; where it may only be
+    # read, SQLite opens it so by itself
+    opened: sqlite3.Connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True, **options)
+    return opened
+
+
+def _opened_to_read(path: Path, record: Any, options: dict[str, Any]) -> sqlite3.Connection:
+    opened = _opened(path, "mode=rw", options)
+    record.info.pop(LIES_STILL, None)
+    try:
+        opened.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            opened.close()
+            raise
+        opened.close()  # readers of a WAL share a file, which cannot be made where it lies
+        opened = _opened(path, "immutable=1", options)
+        record.info[LIES_STILL] = True
+    return opened
+
+
+def _content_identity(path: Path) -> tuple[int, int] | None:
+    """What also differs once the file was written to."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -9,10 +9,8 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Date,
-    Float,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     String,
     Text,
@@ -22,15 +20,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from musktracker.db.types import UTCDateTime
+from musktracker.db.types import Real, UTCDateTime, Whole
 
-PostId = Integer().with_variant(BigInteger(), "postgresql")  # on SQLite every INTEGER holds 64 bits
+PostId = Whole().with_variant(BigInteger(), "postgresql")  # on SQLite every INTEGER holds 64 bits
 
 
 class Base(DeclarativeBase):
     """All tables of the database."""
 
-    type_annotation_map = {datetime: UTCDateTime(), float: Float()}  # noqa: RUF012
+    type_annotation_map = {datetime: UTCDateTime(), float: Real()}  # noqa: RUF012
 
 
 class RawTweet(Base):
@@ -39,7 +37,7 @@ class RawTweet(Base):
     __tablename__ = "raw_tweets"
     __table_args__ = (Index("idx_created_at_not_deleted", "created_at", "is_deleted"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     tweet_id: Mapped[str] = mapped_column(String(64), unique=True, index=True)
     created_at: Mapped[datetime] = mapped_column(index=True)
     source: Mapped[str] = mapped_column(String(32))
@@ -61,11 +59,11 @@ class TimeBucket(Base):
         CheckConstraint("tweet_count >= 0", name="ck_time_buckets_count"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     bucket_start: Mapped[datetime]
     bucket_end: Mapped[datetime]
     granularity: Mapped[str] = mapped_column(String(16))
-    tweet_count: Mapped[int] = mapped_column(Integer)
+    tweet_count: Mapped[int] = mapped_column(Whole)
     computed_at: Mapped[datetime]
 
 
@@ -79,13 +77,13 @@ class ExogenousEvent(Base):
         CheckConstraint("event_end >= event_start", name="ck_exogenous_events_order"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     name: Mapped[str] = mapped_column(String(256))
     description: Mapped[str | None] = mapped_column(Text)
     category: Mapped[str | None] = mapped_column(String(64))
     event_start: Mapped[datetime] = mapped_column(index=True)
     event_end: Mapped[datetime] = mapped_column(index=True)
-    intensity: Mapped[float] = mapped_column(Float)
+    intensity: Mapped[float] = mapped_column(Real)
     source: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]
@@ -101,22 +99,22 @@ class Feature(Base):
         UniqueConstraint("reference_time", name="uq_features_reference_time"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     reference_time: Mapped[datetime] = mapped_column(index=True)
-    lag_1h: Mapped[int | None] = mapped_column(Integer)
-    lag_6h: Mapped[int | None] = mapped_column(Integer)
-    lag_12h: Mapped[int | None] = mapped_column(Integer)
-    lag_24h: Mapped[int | None] = mapped_column(Integer)
-    lag_7d: Mapped[int | None] = mapped_column(Integer)
-    rolling_mean_24h: Mapped[float | None] = mapped_column(Float)
-    rolling_std_24h: Mapped[float | None] = mapped_column(Float)
-    rolling_mean_7d: Mapped[float | None] = mapped_column(Float)
-    rolling_std_7d: Mapped[float | None] = mapped_column(Float)
-    hour_of_day: Mapped[int] = mapped_column(Integer)
-    day_of_week: Mapped[int] = mapped_column(Integer)
+    lag_1h: Mapped[int | None] = mapped_column(Whole)
+    lag_6h: Mapped[int | None] = mapped_column(Whole)
+    lag_12h: Mapped[int | None] = mapped_column(Whole)
+    lag_24h: Mapped[int | None] = mapped_column(Whole)
+    lag_7d: Mapped[int | None] = mapped_column(Whole)
+    rolling_mean_24h: Mapped[float | None] = mapped_column(Real)
+    rolling_std_24h: Mapped[float | None] = mapped_column(Real)
+    rolling_mean_7d: Mapped[float | None] = mapped_column(Real)
+    rolling_std_7d: Mapped[float | None] = mapped_column(Real)
+    hour_of_day: Mapped[int] = mapped_column(Whole)
+    day_of_week: Mapped[int] = mapped_column(Whole)
     is_weekend: Mapped[bool] = mapped_column(Boolean)
-    event_intensity: Mapped[float] = mapped_column(Float)
-    events_in_window: Mapped[int] = mapped_column(Integer)
+    event_intensity: Mapped[float] = mapped_column(Real)
+    events_in_window: Mapped[int] = mapped_column(Whole)
     computed_at: Mapped[datetime]
 
 
@@ -129,17 +127,17 @@ class ModelMetadata(Base):
         UniqueConstraint("model_name", "model_version", name="uq_model_metadata_name_version"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     model_name: Mapped[str] = mapped_column(String(64), index=True)
     model_version: Mapped[str] = mapped_column(String(32))
     trained_at: Mapped[datetime]
     training_start_date: Mapped[datetime]
     training_end_date: Mapped[datetime]
     hyperparameters: Mapped[str | None] = mapped_column(Text)
-    rmse: Mapped[float | None] = mapped_column(Float)
-    mae: Mapped[float | None] = mapped_column(Float)
-    mape: Mapped[float | None] = mapped_column(Float)
-    log_likelihood: Mapped[float | None] = mapped_column(Float)
+    rmse: Mapped[float | None] = mapped_column(Real)
+    mae: Mapped[float | None] = mapped_column(Real)
+    mape: Mapped[float | None] = mapped_column(Real)
+    log_likelihood: Mapped[float | None] = mapped_column(Real)
     artifact_path: Mapped[str | None] = mapped_column(String(512))
     diagnostics: Mapped[str | None] = mapped_column(Text)
     counting: Mapped[str | None] = mapped_column(String(32))
@@ -154,21 +152,21 @@ class Forecast(Base):
         UniqueConstraint("model_metadata_id", "forecast_time", "target_time", name="uq_forecasts_target"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("model_metadata.id", name="fk_forecasts_model_metadata_id"), index=True
+        Whole, ForeignKey("model_metadata.id", name="fk_forecasts_model_metadata_id"), index=True
     )
     forecast_time: Mapped[datetime]
     target_time: Mapped[datetime] = mapped_column(index=True)
-    predicted_count: Mapped[float] = mapped_column(Float)
-    lower_bound_95: Mapped[float | None] = mapped_column(Float)
-    upper_bound_95: Mapped[float | None] = mapped_column(Float)
-    actual_count: Mapped[int | None] = mapped_column(Integer)
+    predicted_count: Mapped[float] = mapped_column(Real)
+    lower_bound_95: Mapped[float | None] = mapped_column(Real)
+    upper_bound_95: Mapped[float | None] = mapped_column(Real)
+    actual_count: Mapped[int | None] = mapped_column(Whole)
     created_at: Mapped[datetime]
-    lower_bound_50: Mapped[float | None] = mapped_column(Float)
-    upper_bound_50: Mapped[float | None] = mapped_column(Float)
-    lower_bound_80: Mapped[float | None] = mapped_column(Float)
-    upper_bound_80: Mapped[float | None] = mapped_column(Float)
+    lower_bound_50: Mapped[float | None] = mapped_column(Real)
+    upper_bound_50: Mapped[float | None] = mapped_column(Real)
+    lower_bound_80: Mapped[float | None] = mapped_column(Real)
+    upper_bound_80: Mapped[float | None] = mapped_column(Real)
 
 
 class ForecastTotal(Base):
@@ -183,19 +181,19 @@ class ForecastTotal(Base):
         UniqueConstraint("model_metadata_id", "forecast_time", "horizon_hours", name="uq_forecast_totals"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("model_metadata.id", name="fk_forecast_totals_model_metadata_id"), index=True
+        Whole, ForeignKey("model_metadata.id", name="fk_forecast_totals_model_metadata_id"), index=True
     )
     forecast_time: Mapped[datetime] = mapped_column(index=True)
-    horizon_hours: Mapped[int] = mapped_column(Integer)
-    n_paths: Mapped[int] = mapped_column(Integer)
-    seed: Mapped[int] = mapped_column(Integer)
+    horizon_hours: Mapped[int] = mapped_column(Whole)
+    n_paths: Mapped[int] = mapped_column(Whole)
+    seed: Mapped[int] = mapped_column(Whole)
     counting: Mapped[str] = mapped_column(String(32))
-    predicted_total: Mapped[float] = mapped_column(Float)
+    predicted_total: Mapped[float] = mapped_column(Real)
     quantiles: Mapped[str] = mapped_column(Text)
     warnings: Mapped[str] = mapped_column(Text)
-    actual_total: Mapped[int | None] = mapped_column(Integer)
+    actual_total: Mapped[int | None] = mapped_column(Whole)
     created_at: Mapped[datetime]
 
 
@@ -208,7 +206,7 @@ class ForecastQuantiles(Base):
     __tablename__ = "forecast_quantiles"
 
     forecast_total_id: Mapped[int] = mapped_column(
-        Integer,
+        Whole,
         ForeignKey("forecast_totals.id", name="fk_forecast_quantiles_forecast_total_id", ondelete="CASCADE"),
         primary_key=True,
     )
@@ -228,19 +226,19 @@ class ForecastScore(Base):
         CheckConstraint("horizon_hours > 0", name="ck_forecast_scores_horizon"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("model_metadata.id", name="fk_forecast_scores_model_metadata_id")
+        Whole, ForeignKey("model_metadata.id", name="fk_forecast_scores_model_metadata_id")
     )
     forecast_time: Mapped[datetime] = mapped_column(index=True)
-    horizon_hours: Mapped[int] = mapped_column(Integer)
+    horizon_hours: Mapped[int] = mapped_column(Whole)
     counting: Mapped[str] = mapped_column(String(32))
-    actual: Mapped[int] = mapped_column(Integer)
-    predicted: Mapped[float] = mapped_column(Float)
-    crps: Mapped[float] = mapped_column(Float)
-    reference_crps: Mapped[float | None] = mapped_column(Float)
-    log_score: Mapped[float | None] = mapped_column(Float)
-    pit: Mapped[float] = mapped_column(Float)
+    actual: Mapped[int] = mapped_column(Whole)
+    predicted: Mapped[float] = mapped_column(Real)
+    crps: Mapped[float] = mapped_column(Real)
+    reference_crps: Mapped[float | None] = mapped_column(Real)
+    log_score: Mapped[float | None] = mapped_column(Real)
+    pit: Mapped[float] = mapped_column(Real)
     inside_50: Mapped[bool] = mapped_column(Boolean)
     inside_80: Mapped[bool] = mapped_column(Boolean)
     inside_95: Mapped[bool] = mapped_column(Boolean)
@@ -261,7 +259,7 @@ class Notice(Base):
         Index("uq_notices_open", "kind", unique=True, sqlite_where=text("resolved_at IS NULL")),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
     since: Mapped[datetime]
     found_at: Mapped[datetime] = mapped_column(index=True)
@@ -290,9 +288,9 @@ class WindowForecast(Base):
         ),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("model_metadata.id", name="fk_window_forecasts_model_metadata_id"), index=True
+        Whole, ForeignKey("model_metadata.id", name="fk_window_forecasts_model_metadata_id"), index=True
     )
     made_at: Mapped[datetime] = mapped_column(index=True)
     forecast_time: Mapped[datetime]
@@ -303,17 +301,17 @@ class WindowForecast(Base):
     brackets: Mapped[str] = mapped_column(Text)
     brackets_sha256: Mapped[str] = mapped_column(String(64))
     counting: Mapped[str] = mapped_column(String(32))
-    n_paths: Mapped[int] = mapped_column(Integer)
-    seed: Mapped[int] = mapped_column(Integer)
+    n_paths: Mapped[int] = mapped_column(Whole)
+    seed: Mapped[int] = mapped_column(Whole)
     counted_until: Mapped[datetime]
-    count_so_far: Mapped[int] = mapped_column(Integer)
+    count_so_far: Mapped[int] = mapped_column(Whole)
     lower_bound: Mapped[bool] = mapped_column(Boolean)
-    hours_to_come: Mapped[float] = mapped_column(Float)
-    predicted_total: Mapped[float] = mapped_column(Float)
+    hours_to_come: Mapped[float] = mapped_column(Real)
+    predicted_total: Mapped[float] = mapped_column(Real)
     quantiles: Mapped[str] = mapped_column(Text)
     bracket_probabilities: Mapped[str] = mapped_column(Text)
     warnings: Mapped[str] = mapped_column(Text)
-    actual_total: Mapped[int | None] = mapped_column(Integer)
+    actual_total: Mapped[int | None] = mapped_column(Whole)
     scored_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
@@ -324,7 +322,7 @@ class ModelArtifact(Base):
     __tablename__ = "model_artifacts"
 
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer,
+        Whole,
         ForeignKey("model_metadata.id", name="fk_model_artifacts_model_metadata_id"),
         primary_key=True,
     )
@@ -340,7 +338,7 @@ class ModelAlias(Base):
 
     alias: Mapped[str] = mapped_column(String(32), primary_key=True)
     model_metadata_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("model_artifacts.model_metadata_id", name="fk_model_aliases_model_metadata_id")
+        Whole, ForeignKey("model_artifacts.model_metadata_id", name="fk_model_aliases_model_metadata_id")
     )
     since: Mapped[datetime]
     who: Mapped[str] = mapped_column(String(255))
@@ -356,19 +354,15 @@ class AliasChange(Base):
     __tablename__ = "alias_changes"
     __table_args__ = (UniqueConstraint("undoes", name="uq_alias_changes_undoes"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     alias: Mapped[str] = mapped_column(String(32))
-    before: Mapped[int | None] = mapped_column(
-        Integer, ForeignKey("model_metadata.id", name="fk_alias_changes_before")
-    )
-    after: Mapped[int] = mapped_column(Integer, ForeignKey("model_metadata.id", name="fk_alias_changes_after"))
+    before: Mapped[int | None] = mapped_column(Whole, ForeignKey("model_metadata.id", name="fk_alias_changes_before"))
+    after: Mapped[int] = mapped_column(Whole, ForeignKey("model_metadata.id", name="fk_alias_changes_after"))
     changed_at: Mapped[datetime]
     who: Mapped[str] = mapped_column(String(255))
     reason: Mapped[str | None] = mapped_column(Text)
     gate: Mapped[str | None] = mapped_column(Text)
-    undoes: Mapped[int | None] = mapped_column(
-        Integer, ForeignKey("alias_changes.id", name="fk_alias_changes_undoes")
-    )
+    undoes: Mapped[int | None] = mapped_column(Whole, ForeignKey("alias_changes.id", name="fk_alias_changes_undoes"))
 
 
 class RunRow(Base):
@@ -385,12 +379,12 @@ class RunRow(Base):
         Index("ix_runs_kind_id", "kind", "id"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
     status: Mapped[str] = mapped_column(String(16))
     parameters: Mapped[str] = mapped_column(Text)
     stage: Mapped[str | None] = mapped_column(String(64))
-    progress: Mapped[float | None] = mapped_column(Float)
+    progress: Mapped[float | None] = mapped_column(Real)
     message: Mapped[str | None] = mapped_column(Text)
     result: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
@@ -400,11 +394,11 @@ class RunRow(Base):
     heartbeat_at: Mapped[datetime | None]
     cancel_requested_at: Mapped[datetime | None]
     host: Mapped[str] = mapped_column(String(255))
-    pid: Mapped[int | None] = mapped_column(Integer)
+    pid: Mapped[int | None] = mapped_column(Whole)
     who: Mapped[str] = mapped_column(String(255))
     lease: Mapped[str | None] = mapped_column(String(64))
     waits_until: Mapped[datetime | None]
-    reserved: Mapped[int | None] = mapped_column(Integer)
+    reserved: Mapped[int | None] = mapped_column(Whole)
 
 
 class RunLogLine(Base):
@@ -413,8 +407,8 @@ class RunLogLine(Base):
     __tablename__ = "run_log"
     __table_args__ = (Index("ix_run_log_run_id_id", "run_id", "id"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    run_id: Mapped[int] = mapped_column(Integer, ForeignKey("runs.id", name="fk_run_log_run_id", ondelete="CASCADE"))
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
+    run_id: Mapped[int] = mapped_column(Whole, ForeignKey("runs.id", name="fk_run_log_run_id", ondelete="CASCADE"))
     time: Mapped[datetime]
     level: Mapped[str] = mapped_column(String(16))
     message: Mapped[str] = mapped_column(Text)
@@ -427,7 +421,7 @@ class Coverage(Base):
     __tablename__ = "coverage"
     __table_args__ = (CheckConstraint("span_end > span_start", name="ck_coverage_order"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     source: Mapped[str] = mapped_column(String(64))
     span_start: Mapped[datetime]
     span_end: Mapped[datetime]
@@ -441,7 +435,7 @@ class CoverageHole(Base):
     __tablename__ = "coverage_holes"
     __table_args__ = (CheckConstraint("span_end > span_start", name="ck_coverage_holes_order"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     source: Mapped[str] = mapped_column(String(64))
     span_start: Mapped[datetime]
     span_end: Mapped[datetime]
@@ -463,7 +457,7 @@ class FetchRange(Base):
         CheckConstraint("endpoint IN ('timeline', 'recent', 'all')", name="ck_fetch_ranges_endpoint"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     source: Mapped[str] = mapped_column(String(64))
     purpose: Mapped[str] = mapped_column(String(16))
     endpoint: Mapped[str] = mapped_column(String(16))
@@ -492,8 +486,8 @@ class Spending(Base):
     __tablename__ = "spending"
 
     day: Mapped[date] = mapped_column(Date, primary_key=True)
-    posts: Mapped[int] = mapped_column(Integer)
-    requests: Mapped[int] = mapped_column(Integer)
+    posts: Mapped[int] = mapped_column(Whole)
+    requests: Mapped[int] = mapped_column(Whole)
     microdollars: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -512,8 +506,8 @@ class ApiLimit(Base):
     __tablename__ = "api_limits"
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    budget: Mapped[int] = mapped_column(Integer)
-    remaining: Mapped[int] = mapped_column(Integer)
+    budget: Mapped[int] = mapped_column(Whole)
+    remaining: Mapped[int] = mapped_column(Whole)
     reset_at: Mapped[datetime | None]
     seen_at: Mapped[datetime]
 
@@ -524,18 +518,16 @@ class EventChange(Base):
     __tablename__ = "event_changes"
     __table_args__ = (UniqueConstraint("undoes", name="uq_event_changes_undoes"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     event_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("exogenous_events.id", name="fk_event_changes_event_id"), index=True
+        Whole, ForeignKey("exogenous_events.id", name="fk_event_changes_event_id"), index=True
     )
     changed_at: Mapped[datetime]
     who: Mapped[str] = mapped_column(String(255))
     action: Mapped[str] = mapped_column(String(16))
     before: Mapped[str | None] = mapped_column(Text)
     after: Mapped[str | None] = mapped_column(Text)
-    undoes: Mapped[int | None] = mapped_column(
-        Integer, ForeignKey("event_changes.id", name="fk_event_changes_undoes")
-    )
+    undoes: Mapped[int | None] = mapped_column(Whole, ForeignKey("event_changes.id", name="fk_event_changes_undoes"))
 
 
 class DatabaseSetting(Base):
@@ -557,7 +549,7 @@ class AlertRule(Base):
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     enabled: Mapped[bool] = mapped_column(Boolean)
     parameters: Mapped[str] = mapped_column(Text)
-    cooldown_minutes: Mapped[int] = mapped_column(Integer)
+    cooldown_minutes: Mapped[int] = mapped_column(Whole)
 
 
 class Alert(Base):
@@ -574,7 +566,7 @@ class Alert(Base):
         Index("ix_alerts_resolved_at", "resolved_at"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     rule: Mapped[str] = mapped_column(String(64))
     key: Mapped[str] = mapped_column(String(255))
     severity: Mapped[str] = mapped_column(String(16))
@@ -598,7 +590,7 @@ class Backtest(Base):
         CheckConstraint("span_end > span_start", name="ck_backtests_order"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
     name: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     span_start: Mapped[datetime]
@@ -615,13 +607,13 @@ class BacktestScore(Base):
     __table_args__ = (CheckConstraint("(scores IS NULL) <> (refused IS NULL)", name="ck_backtest_scores_outcome"),)
 
     backtest_id: Mapped[int] = mapped_column(
-        Integer,
+        Whole,
         ForeignKey("backtests.id", name="fk_backtest_scores_backtest_id", ondelete="CASCADE"),
         primary_key=True,
     )
     model_name: Mapped[str] = mapped_column(String(64), primary_key=True)
     origin: Mapped[datetime] = mapped_column(primary_key=True)
-    seconds: Mapped[float | None] = mapped_column(Float)
+    seconds: Mapped[float | None] = mapped_column(Real)
     scores: Mapped[str | None] = mapped_column(Text)
     hourly_crps: Mapped[str | None] = mapped_column(Text)
     hourly_pit: Mapped[str | None] = mapped_column(Text)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import stat
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from musktracker.errors import UsageError
 INSERT = text(
     "INSERT INTO database_settings (name, value, updated_at) VALUES (:name, 'v', '2025-06-01 12:00:00.000000')"
 )
+NOBODY = 65534
 COUNT = text("SELECT count(*) FROM database_settings")
 
 
@@ -192,3 +196,37 @@ def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(UsageError, match=r"pip install 'musktracker\[postgres\]'"):
         engines.connect("postgresql+psycopg://host/db")
+
+
+def test_where_nothing_can_be_written_a_read_only_engine_reads_the_file_and_sees_another_in_its_place(
+    sqlite_template: Path,
+) -> None:
+    directory = Path(tempfile.mkdtemp())  # outside of what pytest closes to other users
+    path = directory / "test.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    reader = engines.connect(f"sqlite:///{path}", read_only=True)
+    path.chmod(0o444)
+    directory.chmod(0o555)
+    superuser = os.geteuid() == 0
+    try:
+        if superuser:
+            os.seteuid(NOBODY)
+        with engines.reading(reader) as connection:
+            assert engines.lies_still(connection)
+            assert connection.execute(COUNT).scalar_one() == 0
+        if superuser:
+            os.seteuid(0)
+        directory.chmod(0o755)
+        path.chmod(0o644)
+        with sqlite3.connect(path) as writer:
+            writer.execute("INSERT INTO database_settings VALUES ('a', 'v', '2025-06-01 12:00:00.000000')")
+        writer.close()
+        with engines.reading(reader) as connection:
+            assert not engines.lies_still(connection)
+            assert connection.execute(COUNT).scalar_one() == 1
+    finally:
+        if superuser:
+            os.seteuid(0)
+        directory.chmod(0o755)
+        reader.dispose()
+        shutil.rmtree(directory)

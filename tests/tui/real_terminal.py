@@ -97,6 +97,13 @@ class Terminal:
             self.stream.feed(part)
         return bool(data)
 
+    def settled(self) -> list[list[tuple[object, ...]]]:
+        """Every cell as it is seen once nothing more comes: of a blank not the colour of what is not there."""
+        while self.read(0.15):
+            pass
+        rows = range(self.screen.lines)
+        return [[_seen(self.screen.buffer[y][x]) for x in range(self.screen.columns)] for y in rows]
+
     def resize(self, columns: int, rows: int) -> None:
         """Make the window another size."""
         self.screen.resize(rows, columns)
@@ -148,3 +155,8 @@ class Terminal:
 
     def _is_on(self, mode: int) -> bool:
         return self.written.rfind(b"\x1b[?%dh" % mode) > self.written.rfind(b"\x1b[?%dl" % mode)
+
+
+def _seen(cell: pyte.screens.Char) -> tuple[object, ...]:
+    blank = cell.data == " " and not (cell.reverse or cell.underscore or cell.bold)
+    return (cell.data, cell.bg, *(() if blank else (cell.fg, cell.bold, cell.underscore, cell.reverse)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyte
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.color import ColorSystem
@@ -81,6 +82,20 @@ def test_wide_characters_are_shown_as_they_would_have_been(found: list[tuple[int
         sparing.stream.feed(frame.sequence([row], ColorSystem.TRUECOLOR))
         whole.whole(*row)
         assert sparing.cells() == whole.cells()
+
+
+@pytest.mark.parametrize("odd", ["👩\u200d👩\u200d👧", "⚠\ufe0f", "e\u0301", "1\ufe0f\u20e3", "🇩🇪"])
+def test_what_follows_a_character_is_in_its_place_whatever_room_a_terminal_gives(
+    odd: str,
+) -> None:
+    frame, terminal = Frame(), Shown()
+    for before in (f"{odd}│ab", f"xx{odd}│ab"):
+        strip = Strip([Segment(before)])
+        terminal.stream.feed(frame.sequence([(0, 0, Strip.blank(WIDTH)), (0, 0, strip)], ColorSystem.TRUECOLOR))
+        assert terminal.screen.buffer[0][strip.cell_length - 3].data == "│"
+        beside = (0, strip.cell_length, Strip([Segment("┃")]))
+        assert "┃" in frame.sequence([beside], ColorSystem.TRUECOLOR)  # it is not taken for shown already
+        terminal.stream.feed(frame.sequence([(0, strip.cell_length, Strip([Segment(" ")]))], ColorSystem.TRUECOLOR))
 
 
 @given(pieces())

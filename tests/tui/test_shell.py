@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
+from textual.events import Paste
 from textual.widgets import Static
 
 from musktracker import runs
@@ -248,7 +249,12 @@ async def test_a_terminal_that_is_too_small_says_so(
         assert not app.screen.query_one(Header).display
         if size[0] >= 20:
             assert "Too small" in shown(app)
-        await pilot.press("j", "question_mark", "escape")
+        here = app.screen
+        await pilot.press("j", "question_mark", "3", "x", "ctrl+t")
+        app.post_message(Paste("4"))
+        await settled(pilot)
+        assert app.screen is here  # nobody could see what keys do
+        assert app.theme == DARK.name
         await pilot.resize_terminal(80, 24)
         await settled(pilot)
         assert app.screen.query_one(Header).display

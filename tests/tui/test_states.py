@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from places import DIALOGS, EVERYWHERE, FORMS, HELD, PAGES, SCREENS, go, shown
+from textual.widgets import Static
 
 from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError
@@ -235,3 +236,59 @@ async def test_without_colours_there_are_none_and_state_is_told_by_marks(
         text = shown(app)
     for mark in TOLD_BY_MARKS.get(place, ()):
         assert mark in text
+
+
+async def test_states_that_nobody_foresaw_and_values_that_are_none_end_nothing_however_listed_and_sorted(
+    populated: Settings, alarmed: Any, console: MakeConsole, settled: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with sqlite3.connect(populated.database_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("PRAGMA ignore_check_constraints=ON")
+        connection.execute("UPDATE runs SET status = 'paused' WHERE kind IN ('score', 'forecast')")
+        connection.execute("UPDATE runs SET progress = 9e18, message = x'ff' WHERE id = 7")
+        connection.execute("UPDATE alerts SET severity = 'fatal'")
+    connection.close()
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        for place in ("overview", "ingestion", "alerts", "service"):
+            await go(pilot, settled, place)
+            await pilot.press("o", "o", "slash", "p", "escape", "escape", "X", "escape", "escape")
+            await settled(pilot)
+        await go(pilot, settled, "alerts")
+        assert "? fatal" in " ".join(shown(app).split())
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "told"),
+    [
+        ("ingestion", "runs SET progress = 'half'", "could not convert string to float: 'half'"),
+        ("forecasts", "forecast_totals SET n_paths = 'many'", "invalid literal for int() with base 10: 'many'"),
+    ],
+)
+async def test_text_in_place_of_a_number_is_told_and_ends_nothing(
+    place: str, change: str, told: str, populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    with sqlite3.connect(populated.database_url.removeprefix("sqlite:///")) as connection:
+        connection.execute(f"UPDATE {change}")
+    connection.close()
+    app = console(populated)
+    async with app.run_test(size=SMALL) as pilot:
+        await go(pilot, settled, place)
+        assert f"ValueError: {told}" in shown(app)
+
+
+@pytest.mark.parametrize("backups", [0, 2])
+async def test_a_broken_database_is_told_with_what_to_put_in_its_place(
+    backups: int, populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    path = Path(populated.database_url.removeprefix("sqlite:///"))
+    path.write_bytes(b"SQLite format 3\0" + b"\x10\0\2\2" + b"\xff" * 8000)
+    names = [f"{path.stem}.2026010{n}T000000Z.backup.db" for n in range(backups)]
+    for name in names:
+        path.with_name(name).touch()
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert isinstance(app.screen, ErrorScreen)
+        hint = str(app.screen.query_one("#hint", Static).content)
+        assert hint.endswith(names[-1]) if names else "musktracker migrate makes a new one" in hint

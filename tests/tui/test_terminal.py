@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import termios
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from conftest import NOW
 from real_terminal import END_SECONDS, Terminal
+from sqlalchemy import Engine, insert
 
 from musktracker.config import Settings
+from musktracker.db import engines, tables
+
+CLOCK_STANDS = """
+import datetime
+from tui.app import Console
+Console.__init__.__kwdefaults__["clock"] = lambda: datetime.datetime(2026, 1, 15, 18, 7, tzinfo=datetime.UTC)
+"""
 
 
 @pytest.fixture
@@ -45,6 +56,30 @@ def test_where_the_locale_is_not_utf8_every_character_is_one_of_ascii(populated:
         assert terminal.written.isascii()
         terminal.press("q")
         assert terminal.end() == 0
+    finally:
+        terminal.close()
+
+
+def test_wherever_keys_and_sizes_led_it_shows_what_it_would_if_all_were_sent_anew(
+    populated: Settings, populated_engine: Engine
+) -> None:
+    with engines.writing(populated_engine) as connection:
+        for i, name in enumerate(("宽字符", "👩\u200d👧🚀", "שלום", "⚠\ufe0f e\u0301", "🇩🇪🇺🇸", "ﷺ") * 6):
+            connection.execute(insert(tables.ExogenousEvent).values(event_values(f"{name} {i}", i)))
+    chance, terminal = random.Random(7), Terminal(populated, before=CLOCK_STANDS)
+    try:
+        terminal.wait_for("Last runs")
+        terminal.press("4")
+        terminal.wait_for("past")
+        for _ in range(12):
+            for keys in chance.choices(["j", "\x1b[6~", "G", "g", "/", "\x1b", "?", "t", "\x14", "6", "4", "4"], k=4):
+                terminal.press(keys)
+                terminal.read(0.02)
+            if chance.random() < 0.3:
+                terminal.resize(*chance.choice([(80, 24), (100, 30), (120, 36)]))
+            shown = terminal.settled()
+            terminal.press("\x0c")
+            assert shown == terminal.settled()
     finally:
         terminal.close()
 
@@ -103,6 +138,13 @@ def test_a_line_that_stalls_does_not_keep_a_signal_from_ending_it(terminal: Term
         time.sleep(0.05)
     assert terminal.process.returncode == 143
     assert termios.tcgetattr(terminal.slave) == terminal.before
+
+
+def event_values(name: str, i: int) -> dict[str, object]:
+    """A row of an event that is over."""
+    start = NOW - (i + 1) * timedelta(hours=9)
+    times = {"event_start": start, "event_end": start + timedelta(hours=2), "created_at": start}
+    return {"name": name, "category": "market", "intensity": 0.5, "source": "manual", **times}
 
 
 IMPORTS = """

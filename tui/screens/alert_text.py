@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from musktracker.errors import UsageError
 from musktracker.timeline import parse_time
 from tui.widgets.header import age
+from tui.widgets.marks import Marks
 from tui.widgets.run_progress import duration
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from musktracker.pipeline.alerts import Rule
 
 FormatTime = Callable[..., str]
-MARKS = {"error": ("✗", "bad"), "warning": ("!", "warning"), "info": ("i", "accent")}
+MARKS = Marks({"error": ("✗", "bad"), "warning": ("!", "warning"), "info": ("i", "accent")})
 LABEL = 14
 TIME = "%Y-%m-%d %H:%M %Z"
 

@@ -11,6 +11,7 @@ from textual.content import Content
 from musktracker.text import printable
 from musktracker.timeline import DAY, HOUR
 from tui.widgets.header import age
+from tui.widgets.marks import Marks
 
 if TYPE_CHECKING:
     from musktracker.db.queries.alerts import OpenAlert
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 FormatTime = Callable[..., str]
 MARKS = {"good": ("✓", "$success"), "late": ("!", "$warning"), "missing": ("–", "$text-muted")}
-ALERT_MARKS = {"error": ("✗", "$error"), "warning": ("!", "$warning"), "info": ("i", "$accent")}
+ALERT_MARKS = Marks({"error": ("✗", "$error"), "warning": ("!", "$warning"), "info": ("i", "$accent")})
 QUIET = "$text-muted"
 WINDOW_NAMES = {"today": "Today", "24 hours": "Last 24 h", "7 days": "Last 7 days", "week": "This week"}
 LAG_HOURS = 0.1  # what is observed is as new as the last look; it makes no count a lower bound

@@ -1,8 +1,15 @@
-"""Marks on the records of a table, of which two are to be compared."""
+"""Marks: of what a state is, and on the records of a table, of which two are to be compared."""
 
 from __future__ import annotations
 
 MARK = "◆"
+
+
+class Marks(dict[str, tuple[str, str]]):
+    """A mark and a tone by state; one that nobody foresaw, which another program wrote, is bad."""
+
+    def __missing__(self, state: str) -> tuple[str, str]:
+        return "?", self.get("error", self.get("failed", ("", "bad")))[1]
 
 
 def toggled(marked: list[int], one: int) -> list[int]:

@@ -134,7 +134,7 @@ class RecordTable(LineList, Generic[Record]):
 
     def searched(self, record: Record) -> str:
         """The text of a record in which a filter looks: its cells, also those there is no room for."""
-        return " ".join(map(_text, self._cells(record)))
+        return " ".join(self._row_texts(record))
 
     def set_filter(self, text: str) -> None:
         """Show only the records that hold all words of a text, whatever their case."""
@@ -162,7 +162,7 @@ class RecordTable(LineList, Generic[Record]):
         """All records that the filter leaves, those that are out of view too."""
         if not self.records:
             return None
-        rows = [[_text(cell) for cell in self._cells(record)] for record in self.records]
+        rows = [self._row_texts(record) for record in self.records]
         return Exported([record_of(record) for record in self.records], [c.title for c in self.columns], rows)
 
     def action_open(self) -> None:
@@ -292,15 +292,29 @@ class RecordTable(LineList, Generic[Record]):
         if by is None or by.order is None or self.sorted_by is None:
             return found
         order = by.order
-        known = [record for record in found if order(record) is not None]
-        known.sort(key=order, reverse=self.sorted_by[1])
-        return [*known, *(record for record in found if order(record) is None)]
+        placed = [(_place(order, record), record) for record in found]
+        known = [one for one in placed if one[0] is not None]
+        known.sort(key=lambda one: one[0], reverse=self.sorted_by[1])
+        return [record for _, record in (*known, *(one for one in placed if one[0] is None))]
+
+    def _row_texts(self, record: Record) -> list[str]:
+        """The texts of a row; one that cannot be shown has none, as others write them too."""
+        try:
+            return [_text(cell) for cell in self._cells(record)]
+        except Exception:
+            return [""] * len(self.columns)
+
+    def _searched_or_nothing(self, record: Record) -> str:
+        try:
+            return self.searched(record).casefold()
+        except Exception:  # as above
+            return ""
 
     def _holds(self, record: Record, words: Sequence[str], before: dict[Hashable, tuple[Record, str]]) -> bool:
         key = self._key(record)
         kept = before.get(key)
         if kept is None or kept[0] != record:
-            kept = (record, self.searched(record).casefold())
+            kept = (record, self._searched_or_nothing(record))
         self._texts[key] = kept
         return all(word in kept[1] for word in words)
 
@@ -358,6 +372,14 @@ class RecordTable(LineList, Generic[Record]):
         ]
         self._widths = (width, fit)
         return fit
+
+
+def _place(order: Callable[[Any], Any], record: Any) -> Any:
+    """What a record is sorted by; None where that cannot be told."""
+    try:
+        return order(record)
+    except Exception:
+        return None
 
 
 def _text(cell: Cell) -> str:

@@ -11,19 +11,22 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from musktracker.text import printable
+from tui.widgets.marks import Marks
 
 if TYPE_CHECKING:
     from musktracker.runs import RunInfo
     from tui.app import Console
 
-STATES = {
-    "queued": ("○", "dim"),
-    "running": ("●", "accent"),
-    "succeeded": ("✓", "good"),
-    "failed": ("✗", "bad"),
-    "cancelled": ("■", "warning"),
-    "lost": ("?", "bad"),
-}
+STATES = Marks(
+    {
+        "queued": ("○", "dim"),
+        "running": ("●", "accent"),
+        "succeeded": ("✓", "good"),
+        "failed": ("✗", "bad"),
+        "cancelled": ("■", "warning"),
+        "lost": ("?", "bad"),
+    }
+)
 LEAST_PROGRESS = 0.02  # before it, a time left would be a guess
 FULL, EMPTY = "━", "─"
 
@@ -77,11 +80,12 @@ class RunProgress(Widget):
 
     def _bar(self, info: RunInfo, colour: str, width: int) -> Text:
         times = took(info, self.app.now())
-        percent = f" {info.progress:4.0%}" if info.progress is not None else ""
+        done = None if info.progress is None else min(1.0, max(0.0, info.progress))
+        percent = f" {done:4.0%}" if done is not None else ""
         cells = min(width - len(times) - len(percent) - 2, 40)
-        if cells < 5 or info.progress is None:
+        if cells < 5 or done is None:
             return self._line((f"{percent}  {times}", "dim"))
-        full = round(cells * info.progress)
+        full = round(cells * done)
         return self._line(
             (FULL * full, colour), (EMPTY * (cells - full), "dim"), (percent, ""), (f"  {times}", "dim")
         )
