@@ -22,6 +22,7 @@ from textual._context import active_app
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.timer import Timer
 
 from musktracker import runs, timeline
 from musktracker.config import Settings
@@ -35,6 +36,7 @@ START = datetime(2025, 1, 15, tzinfo=UTC)
 LAST_HOUR = NOW.replace(minute=0) - HOUR
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 WHO = "ada@tower"
+SOON = 0.5  # seconds; what comes later, as the end of a notice, is not waited for
 TURNS = 3  # of the event loop between looks at whether a message is left
 ALERTS = [
     ("run_failed", "error", 12, "Run 3 (train negative_binomial) failed: The fit did not converge [b]as text[/b]"),
@@ -241,7 +243,7 @@ async def _all_is_heard(*_: float) -> None:
         calm += 1
         if any(heard.message_queue_size for heard in (app, *app.screen.walk_children(with_self=True))):
             calm = 0
-        elif app._batch_count:
+        elif app._batch_count or app._resize_timer is not None:
             await asyncio.sleep(0.001)
             calm = 0
         elif _is_to_be_drawn(app.screen):
@@ -255,9 +257,14 @@ def _is_to_be_drawn(screen: Screen[Any]) -> bool:
 
 
 def _awaited(app: App[Any]) -> bool:
-    """Whether there is anything that will yet be shown: a worker that goes on, the preview of a form."""
-    previews = any(getattr(screen, "previewing", False) for screen in app.screen_stack)
-    return previews or not all(worker.is_finished for worker in app.workers)
+    """Whether anything will yet be shown: by a worker that goes on, or after a moment that a form or a list waits."""
+    shown = (node for screen in app.screen_stack for node in screen.walk_children(with_self=True))
+    timers = (timer for node in shown for timer in node._timers)
+    return any(map(_comes_soon, timers)) or not all(worker.is_finished for worker in app.workers)
+
+
+def _comes_soon(timer: Timer) -> bool:
+    return timer._repeat == 0 and timer._interval <= SOON and timer._task is not None and not timer._task.done()
 
 
 def _compare(request: pytest.FixtureRequest, tmp_path: Path, path: Path, found: str) -> None:

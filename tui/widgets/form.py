@@ -110,11 +110,6 @@ class FormScreen(ModalScreen[Any]):
         """Whether anything differs from what the form began with."""
         return any(self._entry(field.name) != field.value for field in self._fields)
 
-    @property
-    def previewing(self) -> bool:
-        """Whether what was typed is still to be previewed."""
-        return self._timer is not None
-
     def compose(self) -> ComposeResult:
         with Vertical(id="form"):
             with VerticalScroll(id="form-fields", can_focus=False):
@@ -228,7 +223,6 @@ class FormScreen(ModalScreen[Any]):
         self._timer = self.set_timer(PREVIEW_SECONDS, self._preview_now)
 
     def _preview_now(self) -> None:
-        self._timer = None
         if self._preview is not None:
             show: Any = self._show_preview  # called only once it runs: a form that closes leaves nothing unawaited
             self.run_worker(show, group="preview", exclusive=True)
