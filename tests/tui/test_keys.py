@@ -147,7 +147,9 @@ async def test_where_the_palette_finds_nothing_there_is_no_page_to_turn(
     app = console(populated)
     async with app.run_test(size=(100, 30)) as pilot:
         await settled(pilot)
-        await pilot.press("colon", *"no such thing", "pageup", "pagedown", "down", "enter")
+        await pilot.press("colon", *"no such thing")
+        await settled(pilot)
+        await pilot.press("pageup", "pagedown", "down", "enter")
         await settled(pilot)
         assert isinstance(app.screen, Palette)
 
