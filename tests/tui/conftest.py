@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import re
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,11 @@ import made_backtests as made
 import pytest
 from places import shown
 from sqlalchemy import Engine, insert
+from textual._context import active_app
 from textual.app import App
 from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.timer import Timer
 
 from musktracker import runs, timeline
 from musktracker.config import Settings
@@ -31,6 +36,8 @@ START = datetime(2025, 1, 15, tzinfo=UTC)
 LAST_HOUR = NOW.replace(minute=0) - HOUR
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 WHO = "ada@tower"
+SOON = 0.5  # seconds; what comes later, as the end of a notice, is not waited for
+TURNS = 3  # of the event loop between looks at whether a message is left
 ALERTS = [
     ("run_failed", "error", 12, "Run 3 (train negative_binomial) failed: The fit did not converge [b]as text[/b]"),
     ("silence", "warning", 95, "Silent for 5.2 h, since 01-15 12:50 UTC: longer than 99% of the silences that began"),
@@ -77,12 +84,8 @@ def populated_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathF
     """The file of a SQLite database with a year of posts and one of everything else."""
     path = tmp_path_factory.mktemp("populated") / "populated.db"
     shutil.copy(sqlite_template, path)
-    engine = engines.connect(f"sqlite:///{path}")
-    populate(engine)
-    with engine.connect() as connection:
-        connection.rollback()
-        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
-    engine.dispose()
+    with _filled(path) as engine:
+        populate(engine)
     return path
 
 
@@ -138,23 +141,33 @@ def alarmed(populated_engine: Engine, frozen: datetime) -> Engine:
     return populated_engine
 
 
+@pytest.fixture(scope="session")
+def backtested_template(populated_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the populated database with three backtests."""
+    path = tmp_path_factory.mktemp("backtested") / "backtested.db"
+    shutil.copy(populated_template, path)
+    with _filled(path) as engine:
+        begin, moment = made.BEGIN, made.MADE
+        made.store(engine, "autumn", begin, made=moment)
+        made.store(
+            engine,
+            "fewer paths",
+            begin + 73 * HOUR,
+            made=moment - timedelta(days=1),
+            models=("hawkes", "seasonal_naive"),
+            origins=20,
+            seed=2,
+            n_paths=500,
+        )
+        made.store(engine, "cut off", begin, made=moment - timedelta(days=2), models=("pool",), done=9)
+        made.intervals(engine, "autumn", 24 * len(made.LEVELS))
+    return path
+
+
 @pytest.fixture
-def backtested(populated: Settings, populated_engine: Engine) -> Settings:
+def backtested(backtested_template: Path, populated: Settings) -> Settings:
     """Three backtests: a whole one with intervals, one of the same period by fewer paths, and an unfinished one."""
-    begin, moment = made.BEGIN, made.MADE
-    made.store(populated_engine, "autumn", begin, made=moment)
-    made.store(
-        populated_engine,
-        "fewer paths",
-        begin + 73 * HOUR,
-        made=moment - timedelta(days=1),
-        models=("hawkes", "seasonal_naive"),
-        origins=20,
-        seed=2,
-        n_paths=500,
-    )
-    made.store(populated_engine, "cut off", begin, made=moment - timedelta(days=2), models=("pool",), done=9)
-    made.intervals(populated_engine, "autumn", 24 * len(made.LEVELS))
+    shutil.copy(backtested_template, populated.database_url.removeprefix("sqlite:///"))
     return populated
 
 
@@ -195,12 +208,63 @@ def settled() -> Callable[[Pilot[Any]], Awaitable[None]]:
 
     async def wait(pilot: Pilot[Any]) -> None:
         await pilot.pause()
-        while any(worker.is_running for worker in pilot.app.workers):
-            await pilot.app.workers.wait_for_complete()
+        while _awaited(pilot.app):
+            await asyncio.sleep(0.001)
+            await pilot.app.workers.wait_for_complete(worker for worker in pilot.app.workers if worker.is_running)
             await pilot.pause()
-        await pilot.pause()
 
     return wait
+
+
+@pytest.fixture(autouse=True)
+def wait_for_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pilots wait until no message is left: Textual's wait until the process idles, which a busy machine feigns."""
+    for module in ("app", "pilot"):
+        monkeypatch.setattr(f"textual.{module}.wait_for_idle", _all_is_heard)
+
+
+@contextmanager
+def _filled(path: Path) -> Iterator[Engine]:
+    """An engine to fill a database with, whose file holds everything when the block ends."""
+    engine = engines.connect(f"sqlite:///{path}")
+    yield engine
+    with engine.connect() as connection:
+        connection.rollback()
+        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+    engine.dispose()
+
+
+async def _all_is_heard(*_: float) -> None:
+    """Let messages be heard until there is none, and what they change be drawn until nothing changes."""
+    app, calm = active_app.get(), 0
+    while calm < 2 and app.is_running:
+        for _turn in range(TURNS):
+            await asyncio.sleep(0)
+        calm += 1
+        if any(heard.message_queue_size for heard in (app, *app.screen.walk_children(with_self=True))):
+            calm = 0
+        elif app._batch_count or app._resize_timer is not None:
+            await asyncio.sleep(0.001)
+            calm = 0
+        elif _is_to_be_drawn(app.screen):
+            app.screen._on_timer_update()
+            calm = 0
+
+
+def _is_to_be_drawn(screen: Screen[Any]) -> bool:
+    left = (screen._layout_required, screen._scroll_required, screen._repaint_required, screen._recompose_required)
+    return screen.is_current and bool(any(left) or screen._dirty_widgets or screen._callbacks)
+
+
+def _awaited(app: App[Any]) -> bool:
+    """Whether anything will yet be shown: by a worker that goes on, or after a moment that a form or a list waits."""
+    shown = (node for screen in app.screen_stack for node in screen.walk_children(with_self=True))
+    timers = (timer for node in shown for timer in node._timers)
+    return any(map(_comes_soon, timers)) or not all(worker.is_finished for worker in app.workers)
+
+
+def _comes_soon(timer: Timer) -> bool:
+    return timer._repeat == 0 and timer._interval <= SOON and timer._task is not None and not timer._task.done()
 
 
 def _compare(request: pytest.FixtureRequest, tmp_path: Path, path: Path, found: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 SCREENS = {
@@ -61,7 +61,8 @@ DIALOGS = {
     "confirm-cancel": ("3", "x"),
     "confirm-revert": ("2", "x"),
 }
-EVERYWHERE: dict[str, Sequence[str]] = {**SCREENS, **HELD, **PAGES, **FORMS, **DIALOGS}
+OVER: dict[str, Sequence[str]] = {**PAGES, **FORMS, **DIALOGS}  # what escape takes away
+EVERYWHERE: dict[str, Sequence[str]] = {**SCREENS, **HELD, **OVER}
 
 
 async def go(pilot: Any, settled: Any, place: str) -> None:
@@ -70,6 +71,56 @@ async def go(pilot: Any, settled: Any, place: str) -> None:
     for key in EVERYWHERE[place]:
         await pilot.press(key)
         await settled(pilot)
+
+
+def walks(places: Iterable[str]) -> list[list[str]]:
+    """The places shared out to as few starts as can be: in each, every place is reached by its own keys alone."""
+    left, found = list(places), []
+    while left:
+        pressed: dict[str, Sequence[str]] = {}
+        found.append([place for place in left if _goes_on(place, pressed)])
+        left = [place for place in left if place not in found[-1]]
+    return found
+
+
+def walk_name(walk: list[str]) -> str:
+    """What a test of a walk is called."""
+    return f"{walk[0]}…{walk[-1]}"
+
+
+async def walk(pilot: Any, settled: Any, places: Iterable[str]) -> AsyncIterator[str]:
+    """Go from the start to each place of a walk in turn."""
+    pressed: dict[str, Sequence[str]] = {}
+    await settled(pilot)
+    for place in places:
+        first, *keys = EVERYWHERE[place]
+        before = pressed.get(first, ())
+        assert _goes_on(place, pressed)
+        for key in (first, *keys[max(len(before) - 1, 0) :]):
+            await pilot.press(key)
+            await settled(pilot)
+        yield place
+        if place in OVER:
+            await pilot.press("escape")
+            await settled(pilot)
+
+
+async def resized(pilot: Any, settled: Any, size: tuple[int, int]) -> None:
+    """Wait until the screen has the size, and everything has its place on it."""
+    await pilot.resize_terminal(*size)
+    while pilot.app.screen.size != size:
+        await pilot.pause(0.01)
+    await settled(pilot)
+
+
+def _goes_on(place: str, pressed: dict[str, Sequence[str]]) -> bool:
+    """Whether the keys that were pressed on its screen are the first of its own, which are noted then."""
+    keys = EVERYWHERE[place]
+    before = pressed.get(keys[0], ())
+    if tuple(keys[: len(before)]) != tuple(before):
+        return False
+    pressed[keys[0]] = keys[:-1] if place in OVER else keys
+    return True
 
 
 def shown(app: Any) -> str:

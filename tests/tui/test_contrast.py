@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from places import EVERYWHERE, go
+from places import EVERYWHERE, walk, walk_name, walks
 from rich.color import Color
 from rich.segment import Segment
 from textual.geometry import Region
@@ -70,18 +70,17 @@ def too_faint(app: Console, theme: Theme) -> Iterator[str]:
             yield f"{text.strip()[:40]!r} {style.color.name} on {style.bgcolor.name}: {ratio:.2f}"
 
 
-@pytest.mark.parametrize("place", EVERYWHERE)
+@pytest.mark.parametrize("places", walks(EVERYWHERE), ids=walk_name)
 async def test_whatever_is_drawn_can_be_told_from_its_ground(
-    place: str, backtested: Settings, console: Callable[..., Console], settled: Any
+    places: list[str], backtested: Settings, console: Callable[..., Console], settled: Any
 ) -> None:
-    app = console(backtested)
+    app, faint = console(backtested), []
     async with app.run_test(size=(120, 36)) as pilot:
-        await go(pilot, settled, place)
-        faint = []
-        for theme in THEMES:
-            app.theme = theme.name
-            await settled(pilot)
-            faint += [f"{theme.name}: {words}" for words in too_faint(app, theme)]
+        async for place in walk(pilot, settled, places):
+            for theme in THEMES:
+                app.theme = theme.name
+                await settled(pilot)
+                faint += [f"{place}, {theme.name}: {words}" for words in too_faint(app, theme)]
     assert not faint, "\n".join(dict.fromkeys(faint))
 
 

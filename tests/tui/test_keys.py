@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from places import HELD, SCREENS, go
+from places import HELD, SCREENS, go, resized, walk, walk_name, walks
 from textual.actions import parse
-from textual.binding import Binding
+from textual.binding import ActiveBinding, Binding
 from textual.events import Key
 from textual.widgets import Static
 
@@ -26,7 +26,7 @@ from tui.widgets.palette import Palette
 
 MakeConsole = Callable[..., Console]
 PLACES = [*SCREENS, *HELD]
-EVENTS = ("events", "events-timeline", "events-history")
+EXPLAIN_THEMSELVES = ("ingestion", "events", "events-timeline", "events-history")
 
 
 def own(screen: ConsoleScreen) -> list[Binding]:
@@ -34,68 +34,72 @@ def own(screen: ConsoleScreen) -> list[Binding]:
     return list(Binding.make_bindings(type(screen).BINDINGS))
 
 
-@pytest.mark.parametrize("place", PLACES)
-async def test_a_key_has_one_meaning_in_a_place(
-    place: str, backtested: Settings, console: MakeConsole, settled: Any
-) -> None:
-    app = console(backtested)
-    async with app.run_test(size=(120, 36)) as pilot:
-        await go(pilot, settled, place)
-        screen = app.screen
-        assert isinstance(screen, ConsoleScreen)
-        focused = screen.focused
-        assert focused is not None
-
-        def can(binding: Binding) -> bool:
-            return focused.check_action(binding.action.partition("(")[0], ()) is not False
-
-        levels = [
-            {binding.key for binding in own(screen)},
-            {binding.key for binding in Binding.make_bindings(Console.BINDINGS)},
-            {key for key, bindings in focused._bindings.key_to_bindings.items() if any(map(can, bindings))},
-        ]
-        assert max(Counter(binding.key for binding in own(screen)).values()) == 1
-    assert [key for key, count in Counter(key for level in levels for key in level).items() if count > 1] == []
-
-
-@pytest.mark.parametrize("place", PLACES)
-async def test_help_and_palette_tell_of_every_action_of_a_place(
-    place: str, backtested: Settings, console: MakeConsole, settled: Any
+@pytest.mark.parametrize("places", walks(PLACES), ids=walk_name)
+async def test_a_key_has_one_meaning_in_a_place_and_help_and_palette_tell_of_it(
+    places: list[str], backtested: Settings, console: MakeConsole, settled: Any
 ) -> None:
     app = console(backtested)
     async with app.run_test(size=(120, 60)) as pilot:
-        await go(pilot, settled, place)
-        screen = app.screen
-        assert isinstance(screen, ConsoleScreen)
-        assert all(binding.id and binding.description for binding in own(screen))
-        active = [found for found in screen.active_bindings.values() if not found.binding.system]
-        offered = Counter(command.title for command in app.get_system_commands(screen))
-        missing = {found.binding.id for found in active if found.enabled and not offered[found.binding.description]}
-        hidden = {binding.id for binding in own(screen)} - {found.binding.id for found in active}
-        assert hidden == {binding.id for binding in own(screen) if _makes_no_sense_now(screen, binding)}
-        await pilot.press("question_mark")
-        await settled(pilot)
-        assert isinstance(app.screen, HelpScreen)
-        told = "\n".join(str(group.content) for group in app.screen.query(".keys").results(Static))
-    missing = {name for name in missing if name and name.partition(".")[0] not in MOVING}  # without: the toolkit
-    assert missing <= {"app.palette"}  # it is open then
-    assert [found.binding.id for found in active if (words := _words(found.binding)) and words not in told] == []
+        async for place in walk(pilot, settled, places):
+            screen = app.screen
+            assert isinstance(screen, ConsoleScreen)
+            assert meant_twice(screen) == [], place
+            assert all(binding.id and binding.description for binding in own(screen)), place
+            active = [found for found in screen.active_bindings.values() if not found.binding.system]
+            assert not_offered(app, screen, active) <= {"app.palette"}, place  # it is open then
+            hidden = {binding.id for binding in own(screen)} - {found.binding.id for found in active}
+            assert hidden == {binding.id for binding in own(screen) if _makes_no_sense_now(screen, binding)}, place
+            await pilot.press("question_mark")
+            await settled(pilot)
+            assert isinstance(app.screen, HelpScreen)
+            told = "\n".join(str(group.content) for group in app.screen.query(".keys").results(Static))
+            words = {found.binding.id: _words(found.binding) for found in active}
+            assert [name for name, said in words.items() if said and said not in told] == [], place
+            explained = [str(term.content) for term in app.screen.query(".term").results(Static)]
+            assert explained == [term for term, _ in screen.TERMS], place
+            assert bool(explained) == (place not in EXPLAIN_THEMSELVES), place
+            await pilot.press("escape")
+            await settled(pilot)
+
+
+def meant_twice(screen: ConsoleScreen) -> list[str]:
+    """Keys that mean one thing to a place and another to what has the keys, or to the console."""
+    focused = screen.focused
+    assert focused is not None
+
+    def can(binding: Binding) -> bool:
+        return focused.check_action(binding.action.partition("(")[0], ()) is not False
+
+    levels = [
+        {binding.key for binding in own(screen)},
+        {binding.key for binding in Binding.make_bindings(Console.BINDINGS)},
+        {key for key, bindings in focused._bindings.key_to_bindings.items() if any(map(can, bindings))},
+    ]
+    of_its_own = [key for key, count in Counter(binding.key for binding in own(screen)).items() if count > 1]
+    return of_its_own + [key for key, count in Counter(key for level in levels for key in level).items() if count > 1]
+
+
+def not_offered(app: Console, screen: ConsoleScreen, active: list[ActiveBinding]) -> set[str]:
+    """What the palette does not tell of, without what the toolkit brings for moving about."""
+    offered = Counter(command.title for command in app.get_system_commands(screen))
+    missing = {found.binding.id for found in active if found.enabled and not offered[found.binding.description]}
+    return {name for name in missing if name and name.partition(".")[0] not in MOVING}
 
 
 def footer(app: Console) -> str:
     return app.screen.query_one(Keys).render().plain
 
 
-@pytest.mark.parametrize("place", ["backtests", "backtest", "backtest-pair", "versions"])
-@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize("places", walks(["backtests", "backtest", "backtest-pair", "versions"]), ids=walk_name)
 async def test_the_way_back_is_the_last_key_of_a_place_and_stays_where_there_is_little_room(
-    place: str, width: int, backtested: Settings, console: MakeConsole, settled: Any
+    places: list[str], backtested: Settings, console: MakeConsole, settled: Any
 ) -> None:
     app = console(backtested)
-    async with app.run_test(size=(width, 36)) as pilot:
-        await go(pilot, settled, place)
-        await pilot.pause()
-        assert footer(app).endswith("esc Back  : Commands  ? Help  q Quit")
+    async with app.run_test(size=(80, 36)) as pilot:
+        async for place in walk(pilot, settled, places):
+            for width in (200, 80):
+                await resized(pilot, settled, (width, 36))
+                assert footer(app).endswith("esc Back  : Commands  ? Help  q Quit"), place
 
 
 async def test_where_there_is_no_room_a_key_that_does_nothing_now_goes_first(
@@ -107,21 +111,6 @@ async def test_where_there_is_no_room_a_key_that_does_nothing_now_goes_first(
         await pilot.pause()
         assert "Apply" not in footer(app)
         assert "x Revert  v Verify" in footer(app)
-
-
-@pytest.mark.parametrize("place", [place for place in PLACES if place not in ("ingestion", *EVENTS)])
-async def test_help_explains_the_words_and_marks_of_a_place(
-    place: str, backtested: Settings, console: MakeConsole, settled: Any
-) -> None:
-    app = console(backtested)
-    async with app.run_test(size=(120, 60)) as pilot:
-        await go(pilot, settled, place)
-        screen = app.screen
-        assert isinstance(screen, ConsoleScreen)
-        await pilot.press("question_mark")
-        await settled(pilot)
-        explained = [str(term.content) for term in app.screen.query(".term").results(Static)]
-    assert explained == [term for term, _ in screen.TERMS] != []
 
 
 def _words(binding: Binding) -> str:
@@ -158,7 +147,9 @@ async def test_where_the_palette_finds_nothing_there_is_no_page_to_turn(
     app = console(populated)
     async with app.run_test(size=(100, 30)) as pilot:
         await settled(pilot)
-        await pilot.press("colon", *"no such thing", "pageup", "pagedown", "down", "enter")
+        await pilot.press("colon", *"no such thing")
+        await settled(pilot)
+        await pilot.press("pageup", "pagedown", "down", "enter")
         await settled(pilot)
         assert isinstance(app.screen, Palette)
 

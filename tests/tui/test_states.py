@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from places import DIALOGS, EVERYWHERE, FORMS, HELD, PAGES, SCREENS, go, shown
+from places import HELD, OVER, SCREENS, go, resized, shown, walk, walk_name, walks
 from textual.widgets import Static
 
 from musktracker.config import Settings
@@ -53,16 +53,17 @@ def named(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE], ids=named)
-@pytest.mark.parametrize("place", SCREENS)
+@pytest.mark.parametrize("places", walks(SCREENS), ids=walk_name)
 async def test_an_empty_place_says_what_fills_it_and_by_which_key(
-    place: str, size: tuple[int, int], empty: Settings, console: MakeConsole, settled: Any, text_snapshot: Any
+    places: list[str], empty: Settings, console: MakeConsole, settled: Any, text_snapshot: Any
 ) -> None:
     app = console(empty)
-    async with app.run_test(size=size) as pilot:
-        await go(pilot, settled, place)
-        assert FILLED_BY[place] in shown(app)
-        text_snapshot(app, f"{place}-empty-{named(size)}")
+    async with app.run_test(size=SMALL) as pilot:
+        async for place in walk(pilot, settled, places):
+            for size in (LARGE, SMALL):
+                await resized(pilot, settled, size)
+                assert FILLED_BY[place] in shown(app), place
+                text_snapshot(app, f"{place}-empty-{named(size)}")
 
 
 async def test_no_run_of_a_kind_and_no_change_of_an_event_are_explained(
@@ -78,75 +79,89 @@ async def test_no_run_of_a_kind_and_no_change_of_an_event_are_explained(
             assert words in shown(app)
 
 
-@pytest.mark.parametrize("place", SCREENS)
+@pytest.mark.parametrize("places", walks(SCREENS), ids=walk_name)
 async def test_a_place_says_what_it_waits_for_and_not_that_there_is_nothing(
-    place: str, populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+    places: list[str], populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = console(populated)
     monkeypatch.setattr(app, "connect", lambda: setattr(app, "phase", OPENING))
     async with app.run_test(size=SMALL) as pilot:
-        await go(pilot, settled, place)
-        text = shown(app)
-        assert app.screen.query_one(Waiting).display
-    header, body = text.splitlines()[0], text.splitlines()[2:-1]
-    assert OPENING in header
-    assert [line.strip() for line in body if line.strip()] == [OPENING]
+        async for place in walk(pilot, settled, places):
+            text = shown(app)
+            assert app.screen.query_one(Waiting).display, place
+            header, body = text.splitlines()[0], text.splitlines()[2:-1]
+            assert OPENING in header, place
+            assert [line.strip() for line in body if line.strip()] == [OPENING], place
 
 
-@pytest.mark.parametrize("place", [place for place in EVERYWHERE if place not in DIFFERS])
-async def test_a_full_place_looks(
-    place: str, backtested: Settings, console: MakeConsole, settled: Any, text_snapshot: Any
+@pytest.mark.parametrize("places", walks([*SCREENS, *HELD]), ids=walk_name)
+async def test_a_full_place_looks_and_no_line_of_it_is_wider_than_a_small_screen(
+    places: list[str], backtested: Settings, console: MakeConsole, settled: Any, text_snapshot: Any
 ) -> None:
     app = console(backtested)
-    size = SMALL if place in {**FORMS, **DIALOGS, **PAGES} else LARGE
-    async with app.run_test(size=size) as pilot:
-        await go(pilot, settled, place)
-        text_snapshot(app, f"{place}-{named(size)}")
+    async with app.run_test(size=LARGE) as pilot:
+        async for place in walk(pilot, settled, places):
+            if place not in DIFFERS:
+                text_snapshot(app, f"{place}-{named(LARGE)}")
+            await resized(pilot, settled, SMALL)
+            assert not app.screen.query_one("#too-small").display, place
+            assert app.screen.max_scroll_x == 0, place
+            assert shown(app).splitlines()[-1].rstrip().endswith("q Quit"), place
+            await resized(pilot, settled, LARGE)
 
 
-@pytest.mark.parametrize("place", [*SCREENS, *HELD])
-async def test_no_line_of_a_full_place_is_wider_than_a_small_screen(
-    place: str, backtested: Settings, console: MakeConsole, settled: Any
+@pytest.mark.parametrize("places", walks(place for place in OVER if place not in DIFFERS), ids=walk_name)
+async def test_what_opens_over_a_full_place_looks(
+    places: list[str],
+    backtested: Settings,
+    console: MakeConsole,
+    settled: Any,
+    text_snapshot: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("tui.screens.import_form.Path.cwd", lambda: Path("/srv"))
     app = console(backtested)
     async with app.run_test(size=SMALL) as pilot:
-        await go(pilot, settled, place)
-        assert not app.screen.query_one("#too-small").display
-        assert app.screen.max_scroll_x == 0
-        assert shown(app).splitlines()[-1].rstrip().endswith("q Quit")
+        async for place in walk(pilot, settled, places):
+            text_snapshot(app, f"{place}-{named(SMALL)}")
 
 
-@pytest.mark.parametrize("place", SCREENS)
+@pytest.mark.parametrize("places", walks(SCREENS), ids=walk_name)
 async def test_a_place_that_cannot_be_read_says_why_and_what_to_do_and_shows_every_detail(
-    place: str,
+    places: list[str],
     populated: Settings,
     console: MakeConsole,
     settled: Any,
     text_snapshot: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(*_: Any) -> Any:
-        raise OSError("the server closed the connection")
+    closed, read = True, ConsoleScreen._read
+
+    def fail(*arguments: Any) -> Any:
+        if closed:
+            raise OSError("the server closed the connection")
+        return read(*arguments)
 
     monkeypatch.setattr(ConsoleScreen, "_read", fail)
     app = console(populated)
     async with app.run_test(size=SMALL) as pilot:
-        await go(pilot, settled, place)
-        text = shown(app)
-        assert "OSError: the server closed the connection" in text
-        assert "r reads again · ! shows the details" in text
-        assert "There is nothing to show yet" in text
-        if place == "overview":
-            text_snapshot(app, "overview-failed-80x24")
-        await pilot.press("exclamation_mark")
-        await settled(pilot)
-        assert isinstance(app.screen, TextPage)
-        assert "Traceback (most recent call last)" in app.screen._text
-        monkeypatch.undo()
-        await pilot.press("escape", "r")
-        await settled(pilot)
-        assert "OSError" not in shown(app)
-        assert not app.screen.query_one(Waiting).display
+        async for place in walk(pilot, settled, places):
+            text = shown(app)
+            assert "OSError: the server closed the connection" in text, place
+            assert "r reads again · ! shows the details" in text, place
+            assert "There is nothing to show yet" in text, place
+            if place == "overview":
+                text_snapshot(app, "overview-failed-80x24")
+            await pilot.press("exclamation_mark")
+            await settled(pilot)
+            assert isinstance(app.screen, TextPage)
+            assert "Traceback (most recent call last)" in app.screen._text
+            closed = False
+            await pilot.press("escape", "r")
+            await settled(pilot)
+            assert "OSError" not in shown(app), place
+            assert not app.screen.query_one(Waiting).display, place
+            closed = True
 
 
 async def test_a_record_that_cannot_be_shown_says_so_in_its_row_and_ends_nothing(
@@ -220,22 +235,22 @@ async def test_a_schema_of_a_newer_program_is_explained_and_its_details_are_show
         assert isinstance(app.screen, ErrorScreen)
 
 
-@pytest.mark.parametrize("place", [*SCREENS, *HELD])
+@pytest.mark.parametrize("places", walks([*SCREENS, *HELD]), ids=walk_name)
 async def test_without_colours_there_are_none_and_state_is_told_by_marks(
-    place: str, backtested: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+    places: list[str], backtested: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = console(backtested)
     async with app.run_test(size=(120, 36)) as pilot:
-        await go(pilot, settled, place)
-        for line in app.screen._compositor.render_strips(app.size):
-            for _, style, _ in line:
-                for color in filter(None, (style and style.color, style and style.bgcolor)):
-                    red, green, blue = color.get_truecolor()
-                    assert max(red, green, blue) - min(red, green, blue) <= 1
-        text = shown(app)
-    for mark in TOLD_BY_MARKS.get(place, ()):
-        assert mark in text
+        async for place in walk(pilot, settled, places):
+            for line in app.screen._compositor.render_strips(app.size):
+                for _, style, _ in line:
+                    for color in filter(None, (style and style.color, style and style.bgcolor)):
+                        red, green, blue = color.get_truecolor()
+                        assert max(red, green, blue) - min(red, green, blue) <= 1, place
+            text = shown(app)
+            for mark in TOLD_BY_MARKS.get(place, ()):
+                assert mark in text, place
 
 
 async def test_states_that_nobody_foresaw_and_values_that_are_none_end_nothing_however_listed_and_sorted(

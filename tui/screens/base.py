@@ -184,6 +184,10 @@ class ConsoleScreen(Screen[None]):
             self._timer.resume()
         self._fetch_soon()
 
+    def on_resize(self) -> None:
+        """Offer the keys that make sense at this size."""
+        self.refresh_bindings()
+
     def on_screen_suspend(self) -> None:
         """Cease to be the current screen: read no more, and keep no drawn lines, which are drawn again in no time."""
         if self._timer is not None:
