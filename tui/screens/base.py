@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.events import Resize
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
@@ -184,7 +186,8 @@ class ConsoleScreen(Screen[None]):
             self._timer.resume()
         self._fetch_soon()
 
-    def on_resize(self) -> None:
+    @on(Resize)
+    def _offer_keys(self) -> None:
         """Offer the keys that make sense at this size."""
         self.refresh_bindings()
 
