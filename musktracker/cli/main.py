@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return _carry_out(list(sys.argv[1:] if argv is None else argv))
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it was closed before the start
+                sys.stdout.flush()
     except BrokenPipeError:  # who read has enough
         _discard_output()
         return 0

@@ -98,8 +98,8 @@ def test_json_has_alerts_and_windows_with_their_pace(watched: datetime, capsys: 
     assert command.invoke("status", ["--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [(one["message"][:6], one["acknowledged_by"]) for one in told["alerts"]] == [
-        ("Seen", "ada@tower"),
         ("Silent", None),
+        ("Seen", "ada@tower"),
     ]
     week = told["markets"][0]
     assert (week["name"], week["forecast"]) == ("fri-noon", None)

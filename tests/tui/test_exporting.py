@@ -108,8 +108,9 @@ async def test_the_chart_is_written_as_its_series_where_it_has_the_focus(
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        await pilot.press("6", "c")
-        await settled(pilot)
+        for key in "6c":
+            await pilot.press(key)
+            await settled(pilot)
         assert isinstance(app.focused, FanChart)
         await pilot.press("X", "tab")
         app.screen.query_one("#field-path", Input).value = str(tmp_path / "chart")

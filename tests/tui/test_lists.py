@@ -33,7 +33,7 @@ MANY = 10_000
 async def press(pilot: Any, settled: Any, *keys: str) -> Any:
     for key in keys:
         await pilot.press(key)
-    await settled(pilot)
+        await settled(pilot)
     return pilot.app.screen
 
 

@@ -88,7 +88,7 @@ def test_from_the_first_start_to_a_forecast_and_a_window(fresh: Settings, posts:
         terminal.wait_for("seasonal_naive v1 from")
         _go(terminal, "4", "a adds one")
         _ask(terminal, "a", "Add an event in one line", event, "0.80, strong")
-        terminal.wait_for("#1 · launch · 2 h")
+        terminal.wait_for("#1 · launch · strong · 2 h")
         _go(terminal, "1", "Last runs")
         assert "%" in _command(fresh, "window", "--model", "seasonal_naive")
         terminal.press("q")
