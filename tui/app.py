@@ -55,7 +55,6 @@ GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: fe
 PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
 SWITCH_SECONDS = 0.001
-LEISURE_SECONDS = 1.0  # after the first screen has begun to read: time for what the others will need
 MOVING = ("lines", "pane")  # bindings of these move about in a panel: nothing to look up by name
 LYING_STILL = "It is read as it lies there: what others wrote since its WAL was last emptied is not shown."
 LEAD_OUT = ("ctrl+q", "ctrl+z")  # of a window that is too small
@@ -320,10 +319,6 @@ class Console(App[None], inherit_bindings=False):
         self.action_refresh_data()
         if not self.is_headless:
             gc.freeze()  # what is imported by now stays: collections need not look at it
-            self.set_timer(LEISURE_SECONDS, self._prepare_screens)
-
-    def _prepare_screens(self) -> None:
-        self.run_worker(in_thread(_import_screens), group="prepare", exit_on_error=False)
 
     async def _show_failure(self, error: BaseException) -> None:
         from tui.screens.error import ErrorScreen
@@ -516,11 +511,6 @@ class Console(App[None], inherit_bindings=False):
         words = f"musktracker: the console ended on an error: {printable(last)}. Its trace: {trace}"
         self.last_words = self.last_words or words  # the first says why; what breaks on the way out does not
         self._close_messages_no_wait()
-
-
-def _import_screens() -> None:
-    for name in SCREENS:
-        importlib.import_module(f"tui.screens.{name}")
 
 
 def _in_zone(settings: Settings, zone: str) -> Settings:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from rich.cells import cell_len, split_graphemes
@@ -12,6 +13,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
+SPLIT_TEXTS = 512  # of which the cells are remembered
 WORTH_A_MOVE = 6  # cells: to send as many again is no longer than to move the cursor over them
 EMOJI = "\U0001f000"  # from here on, terminals follow one version of Unicode or another
 Piece = tuple[int, int, Strip]  # row, column, and what stands there from that column on
@@ -75,11 +77,15 @@ class Frame:
         for text, style, control in strip:
             if control:
                 continue
-            cells, simple = (list(text), True) if text.isascii() else _split(text)
+            cells, simple = (text, True) if text.isascii() else _split(text)
             even = even and simple
             pen = self._pen(style, system)
             texts += cells
-            pens += [pen] * len(cells) if pen.attributes else [_seen(cell, pen) for cell in cells]
+            if pen.attributes or " " not in text:
+                pens += [pen] * len(cells)
+            else:  # of a blank nobody sees in which colour it is written
+                blank = Pen("", None, pen.ground)
+                pens += [blank if cell == " " else pen for cell in cells]
         return texts, pens, even
 
     def _pen(self, style: Style | None, system: ColorSystem) -> Pen:
@@ -156,8 +162,9 @@ def _differing(known: Row, x: int, texts: list[str], pens: list[Pen], *, even: b
         yield x, end
         return
     start = last = -1
-    for column, differs in enumerate(map(_differs, old_texts, texts, old_pens, pens), x):
-        if not differs:
+    cells = zip(old_texts, texts, old_pens, pens, strict=True)
+    for column, (old_text, text, old_pen, pen) in enumerate(cells, x):
+        if old_text == text and (old_pen is pen or old_pen == pen):
             continue
         if start < 0:
             start = column
@@ -206,12 +213,8 @@ def _apart(text: str, column: int) -> str:
     return f"{' ' * width}\x1b[{column + 1}G{text}\x1b[{column + width + 1}G"
 
 
-def _seen(cell: str, pen: Pen) -> Pen:
-    """A pen without attributes; of a blank nobody sees in which colour it is written."""
-    return Pen("", None, pen.ground) if cell == " " else pen
-
-
-def _split(text: str) -> tuple[list[str], bool]:
+@lru_cache(maxsize=SPLIT_TEXTS)
+def _split(text: str) -> tuple[Sequence[str], bool]:
     """The cells of a text: what joins the character before has none of its own, a wide character has two."""
     cells: list[str] = []
     simple = True
@@ -228,10 +231,6 @@ def _pen(style: Style, system: ColorSystem) -> Pen:
         for colour, foreground in ((style.color, True), (style.bgcolor, False))
     ]
     return Pen(Strip.render_ansi(style.without_color, system), *colours)
-
-
-def _differs(old_text: str | None, text: str, old_pen: Pen | None, pen: Pen) -> bool:
-    return old_text != text or old_pen != pen
 
 
 def _change(before: Pen | None, pen: Pen) -> str:
