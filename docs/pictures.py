@@ -42,7 +42,6 @@ class Picture:
 
 PICTURES = {
     "overview": Picture("1"),
-    "alerts": Picture("1A"),
     "service": Picture("1S"),
     "migrations": Picture("2"),
     "ingestion": Picture("3"),
