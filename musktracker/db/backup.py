@@ -37,14 +37,21 @@ def backup(engine: Engine) -> Path:
 
 
 def copy(engine: Engine, path: Path) -> None:
-    """Copy what a SQLite database holds at this moment into a new file. Raises FileExistsError where there is one."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    """Copy what a SQLite database holds at this moment into a new file. Raises FileExistsError where there is one.
+
+    The file has another name until it is whole: what is left where the process is killed passes for no copy.
+    """
+    part = path.with_name(f"{path.name}.part")
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
-        with closing(engine.raw_connection()) as source, closing(sqlite3.connect(path)) as target:
+        if path.exists():
+            raise FileExistsError(path)
+        with closing(engine.raw_connection()) as source, closing(sqlite3.connect(part)) as target:
             cast(sqlite3.Connection, source.driver_connection).backup(target)
             target.execute("PRAGMA journal_mode=DELETE")  # one file, without the WAL that a copy of it would miss
+        part.rename(path)
     except BaseException:
-        remove(path)
+        remove(part)
         raise
 
 

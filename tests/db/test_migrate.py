@@ -515,6 +515,28 @@ def test_two_backups_in_one_second_are_two_files(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_what_a_killed_backup_leaves_passes_for_no_backup(tmp_path: Path) -> None:
+    engine = engines.connect(f"sqlite:///{tmp_path / 'old.db'}")
+    migrate.upgrade(engine)
+    code = """
+import os, signal, sqlite3, sys
+from musktracker.db import engines, migrate
+connect = sqlite3.connect
+class Killed(sqlite3.Connection):
+    def execute(self, *_):
+        os.kill(os.getpid(), signal.SIGKILL)
+def connected(path, **options):
+    return connect(path, factory=Killed if ".backup.db" in str(path) else sqlite3.Connection, **options)
+sqlite3.connect = connected
+migrate.backup(engines.connect(sys.argv[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(engine.url)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert _backups(engine) == []
+    assert migrate.backup(engine).exists()
+    engine.dispose()
+
+
 def test_a_backup_that_cannot_be_written_stops_the_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = engines.connect(f"sqlite:///{tmp_path / 'old.db'}")
     migrate.upgrade(engine, "001")
