@@ -113,6 +113,18 @@ def populated_engine(populated: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture
+def press(settled: Any) -> Callable[..., Any]:
+    """Presses keys one after the other, each once everything asked before is shown."""
+
+    async def press_all(pilot: Any, *keys: str) -> None:
+        for key in keys:
+            await pilot.press(key)
+            await settled(pilot)
+
+    return press_all
+
+
+@pytest.fixture
 def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """The runs that were asked for, instead of processes."""
     asked: list[tuple[str, dict[str, Any]]] = []

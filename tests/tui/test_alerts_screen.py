@@ -47,18 +47,6 @@ def opened(populated: Settings, console: Callable[..., Console], settled: Any) -
     return open_screen
 
 
-@pytest.fixture
-def press(settled: Any) -> Callable[..., Any]:
-    """Presses keys one after the other, each once everything asked before is shown."""
-
-    async def press_all(pilot: Any, *keys: str) -> None:
-        for key in keys:
-            await pilot.press(key)
-            await settled(pilot)
-
-    return press_all
-
-
 def listed(screen: AlertsScreen) -> list[tuple[str, str]]:
     return [(one.rule, one.state) for one in screen.query_one(AlertTable).records]
 

@@ -48,18 +48,6 @@ def opened(populated: Settings, console: Callable[..., Console], settled: Any) -
 
 
 @pytest.fixture
-def press(settled: Any) -> Callable[..., Any]:
-    """Presses keys one after the other, each once everything asked before is shown."""
-
-    async def press_all(pilot: Any, *keys: str) -> None:
-        for key in keys:
-            await pilot.press(key)
-            await settled(pilot)
-
-    return press_all
-
-
-@pytest.fixture
 def serving(populated_engine: Engine, frozen: datetime) -> Engine:
     """The populated database with a service that goes on, and a refresh that it started and that failed."""
     store(

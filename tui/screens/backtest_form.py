@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from musktracker.errors import UsageError
 from musktracker.timeline import iso, parse_time
 from tui.screens.train_form import LOCAL, MODELS, whole
-from tui.widgets.form import Field, FormScreen, Values
+from tui.widgets.form import Field, FormScreen, Values, refused
 
 LONGEST_NAME = 64
 LONGEST_SPACING = 24 * 60
@@ -53,7 +53,6 @@ def parameters(values: Values, zone: ZoneInfo) -> dict[str, Any]:
 
 def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
     """What is wrong, by field."""
-    found: dict[str, str] = {}
     checks: dict[str, Callable[[], object]] = {
         "models": lambda: _models(values),
         "begin": lambda: values["begin"].strip() and parse_time(values["begin"], zone),
@@ -63,12 +62,7 @@ def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
         "seed": lambda: whole(values["seed"], 0, 2**31 - 1),
         "name": lambda: _name(values),
     }
-    for name, check in checks.items():
-        try:
-            check()
-        except UsageError as error:
-            found[name] = error.message
-    return found
+    return refused(checks)
 
 
 def _models(values: Values) -> list[str]:

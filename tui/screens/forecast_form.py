@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from musktracker.errors import UsageError
 from musktracker.timeline import iso, parse_time
-from tui.widgets.form import Field, FormScreen, Values
+from tui.widgets.form import Field, FormScreen, Values, refused
 
 HORIZONS = (("24", "24 h"), ("72", "3 days"), ("168", "7 days"), ("", "other"))
 STALE = timedelta(hours=24)  # older data are refused without an as-of time
@@ -65,19 +65,13 @@ def parameters(values: Values, zone: ZoneInfo) -> dict[str, Any]:
 
 def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
     """What is wrong, by field."""
-    found: dict[str, str] = {}
     checks: dict[str, Callable[[], object]] = {
         "other": lambda: _hours(values),
         "as_of": lambda: values["as_of"].strip() and parse_time(values["as_of"], zone),
         "paths": lambda: _whole(values["paths"], 100, 1_000_000),
         "seed": lambda: _whole(values["seed"], 0, 2**31 - 1),
     }
-    for name, check in checks.items():
-        try:
-            check()
-        except UsageError as error:
-            found[name] = error.message
-    return found
+    return refused(checks)
 
 
 def _hours(values: Values) -> int:

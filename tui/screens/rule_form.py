@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from musktracker.errors import UsageError
-from tui.widgets.form import Field, FormScreen, Values
+from tui.widgets.form import Field, FormScreen, Values, refused
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -41,13 +40,7 @@ def problems(rule: Rule, values: Values) -> dict[str, str]:
 
     checks: dict[str, Callable[[], object]] = {"cooldown": lambda: alerts.cooldown(values["cooldown"])}
     checks |= {name: lambda name=name: alerts.parameter(rule.name, name, values[name]) for name in rule.parameters}  # type: ignore[misc]
-    found = {}
-    for name, check in checks.items():
-        try:
-            check()
-        except UsageError as error:
-            found[name] = error.message
-    return found
+    return refused(checks)
 
 
 def change(engine: Engine, rule: Rule, values: Values) -> Rule:

@@ -117,7 +117,7 @@ class ServiceScreen(ConsoleScreen):
             id="service.plan",
         ),
         *place_keys("service"),
-        Binding("escape", "back", "Back", show=False, tooltip="Back to the overview", id="service.back"),
+        Binding("escape", "back", "Back", tooltip="Back to the overview", id="service.back"),
     ]
 
     def __init__(self) -> None:

@@ -72,7 +72,7 @@ class SettingsScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy", tooltip="Copy the name of the file to edit", id="settings.copy"),
         *place_keys("settings"),
-        Binding("escape", "back", "Back", show=False, tooltip="Back to the overview", id="settings.back"),
+        Binding("escape", "back", "Back", tooltip="Back to the overview", id="settings.back"),
     ]
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from musktracker.errors import UsageError
 from musktracker.timeline import iso, parse_time
-from tui.widgets.form import Field, FormScreen, Values
+from tui.widgets.form import Field, FormScreen, Values, refused
 
 MODELS = {  # each with the days that it trains on where it is not told, if that is a choice
     "har_bootstrap": None,
@@ -66,7 +66,6 @@ def parameters(values: Values, zone: ZoneInfo, artifact_dir: Path) -> dict[str, 
 
 def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
     """What is wrong, by field."""
-    found: dict[str, str] = {}
     checks: dict[str, Callable[[], object]] = {
         "window_days": lambda: _window(values),
         "others": lambda: _others(values),
@@ -74,12 +73,7 @@ def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
         "origins": lambda: whole(values["origins"], 0, MOST_ORIGINS),
         "seed": lambda: whole(values["seed"], 0, 2**31 - 1),
     }
-    for name, check in checks.items():
-        try:
-            check()
-        except UsageError as error:
-            found[name] = error.message
-    return found
+    return refused(checks)
 
 
 def whole(text: str, least: int, most: int) -> int:

@@ -20,6 +20,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from musktracker.errors import UsageError
 from musktracker.text import printable
 from tui.threads import in_thread
 
@@ -329,6 +330,17 @@ class Choice(Widget, can_focus=True):
             text.append(f"{'●' if chosen else '○'} {printable(label)}", picked if chosen else "")
             text.append("   ")
         return text
+
+
+def refused(checks: Mapping[str, Callable[[], object]]) -> dict[str, str]:
+    """What is wrong, by field: the words of the checks that raise UsageError."""
+    found = {}
+    for name, check in checks.items():
+        try:
+            check()
+        except UsageError as error:
+            found[name] = error.message
+    return found
 
 
 def _nothing_wrong(_values: Values) -> Mapping[str, str]:
