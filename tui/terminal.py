@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 FORCE_SECONDS = 0.8  # an ending that takes longer (a line that stalls, a loop that is stuck) is forced
+CLEAR = "\x1b[2J"
 MOUSE_OFF = "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
 HAND_BACK = f"\x1b[?2026l\x1b[?2004l\x1b[?2048l{MOUSE_OFF}\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
 
@@ -94,7 +95,8 @@ class Terminal(LinuxDriver):
             self.end(128 + signal.SIGHUP)
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back."""
+        """Give the terminal back; empty first, as tmux lays what was drawn over a window that has grown since."""
+        self.write(CLEAR)
         super().stop_application_mode()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)

@@ -84,6 +84,14 @@ def test_wherever_keys_and_sizes_led_it_shows_what_it_would_if_all_were_sent_ane
         terminal.close()
 
 
+def test_it_empties_its_own_screen_before_it_gives_the_other_back(terminal: Terminal) -> None:
+    terminal.wait_for("Last runs")
+    terminal.press("q")
+    assert terminal.end() == 0
+    drawn = terminal.written.rpartition(b"\x1b[?1049l")[0]
+    assert drawn.rfind(b"\x1b[2J") > drawn.rfind(b"Last runs")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_and_the_terminal_is_as_it_was(terminal: Terminal, number: int, code: int) -> None:
     terminal.wait_for("Last runs")
