@@ -19,10 +19,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import FrameType
 from typing import Any, Protocol, Self
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, String, cast, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    String,
+    bindparam,
+    cast,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from musktracker.config import LOG_LEVELS, Settings
@@ -498,11 +512,18 @@ def log_lines(
     engine: Engine, run_id: int, *, after: int = 0, limit: int = 1000, levels: Sequence[str] | None = None
 ) -> list[LogLine]:
     """A run's lines after line id `after`, oldest first."""
-    query = select(RunLogLine.__table__).where(RunLogLine.run_id == run_id, RunLogLine.id > after)
-    if levels is not None:
-        query = query.where(RunLogLine.level.in_(levels))
+    query = _NEWER if levels is None else _NEWER.where(RunLogLine.level.in_(levels))
+    asked = {"run_id": run_id, "after": after, "limit": limit}
     with reading(engine) as connection:
-        return [_line(row) for row in connection.execute(query.order_by(RunLogLine.id).limit(limit))]
+        return [_line(row) for row in connection.execute(query, asked)]
+
+
+_NEWER = (  # built once: a console asks for it four times a second
+    select(RunLogLine.__table__)
+    .where(RunLogLine.run_id == bindparam("run_id"), RunLogLine.id > bindparam("after"))
+    .order_by(RunLogLine.id)
+    .limit(bindparam("limit"))
+)
 
 
 def last_log_lines(engine: Engine, run_id: int, *, before: int | None = None, limit: int = 1000) -> list[LogLine]:
@@ -664,6 +685,7 @@ def _line(row: Row[Any]) -> LogLine:
     return LogLine(row.id, row.time, row.level, row.message, json.loads(row.fields) if row.fields else {})
 
 
+@lru_cache(maxsize=256)  # lists are read again and again, and runs that have ended do not change
 def _info(row: Row[Any]) -> RunInfo:
     values = {name: _as_text(value) for name, value in row._mapping.items()}
     values["parameters"] = json.loads(row.parameters)

@@ -158,7 +158,7 @@ def _differing(known: Row, x: int, texts: list[str], pens: list[Pen], *, even: b
     old_texts, old_pens = known.texts[x:end], known.pens[x:end]
     if old_texts == texts and old_pens == pens:
         return
-    if not even or any(text is not None and len(text) != 1 for text in old_texts):
+    if not (even and _is_even(old_texts)):
         yield x, end
         return
     start = last = -1
@@ -173,6 +173,12 @@ def _differing(known: Row, x: int, texts: list[str], pens: list[Pen], *, even: b
             start = column
         last = column + 1
     yield start, last
+
+
+def _is_even(texts: list[str | None]) -> bool:
+    """Whether each cell that is known holds just one character."""
+    known = [text for text in texts if text is not None]
+    return "" not in known and len("".join(known)) == len(known)
 
 
 def _replace(known: Row, x: int, texts: list[str], pens: list[Pen]) -> None:

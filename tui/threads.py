@@ -6,13 +6,14 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 
 async def in_thread(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Await `function(*arguments)`, called in a thread of its own.
+    """Await `function(*arguments)`, called in a thread that does nothing else meanwhile.
 
     The thread is a daemon: a database that does not answer delays nobody who quits.
     """
@@ -36,5 +37,24 @@ async def in_thread(function: Callable[..., Result], *arguments: Any) -> Result:
         with suppress(RuntimeError):  # the loop has ended: nobody waits
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=work, daemon=True, name=getattr(function, "__name__", "work")).start()
+    worker = _idle.pop() if _idle else _Worker()
+    worker.jobs.put(work)
     return await future
+
+
+class _Worker(threading.Thread):
+    """A thread that waits for the next job: to begin one anew for each costs more than most of them."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True, name="console-worker")
+        self.jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        """Do what is asked, one job after the other."""
+        while True:
+            self.jobs.get()()
+            _idle.append(self)
+
+
+_idle: list[_Worker] = []

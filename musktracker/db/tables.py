@@ -377,6 +377,7 @@ class RunRow(Base):
         CheckConstraint("status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="ck_runs_status"),
         UniqueConstraint("lease", name="uq_runs_lease"),
         Index("ix_runs_kind_id", "kind", "id"),
+        Index("ix_runs_status_id", "status", "id"),
     )
 
     id: Mapped[int] = mapped_column(Whole, primary_key=True)

@@ -51,7 +51,7 @@ async def test_the_scores_of_the_training_that_goes_on_are_drawn_and_new_ones_ar
         assert curve.display
         assert curve.scores == SCORES
         made.tell(populated_engine, RUN, "seasonal_naive", [7.5, 8.5], of=20, first=12)
-        screen.query_one(RunLog)._poll()
+        await screen.query_one(RunLog).poll()
         await settled(pilot)
         assert curve.scores == [*SCORES, 7.5, 8.5]
         assert "14 of 20 origins" in str(curve.query_one("#curve-title").content)  # type: ignore[attr-defined]
@@ -89,12 +89,12 @@ async def test_the_steps_of_the_fit_are_drawn_until_there_are_scores(
         assert curve.display
         assert curve.ascent == STEPS[:4]
         made.tell_steps(populated_engine, RUN, "negative_binomial", STEPS[4:], first=4)
-        screen.query_one(RunLog)._poll()
+        await screen.query_one(RunLog).poll()
         await settled(pilot)
         title = str(curve.query_one("#curve-title").content)  # type: ignore[attr-defined]
         assert title == "Log-likelihood, negative_binomial · 6 steps · -17,383.55"
         made.tell(populated_engine, RUN, "negative_binomial", SCORES[:3], of=20)
-        screen.query_one(RunLog)._poll()
+        await screen.query_one(RunLog).poll()
         await settled(pilot)
         assert not curve.shows_fit
         await pilot.press("v")

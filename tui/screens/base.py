@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui.compositor import SparingCompositor
 from tui.screens.terms import Terms
 from tui.threads import in_thread
 from tui.widgets.header import Header
@@ -29,13 +31,14 @@ if TYPE_CHECKING:
 
 LOSES_WORK = ("train", "demo", "compare", "promote")  # what other kinds have done stays in the database
 STALE_SECONDS = 30.0  # without any change in the database, data are read again after this long
+READING_SHARE = 0.01  # of a processor, for what is read again while the database goes on changing
 
 
 class ConsoleScreen(Screen[None]):
     """A place of the console: `fetch` reads in a thread, `show` paints what it read.
 
-    `fetch` runs every `REFRESH_SECONDS` while the screen is the current one and the database has changed; what it
-    returns must compare equal when nothing changed, and then nothing is painted.
+    `fetch` runs every `REFRESH_SECONDS` while the screen is the current one and the database has changed, or less
+    often where it takes long; what it returns must compare equal when nothing changed, and then nothing is painted.
     """
 
     app: Console
@@ -60,10 +63,11 @@ class ConsoleScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._compositor = SparingCompositor()
         self._shown: Any = None
         self._fetching = False
         self._again = False
-        self._fetched_at = float("-inf")
+        self._fetched_at = self._rests_until = float("-inf")
         self._pulse: object = None
         self._timer: Timer | None = None
 
@@ -91,7 +95,7 @@ class ConsoleScreen(Screen[None]):
 
     def refresh_data(self) -> None:
         """Fetch again, now or as soon as the fetch that is under way has ended."""
-        self._fetched_at = float("-inf")
+        self._fetched_at = self._rests_until = float("-inf")
         self._fetch_soon()
 
     def act(
@@ -178,7 +182,7 @@ class ConsoleScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to read."""
-        self._timer = self.set_interval(self.REFRESH_SECONDS, self._fetch_soon, pause=not self.is_current)
+        self._timer = self.set_interval(self.REFRESH_SECONDS, self._fetch_in_time, pause=not self.is_current)
 
     def on_screen_resume(self) -> None:
         """Become the current screen: read at once, and go on reading."""
@@ -197,6 +201,10 @@ class ConsoleScreen(Screen[None]):
             self._timer.pause()
         for widget in self.walk_children(Widget):
             widget._styles_cache.clear()
+
+    def _fetch_in_time(self) -> None:
+        if self.app.monotonic() >= self._rests_until:
+            self._fetch_soon()
 
     def _fetch_soon(self) -> None:
         if self._fetching:
@@ -220,7 +228,8 @@ class ConsoleScreen(Screen[None]):
         if pulse is not None and pulse == self._pulse and moment - self._fetched_at < STALE_SECONDS:
             return
         try:
-            status, data = await in_thread(self._read, engine)
+            status, data, seconds = await in_thread(self._read, engine)
+            self._rests_until = moment + seconds / READING_SHARE
             if self._is_whole:
                 self._show_read(status, data)
         except Exception as error:  # also of rows that cannot be shown: others write them too
@@ -245,14 +254,17 @@ class ConsoleScreen(Screen[None]):
             self.show(data)
             self._shown = data
 
-    def _read(self, engine: Engine) -> tuple[Any, Any]:
+    def _read(self, engine: Engine) -> tuple[Any, Any, float]:
+        """What the header and the screen show, and the processor's time that it took."""
         from musktracker.db.queries import overview
 
+        started = time.thread_time()
         try:
             status = overview.status(engine)
         except Exception:  # a schema that was taken down: the screen says more than the header could
             status = None
-        return status, self.fetch(engine)
+        data = self.fetch(engine)
+        return status, data, time.thread_time() - started
 
     async def _act(
         self,

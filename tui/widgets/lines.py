@@ -80,6 +80,7 @@ class LineList(Widget, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.cursor = 0
         self.top = 0
+        self._styles_by_name: dict[str, Style] = {}
 
     @property
     def count(self) -> int:
@@ -109,8 +110,16 @@ class LineList(Widget, can_focus=True):
 
     def style(self, name: str) -> Style:
         """The style of a kind of text (`dim`, `good`, `warning`, `bad`, `accent`…), without its background."""
-        whole = self.get_component_rich_style(f"lines--{name}")
-        return Style(color=whole.color, bold=whole.bold or None)
+        found = self._styles_by_name.get(name)
+        if found is None:
+            whole = self.get_component_rich_style(f"lines--{name}")
+            found = self._styles_by_name[name] = Style(color=whole.color, bold=whole.bold or None)
+        return found
+
+    def notify_style_update(self) -> None:
+        """Look the styles up anew."""
+        self._styles_by_name.clear()
+        super().notify_style_update()
 
     def rows_changed(self, *, repaint: bool = True) -> None:
         """Keep cursor and view inside the rows, and paint them anew."""
@@ -131,6 +140,11 @@ class LineList(Widget, can_focus=True):
         rows = self.rows_in_view
         size = max(rows * rows // max(self.count, 1), 1)
         return round((rows - size) * self.top / max(self.count - rows, 1)), size
+
+    def thumb_covers(self, row: int) -> bool:
+        """Whether the scroll mark is beside this row of those in view."""
+        start, size = self.thumb()
+        return start <= row < start + size
 
     def move_to(self, index: int) -> None:
         """Put the cursor on a row, and that row in view."""
@@ -166,7 +180,8 @@ class LineList(Widget, can_focus=True):
         """One line of the screen."""
         width = self.size.width
         base = self.base_style
-        scrolls = self.count > self.rows_in_view
+        rows = self.rows_in_view
+        scrolls = self.count > rows
         if y < self.header_rows:  # as wide as the rows below it, beside whose end the scroll mark is
             return self.header_strip(y, width - scrolls).adjust_cell_length(width, base)
         index = self.top + y - self.header_rows
@@ -176,7 +191,10 @@ class LineList(Widget, can_focus=True):
             cursor = self.get_component_rich_style("lines--cursor")
             base += Style(bgcolor=cursor.bgcolor, bold=cursor.bold or None)
         strip = self._row_or_why_not(index, width - scrolls, base).adjust_cell_length(width - scrolls, base)
-        return Strip.join([strip, self._scroll_mark(y)]) if scrolls else strip
+        if not scrolls:
+            return strip
+        mark = THUMB if self.thumb_covers(y - self.header_rows) else TRACK
+        return Strip.join([strip, Strip([Segment(mark, self.base_style + self.style("track"))], 1)])
 
     def on_resize(self) -> None:
         """Another size shows other rows; it may have been painted before this was told."""
@@ -225,12 +243,6 @@ class LineList(Widget, can_focus=True):
         elif self.cursor >= self.top + rows:
             self.top = self.cursor - rows + 1
         self.top = min(max(self.top, 0), max(self.count - rows, 0))
-
-    def _scroll_mark(self, y: int) -> Strip:
-        start, size = self.thumb()
-        row = y - self.header_rows
-        mark = THUMB if start <= row < start + size else TRACK
-        return Strip([Segment(mark, self.base_style + self.style("track"))], 1)
 
 
 def fitted(text: str, width: int, *, right: bool = False) -> str:

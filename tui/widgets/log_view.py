@@ -6,11 +6,12 @@ import asyncio
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.cache import LRUCache
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tui.app import Console
 
 TELL_SECONDS = 0.25  # at least, between two repaints of how many older lines there are
+DRAWN = 256  # rows that are kept as they were drawn
 SLICE = 4_000  # lines searched before the event loop has its turn
 MARKS = ("  ", "  ", "W ", "E ")
 COLOURS = ("dim", "", "warning", "bad")
@@ -65,6 +67,7 @@ class LogView(LineList):
         self.searching = False
         self._shift = 0
         self._telling: Timer | None = None
+        self._drawn: LRUCache[Hashable, Strip] = LRUCache(DRAWN)
 
     @property
     def count(self) -> int:
@@ -78,6 +81,7 @@ class LogView(LineList):
 
     def clear(self) -> None:
         """Begin anew, for another run."""
+        self._drawn.clear()
         threshold = self.lines.threshold
         self.lines = LogLines(self.lines.capacity)
         self.lines.set_threshold(threshold)
@@ -102,7 +106,6 @@ class LogView(LineList):
         else:
             self.unseen += rows
             self._return_to(at)
-        self.post_message(self.Changed(self))
 
     def prepend(self, lines: Sequence[LogLine]) -> None:
         """Add older lines; what is in view stays, and a moment later it is told how many they are now."""
@@ -218,12 +221,26 @@ class LogView(LineList):
         self._refresh_pill()
         self.post_message(self.Changed(self))
 
+    def notify_style_update(self) -> None:
+        """Draw every row anew."""
+        self._drawn.clear()
+        super().notify_style_update()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Rows that scroll keep their strips, with what the toolkit worked out of them; a log has no border."""
+        ground = self.background_colors[1]
+        strips = self._rows_drawn(range(crop.y, crop.bottom))
+        for line_filter in self.get_line_filters():
+            strips = [strip.apply_filter(line_filter, ground) for strip in strips]
+        whole = crop.column_span == (0, self.size.width)
+        return strips if whole else [strip.crop(*crop.column_span) for strip in strips]
+
     def row_strip(self, index: int, width: int, base: Style) -> Strip:
         """Time, level, text; matches marked, the pill over the end of the last row."""
         number = self.lines.shown[index]
         time, level, text = self.lines.line(number)
         base = self._marked(number, base)
-        stamp = f"{time.astimezone(self.app.zone):%H:%M:%S} {MARKS[level]}"
+        stamp = f" {time.astimezone(self.app.zone):%H:%M:%S} {MARKS[level]}"
         style = base + self.style(COLOURS[level]) if COLOURS[level] else base
         body = printable(text)[self._shift :]
         segments = [Segment(stamp, base + self.style("dim")), *self._highlighted(body, style)]
@@ -233,6 +250,22 @@ class LogView(LineList):
             return strip
         left = strip.adjust_cell_length(max(width - len(pill), 0), base)
         return Strip.join([left, Strip([Segment(pill, self.style("accent") + Style(reverse=True))], len(pill))])
+
+    def _rows_drawn(self, rows: range) -> list[Strip]:
+        if self.query_text or self.mark is not None or self.unseen:
+            return [self.render_line(y) for y in rows]
+        shown, top, count, cursor, drawn = self.lines.shown, self.top, self.count, self.cursor, self._drawn
+        like = (self.size.width, self._shift, self.app.zone)
+        start, size = self.thumb()
+        strips = []
+        for y in rows:
+            index = top + y
+            key = (shown[index] if index < count else None, index == cursor, start <= y < start + size, like)
+            strip = drawn.get(key)
+            if strip is None:
+                strip = drawn[key] = self.render_line(y)
+            strips.append(strip)
+        return strips
 
     def _highlighted(self, text: str, style: Style) -> list[Segment]:
         query = self.query_text

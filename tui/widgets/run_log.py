@@ -39,7 +39,6 @@ class RunLog(Vertical):
         height: 1fr;
         & > #log-title { height: 1; color: $text-muted; background: $surface; padding: 0 1; }
         & > #log-search { display: none; border: none; height: 1; padding: 0 1; background: $panel; }
-        & > LogView { padding: 0 0 0 1; }
         &:focus-within > #log-title { color: $foreground; }
     }
     """
@@ -89,7 +88,7 @@ class RunLog(Vertical):
         yield search
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(POLL_SECONDS, self._poll, pause=True)
+        self._timer = self.set_interval(POLL_SECONDS, self.poll, pause=True)
         level = self.app.memory.get("log_level")
         if isinstance(level, int) and level in range(1, len(LEVELS)):
             self.view.set_level(level)
@@ -103,7 +102,7 @@ class RunLog(Vertical):
             if info is not None:
                 self.run_worker(self._open(info.id), group="open", exclusive=True)
         elif before.active and not info.active:
-            self._poll()
+            self.run_worker(self.poll(), group="newer")
         self._set_timer()
         self.show_title()
 
@@ -116,7 +115,7 @@ class RunLog(Vertical):
         self.paused = not self.paused
         self._set_timer()
         if not self.paused:
-            self._poll()
+            self.run_worker(self.poll(), group="newer")
         self.show_title()
 
     def action_level(self) -> None:
@@ -171,6 +170,10 @@ class RunLog(Vertical):
         return True
 
     @on(LogView.Changed)
+    def _view_changed(self, event: LogView.Changed) -> None:
+        event.stop()
+        self.show_title()
+
     def show_title(self) -> None:
         """Say what is shown, and in what state."""
         title, text = self.query_one("#log-title", Static), " · ".join(filter(None, self._title()))
@@ -229,8 +232,7 @@ class RunLog(Vertical):
         page = await self._read(partial(_last, run_id=run_id, before=None))
         if page is None or not self._shows(run_id):
             return
-        self.view.append(page)
-        self.post_message(self.Read(run_id, page))
+        self._append(run_id, page)
         self._opened = True
         while len(page) == PAGE and not self.view.lines.full:
             oldest = self.view.lines.oldest_id
@@ -240,11 +242,12 @@ class RunLog(Vertical):
             self.view.prepend(page)
             self.post_message(self.Read(run_id, page))
 
-    def _poll(self) -> None:
+    async def poll(self) -> None:
+        """Read what was logged since the last look, unless that is being read."""
         info = self.run_info
         if info is not None and self._opened and not self._reading and self.screen.is_current:
             self._reading = True
-            self.run_worker(self._read_newer(info.id), group="newer")
+            await self._read_newer(info.id)
 
     async def _read_newer(self, run_id: int) -> None:
         try:
@@ -252,12 +255,16 @@ class RunLog(Vertical):
                 newest = self.view.lines.newest_id
                 page = await self._read(partial(_after, run_id=run_id, after=newest)) or []
                 if page and self._shows(run_id):
-                    self.view.append(page)
-                    self.post_message(self.Read(run_id, page))
+                    self._append(run_id, page)
                 if len(page) < PAGE:
                     return
         finally:
             self._reading = False
+
+    def _append(self, run_id: int, page: list[LogLine]) -> None:
+        self.view.append(page)
+        self.show_title()
+        self.post_message(self.Read(run_id, page))
 
     async def _read(self, read: Callable[[Engine], list[LogLine]]) -> list[LogLine] | None:
         engine = self.app.engine
