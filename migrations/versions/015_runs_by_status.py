@@ -1,4 +1,4 @@
-"""Runs by status: those that go on are found at once among any number of others."""
+"""Runs by status: those that go on are found at once among any number."""
 
 from __future__ import annotations
 
