@@ -1,4 +1,4 @@
-"""Runs by status: those that go on are found at once among any number."""
+"""Runs by status: those that go on are found at once among all."""
 
 from __future__ import annotations
 
