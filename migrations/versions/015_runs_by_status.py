@@ -1,4 +1,7 @@
-"""Runs by status: those that go on are found at once among all."""
+"""Runs by status: those that go on are found at once among all.
+
+Every screen asks for them again and again, and a service adds a hundred thousand runs a year.
+"""
 
 from __future__ import annotations
 
