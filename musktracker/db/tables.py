@@ -2,33 +2,66 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Column,
     Date,
     ForeignKey,
     Index,
     LargeBinary,
+    MetaData,
     String,
+    Table,
     Text,
     UniqueConstraint,
     false,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.sql.elements import ColumnClause
+from sqlalchemy.types import TypeEngine
 
 from musktracker.db.types import Real, UTCDateTime, Whole
 
+T = TypeVar("T")
 PostId = Whole().with_variant(BigInteger(), "postgresql")  # on SQLite every INTEGER holds 64 bits
 
 
-class Base(DeclarativeBase):
-    """All tables of the database."""
+def required(kind: TypeEngine[T] | type[TypeEngine[T]], *more: SchemaItem, **options: Any) -> ColumnClause[T]:
+    """A column that always holds something."""
+    return Column(kind, *more, nullable=False, **options)
 
-    type_annotation_map = {datetime: UTCDateTime(), float: Real()}  # noqa: RUF012
+
+def optional(kind: TypeEngine[T] | type[TypeEngine[T]], *more: SchemaItem, **options: Any) -> ColumnClause[T | None]:
+    """A column that may hold nothing."""
+    column: Column[Any] = Column(kind, *more, nullable=True, **options)
+    return column
+
+
+class Base:
+    """All tables of the database; a class stands for its table wherever a statement wants one.
+
+    The toolkit's own declarations would bring all of its object mapper, which nothing here uses, into every process.
+    """
+
+    metadata: ClassVar[MetaData] = MetaData()
+    __tablename__: ClassVar[str]
+    __table_args__: ClassVar[tuple[SchemaItem, ...]] = ()
+    __table__: ClassVar[Table]
+
+    def __init_subclass__(cls) -> None:
+        columns = {name: found for name, found in vars(cls).items() if isinstance(found, Column)}
+        for name, column in columns.items():
+            column.name = column.key = name
+        cls.__table__ = Table(cls.__tablename__, cls.metadata, *columns.values(), *cls.__table_args__)
+
+    @classmethod
+    def __clause_element__(cls) -> Table:
+        return cls.__table__
 
 
 class RawTweet(Base):
@@ -37,14 +70,14 @@ class RawTweet(Base):
     __tablename__ = "raw_tweets"
     __table_args__ = (Index("idx_created_at_not_deleted", "created_at", "is_deleted"),)
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    tweet_id: Mapped[str] = mapped_column(String(64), unique=True, index=True)
-    created_at: Mapped[datetime] = mapped_column(index=True)
-    source: Mapped[str] = mapped_column(String(32))
-    ingest_time: Mapped[datetime]
-    is_deleted: Mapped[bool] = mapped_column(Boolean, server_default=false())
-    kind: Mapped[str | None] = mapped_column(String(16))
-    deleted_at: Mapped[datetime | None]
+    id = required(Whole, primary_key=True)
+    tweet_id = required(String(64), unique=True, index=True)
+    created_at = required(UTCDateTime, index=True)
+    source = required(String(32))
+    ingest_time = required(UTCDateTime)
+    is_deleted = required(Boolean, server_default=false())
+    kind = optional(String(16))
+    deleted_at = optional(UTCDateTime)
 
 
 class TimeBucket(Base):
@@ -59,12 +92,12 @@ class TimeBucket(Base):
         CheckConstraint("tweet_count >= 0", name="ck_time_buckets_count"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    bucket_start: Mapped[datetime]
-    bucket_end: Mapped[datetime]
-    granularity: Mapped[str] = mapped_column(String(16))
-    tweet_count: Mapped[int] = mapped_column(Whole)
-    computed_at: Mapped[datetime]
+    id = required(Whole, primary_key=True)
+    bucket_start = required(UTCDateTime)
+    bucket_end = required(UTCDateTime)
+    granularity = required(String(16))
+    tweet_count = required(Whole)
+    computed_at = required(UTCDateTime)
 
 
 class ExogenousEvent(Base):
@@ -77,17 +110,17 @@ class ExogenousEvent(Base):
         CheckConstraint("event_end >= event_start", name="ck_exogenous_events_order"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    name: Mapped[str] = mapped_column(String(256))
-    description: Mapped[str | None] = mapped_column(Text)
-    category: Mapped[str | None] = mapped_column(String(64))
-    event_start: Mapped[datetime] = mapped_column(index=True)
-    event_end: Mapped[datetime] = mapped_column(index=True)
-    intensity: Mapped[float] = mapped_column(Real)
-    source: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
-    updated_at: Mapped[datetime | None]
-    removed_at: Mapped[datetime | None]
+    id = required(Whole, primary_key=True)
+    name = required(String(256))
+    description = optional(Text)
+    category = optional(String(64))
+    event_start = required(UTCDateTime, index=True)
+    event_end = required(UTCDateTime, index=True)
+    intensity = required(Real)
+    source = required(String(64))
+    created_at = required(UTCDateTime)
+    updated_at = optional(UTCDateTime)
+    removed_at = optional(UTCDateTime)
 
 
 class Feature(Base):
@@ -99,23 +132,23 @@ class Feature(Base):
         UniqueConstraint("reference_time", name="uq_features_reference_time"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    reference_time: Mapped[datetime] = mapped_column(index=True)
-    lag_1h: Mapped[int | None] = mapped_column(Whole)
-    lag_6h: Mapped[int | None] = mapped_column(Whole)
-    lag_12h: Mapped[int | None] = mapped_column(Whole)
-    lag_24h: Mapped[int | None] = mapped_column(Whole)
-    lag_7d: Mapped[int | None] = mapped_column(Whole)
-    rolling_mean_24h: Mapped[float | None] = mapped_column(Real)
-    rolling_std_24h: Mapped[float | None] = mapped_column(Real)
-    rolling_mean_7d: Mapped[float | None] = mapped_column(Real)
-    rolling_std_7d: Mapped[float | None] = mapped_column(Real)
-    hour_of_day: Mapped[int] = mapped_column(Whole)
-    day_of_week: Mapped[int] = mapped_column(Whole)
-    is_weekend: Mapped[bool] = mapped_column(Boolean)
-    event_intensity: Mapped[float] = mapped_column(Real)
-    events_in_window: Mapped[int] = mapped_column(Whole)
-    computed_at: Mapped[datetime]
+    id = required(Whole, primary_key=True)
+    reference_time = required(UTCDateTime, index=True)
+    lag_1h = optional(Whole)
+    lag_6h = optional(Whole)
+    lag_12h = optional(Whole)
+    lag_24h = optional(Whole)
+    lag_7d = optional(Whole)
+    rolling_mean_24h = optional(Real)
+    rolling_std_24h = optional(Real)
+    rolling_mean_7d = optional(Real)
+    rolling_std_7d = optional(Real)
+    hour_of_day = required(Whole)
+    day_of_week = required(Whole)
+    is_weekend = required(Boolean)
+    event_intensity = required(Real)
+    events_in_window = required(Whole)
+    computed_at = required(UTCDateTime)
 
 
 class ModelMetadata(Base):
@@ -127,20 +160,20 @@ class ModelMetadata(Base):
         UniqueConstraint("model_name", "model_version", name="uq_model_metadata_name_version"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    model_name: Mapped[str] = mapped_column(String(64), index=True)
-    model_version: Mapped[str] = mapped_column(String(32))
-    trained_at: Mapped[datetime]
-    training_start_date: Mapped[datetime]
-    training_end_date: Mapped[datetime]
-    hyperparameters: Mapped[str | None] = mapped_column(Text)
-    rmse: Mapped[float | None] = mapped_column(Real)
-    mae: Mapped[float | None] = mapped_column(Real)
-    mape: Mapped[float | None] = mapped_column(Real)
-    log_likelihood: Mapped[float | None] = mapped_column(Real)
-    artifact_path: Mapped[str | None] = mapped_column(String(512))
-    diagnostics: Mapped[str | None] = mapped_column(Text)
-    counting: Mapped[str | None] = mapped_column(String(32))
+    id = required(Whole, primary_key=True)
+    model_name = required(String(64), index=True)
+    model_version = required(String(32))
+    trained_at = required(UTCDateTime)
+    training_start_date = required(UTCDateTime)
+    training_end_date = required(UTCDateTime)
+    hyperparameters = optional(Text)
+    rmse = optional(Real)
+    mae = optional(Real)
+    mape = optional(Real)
+    log_likelihood = optional(Real)
+    artifact_path = optional(String(512))
+    diagnostics = optional(Text)
+    counting = optional(String(32))
 
 
 class Forecast(Base):
@@ -152,21 +185,21 @@ class Forecast(Base):
         UniqueConstraint("model_metadata_id", "forecast_time", "target_time", name="uq_forecasts_target"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    model_metadata_id: Mapped[int] = mapped_column(
+    id = required(Whole, primary_key=True)
+    model_metadata_id = required(
         Whole, ForeignKey("model_metadata.id", name="fk_forecasts_model_metadata_id"), index=True
     )
-    forecast_time: Mapped[datetime]
-    target_time: Mapped[datetime] = mapped_column(index=True)
-    predicted_count: Mapped[float] = mapped_column(Real)
-    lower_bound_95: Mapped[float | None] = mapped_column(Real)
-    upper_bound_95: Mapped[float | None] = mapped_column(Real)
-    actual_count: Mapped[int | None] = mapped_column(Whole)
-    created_at: Mapped[datetime]
-    lower_bound_50: Mapped[float | None] = mapped_column(Real)
-    upper_bound_50: Mapped[float | None] = mapped_column(Real)
-    lower_bound_80: Mapped[float | None] = mapped_column(Real)
-    upper_bound_80: Mapped[float | None] = mapped_column(Real)
+    forecast_time = required(UTCDateTime)
+    target_time = required(UTCDateTime, index=True)
+    predicted_count = required(Real)
+    lower_bound_95 = optional(Real)
+    upper_bound_95 = optional(Real)
+    actual_count = optional(Whole)
+    created_at = required(UTCDateTime)
+    lower_bound_50 = optional(Real)
+    upper_bound_50 = optional(Real)
+    lower_bound_80 = optional(Real)
+    upper_bound_80 = optional(Real)
 
 
 class ForecastTotal(Base):
@@ -181,20 +214,20 @@ class ForecastTotal(Base):
         UniqueConstraint("model_metadata_id", "forecast_time", "horizon_hours", name="uq_forecast_totals"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    model_metadata_id: Mapped[int] = mapped_column(
+    id = required(Whole, primary_key=True)
+    model_metadata_id = required(
         Whole, ForeignKey("model_metadata.id", name="fk_forecast_totals_model_metadata_id"), index=True
     )
-    forecast_time: Mapped[datetime] = mapped_column(index=True)
-    horizon_hours: Mapped[int] = mapped_column(Whole)
-    n_paths: Mapped[int] = mapped_column(Whole)
-    seed: Mapped[int] = mapped_column(Whole)
-    counting: Mapped[str] = mapped_column(String(32))
-    predicted_total: Mapped[float] = mapped_column(Real)
-    quantiles: Mapped[str] = mapped_column(Text)
-    warnings: Mapped[str] = mapped_column(Text)
-    actual_total: Mapped[int | None] = mapped_column(Whole)
-    created_at: Mapped[datetime]
+    forecast_time = required(UTCDateTime, index=True)
+    horizon_hours = required(Whole)
+    n_paths = required(Whole)
+    seed = required(Whole)
+    counting = required(String(32))
+    predicted_total = required(Real)
+    quantiles = required(Text)
+    warnings = required(Text)
+    actual_total = optional(Whole)
+    created_at = required(UTCDateTime)
 
 
 class ForecastQuantiles(Base):
@@ -205,12 +238,12 @@ class ForecastQuantiles(Base):
 
     __tablename__ = "forecast_quantiles"
 
-    forecast_total_id: Mapped[int] = mapped_column(
+    forecast_total_id = required(
         Whole,
         ForeignKey("forecast_totals.id", name="fk_forecast_quantiles_forecast_total_id", ondelete="CASCADE"),
         primary_key=True,
     )
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    content = required(LargeBinary)
 
 
 class ForecastScore(Base):
@@ -226,25 +259,23 @@ class ForecastScore(Base):
         CheckConstraint("horizon_hours > 0", name="ck_forecast_scores_horizon"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    model_metadata_id: Mapped[int] = mapped_column(
-        Whole, ForeignKey("model_metadata.id", name="fk_forecast_scores_model_metadata_id")
-    )
-    forecast_time: Mapped[datetime] = mapped_column(index=True)
-    horizon_hours: Mapped[int] = mapped_column(Whole)
-    counting: Mapped[str] = mapped_column(String(32))
-    actual: Mapped[int] = mapped_column(Whole)
-    predicted: Mapped[float] = mapped_column(Real)
-    crps: Mapped[float] = mapped_column(Real)
-    reference_crps: Mapped[float | None] = mapped_column(Real)
-    log_score: Mapped[float | None] = mapped_column(Real)
-    pit: Mapped[float] = mapped_column(Real)
-    inside_50: Mapped[bool] = mapped_column(Boolean)
-    inside_80: Mapped[bool] = mapped_column(Boolean)
-    inside_95: Mapped[bool] = mapped_column(Boolean)
-    above_95: Mapped[bool] = mapped_column(Boolean)
-    below_95: Mapped[bool] = mapped_column(Boolean)
-    scored_at: Mapped[datetime]
+    id = required(Whole, primary_key=True)
+    model_metadata_id = required(Whole, ForeignKey("model_metadata.id", name="fk_forecast_scores_model_metadata_id"))
+    forecast_time = required(UTCDateTime, index=True)
+    horizon_hours = required(Whole)
+    counting = required(String(32))
+    actual = required(Whole)
+    predicted = required(Real)
+    crps = required(Real)
+    reference_crps = optional(Real)
+    log_score = optional(Real)
+    pit = required(Real)
+    inside_50 = required(Boolean)
+    inside_80 = required(Boolean)
+    inside_95 = required(Boolean)
+    above_95 = required(Boolean)
+    below_95 = required(Boolean)
+    scored_at = required(UTCDateTime)
 
 
 class Notice(Base):
@@ -259,13 +290,13 @@ class Notice(Base):
         Index("uq_notices_open", "kind", unique=True, sqlite_where=text("resolved_at IS NULL")),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    kind: Mapped[str] = mapped_column(String(32))
-    since: Mapped[datetime]
-    found_at: Mapped[datetime] = mapped_column(index=True)
-    message: Mapped[str] = mapped_column(Text)
-    details: Mapped[str] = mapped_column(Text)
-    resolved_at: Mapped[datetime | None]
+    id = required(Whole, primary_key=True)
+    kind = required(String(32))
+    since = required(UTCDateTime)
+    found_at = required(UTCDateTime, index=True)
+    message = required(Text)
+    details = required(Text)
+    resolved_at = optional(UTCDateTime)
 
 
 class WindowForecast(Base):
@@ -288,32 +319,32 @@ class WindowForecast(Base):
         ),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    model_metadata_id: Mapped[int] = mapped_column(
+    id = required(Whole, primary_key=True)
+    model_metadata_id = required(
         Whole, ForeignKey("model_metadata.id", name="fk_window_forecasts_model_metadata_id"), index=True
     )
-    made_at: Mapped[datetime] = mapped_column(index=True)
-    forecast_time: Mapped[datetime]
-    window_start: Mapped[datetime]
-    window_end: Mapped[datetime] = mapped_column(index=True)
-    preset: Mapped[str | None] = mapped_column(String(32))
-    timezone: Mapped[str] = mapped_column(String(64))
-    brackets: Mapped[str] = mapped_column(Text)
-    brackets_sha256: Mapped[str] = mapped_column(String(64))
-    counting: Mapped[str] = mapped_column(String(32))
-    n_paths: Mapped[int] = mapped_column(Whole)
-    seed: Mapped[int] = mapped_column(Whole)
-    counted_until: Mapped[datetime]
-    count_so_far: Mapped[int] = mapped_column(Whole)
-    lower_bound: Mapped[bool] = mapped_column(Boolean)
-    hours_to_come: Mapped[float] = mapped_column(Real)
-    predicted_total: Mapped[float] = mapped_column(Real)
-    quantiles: Mapped[str] = mapped_column(Text)
-    bracket_probabilities: Mapped[str] = mapped_column(Text)
-    warnings: Mapped[str] = mapped_column(Text)
-    actual_total: Mapped[int | None] = mapped_column(Whole)
-    scored_at: Mapped[datetime | None]
-    created_at: Mapped[datetime]
+    made_at = required(UTCDateTime, index=True)
+    forecast_time = required(UTCDateTime)
+    window_start = required(UTCDateTime)
+    window_end = required(UTCDateTime, index=True)
+    preset = optional(String(32))
+    timezone = required(String(64))
+    brackets = required(Text)
+    brackets_sha256 = required(String(64))
+    counting = required(String(32))
+    n_paths = required(Whole)
+    seed = required(Whole)
+    counted_until = required(UTCDateTime)
+    count_so_far = required(Whole)
+    lower_bound = required(Boolean)
+    hours_to_come = required(Real)
+    predicted_total = required(Real)
+    quantiles = required(Text)
+    bracket_probabilities = required(Text)
+    warnings = required(Text)
+    actual_total = optional(Whole)
+    scored_at = optional(UTCDateTime)
+    created_at = required(UTCDateTime)
 
 
 class ModelArtifact(Base):
@@ -321,13 +352,13 @@ class ModelArtifact(Base):
 
     __tablename__ = "model_artifacts"
 
-    model_metadata_id: Mapped[int] = mapped_column(
+    model_metadata_id = required(
         Whole,
         ForeignKey("model_metadata.id", name="fk_model_artifacts_model_metadata_id"),
         primary_key=True,
     )
-    sha256: Mapped[str] = mapped_column(String(64))
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    sha256 = required(String(64))
+    content = required(LargeBinary)
 
 
 class ModelAlias(Base):
@@ -336,13 +367,13 @@ class ModelAlias(Base):
     __tablename__ = "model_aliases"
     __table_args__ = (CheckConstraint("alias IN ('champion', 'challenger')", name="ck_model_aliases_alias"),)
 
-    alias: Mapped[str] = mapped_column(String(32), primary_key=True)
-    model_metadata_id: Mapped[int] = mapped_column(
+    alias = required(String(32), primary_key=True)
+    model_metadata_id = required(
         Whole, ForeignKey("model_artifacts.model_metadata_id", name="fk_model_aliases_model_metadata_id")
     )
-    since: Mapped[datetime]
-    who: Mapped[str] = mapped_column(String(255))
-    reason: Mapped[str | None] = mapped_column(Text)
+    since = required(UTCDateTime)
+    who = required(String(255))
+    reason = optional(Text)
 
 
 class AliasChange(Base):
@@ -354,15 +385,15 @@ class AliasChange(Base):
     __tablename__ = "alias_changes"
     __table_args__ = (UniqueConstraint("undoes", name="uq_alias_changes_undoes"),)
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    alias: Mapped[str] = mapped_column(String(32))
-    before: Mapped[int | None] = mapped_column(Whole, ForeignKey("model_metadata.id", name="fk_alias_changes_before"))
-    after: Mapped[int] = mapped_column(Whole, ForeignKey("model_metadata.id", name="fk_alias_changes_after"))
-    changed_at: Mapped[datetime]
-    who: Mapped[str] = mapped_column(String(255))
-    reason: Mapped[str | None] = mapped_column(Text)
-    gate: Mapped[str | None] = mapped_column(Text)
-    undoes: Mapped[int | None] = mapped_column(Whole, ForeignKey("alias_changes.id", name="fk_alias_changes_undoes"))
+    id = required(Whole, primary_key=True)
+    alias = required(String(32))
+    before = optional(Whole, ForeignKey("model_metadata.id", name="fk_alias_changes_before"))
+    after = required(Whole, ForeignKey("model_metadata.id", name="fk_alias_changes_after"))
+    changed_at = required(UTCDateTime)
+    who = required(String(255))
+    reason = optional(Text)
+    gate = optional(Text)
+    undoes = optional(Whole, ForeignKey("alias_changes.id", name="fk_alias_changes_undoes"))
 
 
 class RunRow(Base):
@@ -380,26 +411,26 @@ class RunRow(Base):
         Index("ix_runs_status_id", "status", "id"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    kind: Mapped[str] = mapped_column(String(32))
-    status: Mapped[str] = mapped_column(String(16))
-    parameters: Mapped[str] = mapped_column(Text)
-    stage: Mapped[str | None] = mapped_column(String(64))
-    progress: Mapped[float | None] = mapped_column(Real)
-    message: Mapped[str | None] = mapped_column(Text)
-    result: Mapped[str | None] = mapped_column(Text)
-    error: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime]
-    started_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
-    heartbeat_at: Mapped[datetime | None]
-    cancel_requested_at: Mapped[datetime | None]
-    host: Mapped[str] = mapped_column(String(255))
-    pid: Mapped[int | None] = mapped_column(Whole)
-    who: Mapped[str] = mapped_column(String(255))
-    lease: Mapped[str | None] = mapped_column(String(64))
-    waits_until: Mapped[datetime | None]
-    reserved: Mapped[int | None] = mapped_column(Whole)
+    id = required(Whole, primary_key=True)
+    kind = required(String(32))
+    status = required(String(16))
+    parameters = required(Text)
+    stage = optional(String(64))
+    progress = optional(Real)
+    message = optional(Text)
+    result = optional(Text)
+    error = optional(Text)
+    created_at = required(UTCDateTime)
+    started_at = optional(UTCDateTime)
+    finished_at = optional(UTCDateTime)
+    heartbeat_at = optional(UTCDateTime)
+    cancel_requested_at = optional(UTCDateTime)
+    host = required(String(255))
+    pid = optional(Whole)
+    who = required(String(255))
+    lease = optional(String(64))
+    waits_until = optional(UTCDateTime)
+    reserved = optional(Whole)
 
 
 class RunLogLine(Base):
@@ -408,12 +439,12 @@ class RunLogLine(Base):
     __tablename__ = "run_log"
     __table_args__ = (Index("ix_run_log_run_id_id", "run_id", "id"),)
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    run_id: Mapped[int] = mapped_column(Whole, ForeignKey("runs.id", name="fk_run_log_run_id", ondelete="CASCADE"))
-    time: Mapped[datetime]
-    level: Mapped[str] = mapped_column(String(16))
-    message: Mapped[str] = mapped_column(Text)
-    fields: Mapped[str | None] = mapped_column(Text)
+    id = required(Whole, primary_key=True)
+    run_id = required(Whole, ForeignKey("runs.id", name="fk_run_log_run_id", ondelete="CASCADE"))
+    time = required(UTCDateTime)
+    level = required(String(16))
+    message = required(Text)
+    fields = optional(Text)
 
 
 class Coverage(Base):
@@ -422,12 +453,12 @@ class Coverage(Base):
     __tablename__ = "coverage"
     __table_args__ = (CheckConstraint("span_end > span_start", name="ck_coverage_order"),)
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    source: Mapped[str] = mapped_column(String(64))
-    span_start: Mapped[datetime]
-    span_end: Mapped[datetime]
-    created_at: Mapped[datetime]
-    counting: Mapped[str] = mapped_column(String(32), server_default="all")
+    id = required(Whole, primary_key=True)
+    source = required(String(64))
+    span_start = required(UTCDateTime)
+    span_end = required(UTCDateTime)
+    created_at = required(UTCDateTime)
+    counting = required(String(32), server_default="all")
 
 
 class CoverageHole(Base):
@@ -436,12 +467,12 @@ class CoverageHole(Base):
     __tablename__ = "coverage_holes"
     __table_args__ = (CheckConstraint("span_end > span_start", name="ck_coverage_holes_order"),)
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    source: Mapped[str] = mapped_column(String(64))
-    span_start: Mapped[datetime]
-    span_end: Mapped[datetime]
-    reason: Mapped[str] = mapped_column(String(255))
-    found_at: Mapped[datetime]
+    id = required(Whole, primary_key=True)
+    source = required(String(64))
+    span_start = required(UTCDateTime)
+    span_end = required(UTCDateTime)
+    reason = required(String(255))
+    found_at = required(UTCDateTime)
 
 
 class FetchRange(Base):
@@ -458,17 +489,17 @@ class FetchRange(Base):
         CheckConstraint("endpoint IN ('timeline', 'recent', 'all')", name="ck_fetch_ranges_endpoint"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    source: Mapped[str] = mapped_column(String(64))
-    purpose: Mapped[str] = mapped_column(String(16))
-    endpoint: Mapped[str] = mapped_column(String(16))
-    low_id: Mapped[int] = mapped_column(PostId)
-    high_id: Mapped[int] = mapped_column(PostId)
-    top_id: Mapped[int] = mapped_column(PostId)
-    span_start: Mapped[datetime]
-    span_end: Mapped[datetime]
-    created_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
+    id = required(Whole, primary_key=True)
+    source = required(String(64))
+    purpose = required(String(16))
+    endpoint = required(String(16))
+    low_id = required(PostId)
+    high_id = required(PostId)
+    top_id = required(PostId)
+    span_start = required(UTCDateTime)
+    span_end = required(UTCDateTime)
+    created_at = required(UTCDateTime)
+    updated_at = required(UTCDateTime)
 
 
 class HighWaterMark(Base):
@@ -476,9 +507,9 @@ class HighWaterMark(Base):
 
     __tablename__ = "high_water_marks"
 
-    source: Mapped[str] = mapped_column(String(64), primary_key=True)
-    post_id: Mapped[int] = mapped_column(PostId)
-    moved_at: Mapped[datetime]
+    source = required(String(64), primary_key=True)
+    post_id = required(PostId)
+    moved_at = required(UTCDateTime)
 
 
 class Spending(Base):
@@ -486,10 +517,10 @@ class Spending(Base):
 
     __tablename__ = "spending"
 
-    day: Mapped[date] = mapped_column(Date, primary_key=True)
-    posts: Mapped[int] = mapped_column(Whole)
-    requests: Mapped[int] = mapped_column(Whole)
-    microdollars: Mapped[int] = mapped_column(BigInteger)
+    day = required(Date, primary_key=True)
+    posts = required(Whole)
+    requests = required(Whole)
+    microdollars = required(BigInteger)
 
 
 class BoughtPost(Base):
@@ -497,8 +528,8 @@ class BoughtPost(Base):
 
     __tablename__ = "bought_posts"
 
-    post_id: Mapped[int] = mapped_column(PostId, primary_key=True, autoincrement=False)
-    day: Mapped[date] = mapped_column(Date)
+    post_id = required(PostId, primary_key=True, autoincrement=False)
+    day = required(Date)
 
 
 class ApiLimit(Base):
@@ -506,11 +537,11 @@ class ApiLimit(Base):
 
     __tablename__ = "api_limits"
 
-    name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    budget: Mapped[int] = mapped_column(Whole)
-    remaining: Mapped[int] = mapped_column(Whole)
-    reset_at: Mapped[datetime | None]
-    seen_at: Mapped[datetime]
+    name = required(String(32), primary_key=True)
+    budget = required(Whole)
+    remaining = required(Whole)
+    reset_at = optional(UTCDateTime)
+    seen_at = required(UTCDateTime)
 
 
 class EventChange(Base):
@@ -519,16 +550,14 @@ class EventChange(Base):
     __tablename__ = "event_changes"
     __table_args__ = (UniqueConstraint("undoes", name="uq_event_changes_undoes"),)
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    event_id: Mapped[int] = mapped_column(
-        Whole, ForeignKey("exogenous_events.id", name="fk_event_changes_event_id"), index=True
-    )
-    changed_at: Mapped[datetime]
-    who: Mapped[str] = mapped_column(String(255))
-    action: Mapped[str] = mapped_column(String(16))
-    before: Mapped[str | None] = mapped_column(Text)
-    after: Mapped[str | None] = mapped_column(Text)
-    undoes: Mapped[int | None] = mapped_column(Whole, ForeignKey("event_changes.id", name="fk_event_changes_undoes"))
+    id = required(Whole, primary_key=True)
+    event_id = required(Whole, ForeignKey("exogenous_events.id", name="fk_event_changes_event_id"), index=True)
+    changed_at = required(UTCDateTime)
+    who = required(String(255))
+    action = required(String(16))
+    before = optional(Text)
+    after = optional(Text)
+    undoes = optional(Whole, ForeignKey("event_changes.id", name="fk_event_changes_undoes"))
 
 
 class DatabaseSetting(Base):
@@ -536,9 +565,9 @@ class DatabaseSetting(Base):
 
     __tablename__ = "database_settings"
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    value: Mapped[str] = mapped_column(Text)
-    updated_at: Mapped[datetime]
+    name = required(String(64), primary_key=True)
+    value = required(Text)
+    updated_at = required(UTCDateTime)
 
 
 class AlertRule(Base):
@@ -547,10 +576,10 @@ class AlertRule(Base):
     __tablename__ = "alert_rules"
     __table_args__ = (CheckConstraint("cooldown_minutes >= 0", name="ck_alert_rules_cooldown"),)
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    enabled: Mapped[bool] = mapped_column(Boolean)
-    parameters: Mapped[str] = mapped_column(Text)
-    cooldown_minutes: Mapped[int] = mapped_column(Whole)
+    name = required(String(64), primary_key=True)
+    enabled = required(Boolean)
+    parameters = required(Text)
+    cooldown_minutes = required(Whole)
 
 
 class Alert(Base):
@@ -567,19 +596,19 @@ class Alert(Base):
         Index("ix_alerts_resolved_at", "resolved_at"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    rule: Mapped[str] = mapped_column(String(64))
-    key: Mapped[str] = mapped_column(String(255))
-    severity: Mapped[str] = mapped_column(String(16))
-    raised_at: Mapped[datetime]
-    last_seen_at: Mapped[datetime]
-    resolved_at: Mapped[datetime | None]
-    acknowledged_at: Mapped[datetime | None]
-    acknowledged_by: Mapped[str | None] = mapped_column(String(255))
-    message: Mapped[str] = mapped_column(Text)
-    details: Mapped[str] = mapped_column(Text)
-    delivered_at: Mapped[datetime | None]
-    delivery_error: Mapped[str | None] = mapped_column(Text)
+    id = required(Whole, primary_key=True)
+    rule = required(String(64))
+    key = required(String(255))
+    severity = required(String(16))
+    raised_at = required(UTCDateTime)
+    last_seen_at = required(UTCDateTime)
+    resolved_at = optional(UTCDateTime)
+    acknowledged_at = optional(UTCDateTime)
+    acknowledged_by = optional(String(255))
+    message = required(Text)
+    details = required(Text)
+    delivered_at = optional(UTCDateTime)
+    delivery_error = optional(Text)
 
 
 class Backtest(Base):
@@ -591,14 +620,14 @@ class Backtest(Base):
         CheckConstraint("span_end > span_start", name="ck_backtests_order"),
     )
 
-    id: Mapped[int] = mapped_column(Whole, primary_key=True)
-    name: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
-    span_start: Mapped[datetime]
-    span_end: Mapped[datetime]
-    counting: Mapped[str] = mapped_column(String(32))
-    data_digest: Mapped[str] = mapped_column(String(64))
-    protocol: Mapped[str] = mapped_column(Text)
+    id = required(Whole, primary_key=True)
+    name = required(String(64))
+    created_at = required(UTCDateTime)
+    span_start = required(UTCDateTime)
+    span_end = required(UTCDateTime)
+    counting = required(String(32))
+    data_digest = required(String(64))
+    protocol = required(Text)
 
 
 class BacktestScore(Base):
@@ -607,15 +636,15 @@ class BacktestScore(Base):
     __tablename__ = "backtest_scores"
     __table_args__ = (CheckConstraint("(scores IS NULL) <> (refused IS NULL)", name="ck_backtest_scores_outcome"),)
 
-    backtest_id: Mapped[int] = mapped_column(
+    backtest_id = required(
         Whole,
         ForeignKey("backtests.id", name="fk_backtest_scores_backtest_id", ondelete="CASCADE"),
         primary_key=True,
     )
-    model_name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    origin: Mapped[datetime] = mapped_column(primary_key=True)
-    seconds: Mapped[float | None] = mapped_column(Real)
-    scores: Mapped[str | None] = mapped_column(Text)
-    hourly_crps: Mapped[str | None] = mapped_column(Text)
-    hourly_pit: Mapped[str | None] = mapped_column(Text)
-    refused: Mapped[str | None] = mapped_column(Text)
+    model_name = required(String(64), primary_key=True)
+    origin = required(UTCDateTime, primary_key=True)
+    seconds = optional(Real)
+    scores = optional(Text)
+    hourly_crps = optional(Text)
+    hourly_pit = optional(Text)
+    refused = optional(Text)

@@ -26,7 +26,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.elements import ColumnClause
 from sqlalchemy.types import TypeEngine
 
 from musktracker.db.engines import is_sqlite
@@ -52,7 +52,7 @@ def rows(connection: Connection, query: Executable) -> list[tuple[Any, ...]]:
 
 
 def columns(
-    connection: Connection, wanted: Sequence[InstrumentedAttribute[Any]], *conditions: ColumnElement[bool]
+    connection: Connection, wanted: Sequence[ColumnClause[Any]], *conditions: ColumnElement[bool]
 ) -> list[list[Any]]:
     """Columns of a table as lists of one length, the rows in no particular order."""
     if is_sqlite(connection):
@@ -120,7 +120,7 @@ def delete(connection: Connection, table: Table, columns: Sequence[str], keys: S
 
 
 def _split(
-    connection: Connection, wanted: Sequence[InstrumentedAttribute[Any]], conditions: Sequence[ColumnElement[bool]]
+    connection: Connection, wanted: Sequence[ColumnClause[Any]], conditions: Sequence[ColumnElement[bool]]
 ) -> list[list[Any]]:
     """Each column as one text, split here: half the time that the driver takes to make rows."""
     joined = [func.group_concat(_joinable(column), type_=Text) for column in wanted]
@@ -133,7 +133,7 @@ def _split(
     return found
 
 
-def _joinable(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+def _joinable(column: ColumnClause[Any]) -> ColumnElement[Any]:
     """A column without NULL, which group_concat would skip, and with every digit of its floats."""
     if isinstance(column.type, Float):
         return case((column == 0, literal_column("'0'")), else_=func.quote(column))

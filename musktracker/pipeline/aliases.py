@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
-from sqlalchemy.orm import aliased
 
 from musktracker.db.engines import in_turn, reading, writing
 from musktracker.db.tables import AliasChange as ChangeRow
@@ -254,14 +253,14 @@ def _converged(diagnostics: str | None) -> bool | None:
 
 
 def _changes() -> Select[Any]:
-    before, after = aliased(ModelMetadata), aliased(ModelMetadata)
+    before, after = ModelMetadata.__table__.alias(), ModelMetadata.__table__.alias()
     columns = (
         *ChangeRow.__table__.c,
-        (before.model_name + ":" + before.model_version).label("before_name"),
-        (after.model_name + ":" + after.model_version).label("after_name"),
+        (before.c.model_name + ":" + before.c.model_version).label("before_name"),
+        (after.c.model_name + ":" + after.c.model_version).label("after_name"),
     )
-    query = select(*columns).join(after, after.id == ChangeRow.after)
-    return query.outerjoin(before, before.id == ChangeRow.before)
+    query = select(*columns).join(after, after.c.id == ChangeRow.after)
+    return query.outerjoin(before, before.c.id == ChangeRow.before)
 
 
 def _change(row: Row[Any]) -> AliasChange:

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from musktracker.db.queries.forecasts import Accuracy, DayForecast, ForecastHead, ForecastHour
     from musktracker.runs import RunInfo
 
-SETTLE_SECONDS = 0.25  # another forecast is another chart, ten times what a move of the cursor sends: it waits for a rest
+SETTLE_SECONDS = (
+    0.25  # another forecast is another chart, ten times what a move of the cursor sends: it waits for a rest
+)
 HISTORY = timedelta(days=28)
 ROOMY = 100  # columns from which on it is told in full which posts count
 NOTHING = """No forecast yet

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, and_, case, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.elements import ColumnClause
 
 from musktracker.db import quantiles
 from musktracker.db.engines import reading
@@ -217,7 +217,7 @@ def said(engine: Engine, forecast_total_id: int) -> Quantiles | None:
     return None if content is None else quantiles.unpack(bytes(content))
 
 
-def _count(condition: ColumnElement[bool] | InstrumentedAttribute[bool]) -> ColumnElement[int]:
+def _count(condition: ColumnElement[bool] | ColumnClause[bool]) -> ColumnElement[int]:
     return func.sum(case((condition, 1), else_=0))
 
 
