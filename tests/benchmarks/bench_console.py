@@ -9,6 +9,7 @@ a database a full one is made. CPU and bytes are what a busy machine does not ch
 from __future__ import annotations
 
 import argparse
+import compileall
 import contextlib
 import importlib.util
 import os
@@ -32,6 +33,8 @@ import full_database
 
 SIZE = (120, 36)
 QUIET, LIMIT, TIMEOUT = 0.15, 1.5, 20.0
+REST = 0.6  # seconds without a change, after which nothing more follows a move
+BACK = {"down": "up", "right": "left", "pagedown": "pageup"}
 IDLE_SECONDS, FOLLOW_SECONDS = 5.0, 10.0
 CONSOLE = [sys.executable, "-m", "musktracker.cli.main"]
 DEAF = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]  # starts a program that ignores hang-ups
@@ -82,6 +85,8 @@ def main() -> None:
     theirs: Figures = defaultdict(list)
     with tempfile.TemporaryDirectory() as directory:
         path = _database(Path(directory), arguments.database)
+        for package in ("musktracker", "tui"):  # as it is after the first start
+            compileall.compile_dir(importlib.import_module(package).__path__[0], quiet=1)
         console = Bench(probe, CONSOLE, {"MUSKTRACKER_DATA_DIR": directory}, "Last runs", "q", ours)
         other = None
         if arguments.harlequin:
@@ -198,19 +203,28 @@ class Bench:
         return self.probe.Session([*before, *self.command], *SIZE, self.environ)
 
     def presses(self, screen: str, session: Any, key: str) -> None:
-        """Move the cursor and page."""
-        moves = [session.press(key, QUIET, LIMIT) for _ in range(24)]
+        """Move the cursor and page; then let it rest, until what follows it has followed."""
+        moves = self.there_and_back(session, key, 24)
         changes = [press.change_ms for press in moves if press.change_ms is not None]
         if changes:
             self.note(screen, "cursor CPU ms", statistics.median(press.cpu_ms for press in moves))
             self.note(screen, "cursor bytes", statistics.median(press.bytes for press in moves))
             self.note(screen, "cursor ms", statistics.median(changes))
             self.note(screen, "cursor p95 ms", p95(changes))
-        pages = [session.press("pagedown", QUIET, LIMIT) for _ in range(5)]
-        changed = [press for press in pages if press.change_ms is not None]
+        changed = [press for press in self.there_and_back(session, "pagedown", 5) if press.change_ms is not None]
         if changed:
             self.note(screen, "page bytes", statistics.median(press.bytes for press in changed))
             self.note(screen, "page ms", statistics.median(press.change_ms for press in changed))
+        self.note(screen, "cursor at rest, bytes", session.press(key, REST, 2 * LIMIT).bytes)
+
+    def there_and_back(self, session: Any, key: str, times: int) -> list[Any]:
+        """Press a key, and the opposite one where it leads no further."""
+        presses = []
+        for _ in range(times):
+            presses.append(session.press(key, QUIET, LIMIT))
+            if presses[-1].change_ms is None:
+                key = BACK.get(key) or next(there for there, back in BACK.items() if back == key)
+        return presses
 
     def idle(self, screen: str, session: Any) -> None:
         idle = session.idle(IDLE_SECONDS)
