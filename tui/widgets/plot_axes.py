@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
@@ -24,7 +25,7 @@ class TimeTick(NamedTuple):
 
 def value_ticks(top: float, most: int) -> list[float]:
     """Round values from 0 to `top`, 1, 2 or 5 times a power of ten apart, at most `most` steps."""
-    if not (math.isfinite(top) and top > 0) or most < 1:
+    if not sys.float_info.min < top < math.inf or most < 1:
         return [0.0]
     step = _round_step(top / most)
     if top >= 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -71,7 +72,7 @@ class RunLog(Vertical):
         self.paused = False
         self.run_info: RunInfo | None = None
         self._timer: Timer | None = None
-        self._reading = False
+        self._reading = asyncio.Lock()
         self._opened = False
         self._trouble = ""
 
@@ -88,7 +89,7 @@ class RunLog(Vertical):
         yield search
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(POLL_SECONDS, self.poll, pause=True)
+        self._timer = self.set_interval(POLL_SECONDS, self._poll_unless_reading, pause=True)
         level = self.app.memory.get("log_level")
         if isinstance(level, int) and level in range(1, len(LEVELS)):
             self.view.set_level(level)
@@ -243,23 +244,24 @@ class RunLog(Vertical):
             self.post_message(self.Read(run_id, page))
 
     async def poll(self) -> None:
-        """Read what was logged since the last look, unless that is being read."""
-        info = self.run_info
-        if info is not None and self._opened and not self._reading and self.screen.is_current:
-            self._reading = True
-            await self._read_newer(info.id)
+        """Read what was logged since the last look."""
+        async with self._reading:
+            info = self.run_info
+            if info is not None and self._opened and self.screen.is_current:
+                await self._read_newer(info.id)
+
+    async def _poll_unless_reading(self) -> None:
+        if not self._reading.locked():
+            await self.poll()
 
     async def _read_newer(self, run_id: int) -> None:
-        try:
-            while self._shows(run_id):
-                newest = self.view.lines.newest_id
-                page = await self._read(partial(_after, run_id=run_id, after=newest)) or []
-                if page and self._shows(run_id):
-                    self._append(run_id, page)
-                if len(page) < PAGE:
-                    return
-        finally:
-            self._reading = False
+        while self._shows(run_id):
+            newest = self.view.lines.newest_id
+            page = await self._read(partial(_after, run_id=run_id, after=newest)) or []
+            if page and self._shows(run_id):
+                self._append(run_id, page)
+            if len(page) < PAGE:
+                return
 
     def _append(self, run_id: int, page: list[LogLine]) -> None:
         self.view.append(page)
