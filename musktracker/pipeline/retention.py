@@ -99,9 +99,7 @@ def _prune(engine: Engine, key: Any, chosen: Select[Any]) -> int:
     deleted = 0
     while True:
         with writing(engine) as connection:
-            some = connection.execute(
-                delete(key.class_).where(key.in_(chosen.limit(SLICE))).execution_options(synchronize_session=False)
-            ).rowcount
+            some = connection.execute(delete(key.table).where(key.in_(chosen.limit(SLICE)))).rowcount
         deleted += some
         if some < SLICE:
             return deleted
