@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -37,10 +38,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from musktracker.config import LOG_LEVELS, Settings
-from musktracker.db.engines import in_turn, reading, writing
+from musktracker.db.engines import in_turn, is_passing, reading, writing
 from musktracker.db.tables import RunLogLine, RunRow
 from musktracker.errors import Cancelled, MuskTrackerError
 from musktracker.timeline import now
@@ -50,6 +51,10 @@ HEARTBEAT = timedelta(seconds=5)
 STALE = timedelta(seconds=30)  # a run whose heartbeat is older is lost, and its lease free to take
 GRACE_SECONDS = 2.0  # from the cancel flag to SIGTERM
 ABANDON_SECONDS = 5.0  # from SIGTERM to the end of a process that does not listen
+ENDING_SECONDS = 20.0  # that a database which is busy or away is asked again to take how a run ended
+ASK_AGAIN_SECONDS = 0.25  # between two of these times
+CHECK_SECONDS = 0.1  # between looks at whether a signal came while an ending is written
+LAST_SECONDS = 1.0  # that an ending has left once a signal wants the process to end while it is written
 ACTIVE = ("queued", "running")
 
 
@@ -212,6 +217,7 @@ class RecordedRun(Run):
         self._written: tuple[Any, ...] = ()
         self._told: str | None = None
         self._allowance = 0.0
+        self._unwritten: SQLAlchemyError | None = None
         self._thread = threading.Thread(target=self._record, name=f"run-{run_id}", daemon=True)
 
     def log(self, level: str, message: str, **fields: Any) -> None:
@@ -258,11 +264,29 @@ class RecordedRun(Run):
         self.fraction, self.stage, self.message = 1.0, None, self._told or self.message
         self.until = None
 
-    def stop(self) -> None:
-        """End the recording; everything reported so far is written when this returns."""
+    def end(
+        self,
+        status: str,
+        wait: Callable[[threading.Thread], None],
+        *,
+        result: Mapping[str, Any] | None = None,
+        error: str | None = None,
+    ) -> None:
+        """End the recording: all that was reported and how it ended are written when this returns.
+
+        `wait` waits for the thread that writes them. Where the database does not take them in time, a warning says
+        so, and nothing is raised: how the work went is for whoever called it.
+        """
+        values = _ending(status, result, error)
+        writer = threading.Thread(target=self._write_end, args=(values,), name=f"end-{self.id}", daemon=True)
         self._ended.set()
-        self._thread.join()
-        self._flush()
+        writer.start()
+        wait(writer)
+        if self._unwritten is not None:
+            self.warning(
+                f"How run {self.id} ended ({status}) could not be written, so it will be shown as lost: "
+                f"{describe(self._unwritten)}"
+            )
 
     def _queue(self, level: str, message: str, fields: Mapping[str, Any]) -> LogLine | None:
         if LOG_LEVELS.index(level) < self._threshold:
@@ -275,9 +299,26 @@ class RecordedRun(Run):
 
     def _record(self) -> None:
         while not self._ended.wait(FLUSH_SECONDS):
-            with suppress(OperationalError):  # busy or away for a moment: the next turn writes it
+            try:
                 self._flush()
                 self._watch()
+            except DBAPIError as error:
+                if not is_passing(error):  # otherwise the next turn writes it
+                    raise
+
+    def _write_end(self, values: Mapping[str, Any]) -> None:
+        deadline = time.monotonic() + ENDING_SECONDS
+        self._thread.join()
+        while True:
+            try:
+                self._flush()
+                _finish(self._engine, self.id, values)
+                return
+            except SQLAlchemyError as error:
+                if not is_passing(error) or time.monotonic() >= deadline:
+                    self._unwritten = error
+                    return
+            time.sleep(ASK_AGAIN_SECONDS)
 
     def _flush(self) -> None:
         with self._lock:
@@ -292,7 +333,7 @@ class RecordedRun(Run):
                     connection.execute(insert(RunLogLine), [_line_values(self.id, line) for line in lines])
                 values = dict(zip(("progress", "stage", "message", "waits_until"), state, strict=True))
                 connection.execute(update(RunRow).where(RunRow.id == self.id).values(**values, heartbeat_at=beat))
-        except OperationalError:
+        except DBAPIError:
             with self._lock:
                 self._pending[:0] = lines
             raise
@@ -312,7 +353,8 @@ class RecordedRun(Run):
             os.kill(os.getpid(), signal.SIGTERM)
             if not self._ended.wait(ABANDON_SECONDS):
                 with suppress(DBAPIError):  # its row is that of a lost run then
-                    _finish(self._engine, self.id, "cancelled", error="Ended by force: it did not stop when asked")
+                    ended = _ending("cancelled", error="Ended by force: it did not stop when asked")
+                    _finish(self._engine, self.id, ended)
                 os._exit(128 + signal.SIGTERM)
 
 
@@ -368,7 +410,9 @@ def recording(
 ) -> Iterator[RecordedRun]:
     """Carry out a queued run in this process; its row ends as succeeded, failed or cancelled.
 
-    SIGTERM and SIGHUP end the run as cancelled where this is the main thread.
+    SIGTERM and SIGHUP end the run as cancelled where this is the main thread. What the work came to is what the
+    caller gets, also where it cannot be written: a database that is busy or away is asked for a while, then given up.
+    SIGTERM or an interrupt that comes meanwhile leaves it a moment, then ends the process.
     """
     run = RecordedRun(engine, run_id, listener, scrub, level)
     with _Signals() as signals:
@@ -380,21 +424,19 @@ def recording(
             signals.keep_from_now_on()
         except (Cancelled, KeyboardInterrupt) as reason:
             signals.keep_from_now_on()
-            run.end_with("warning", str(reason) or "Interrupted")
-            run.stop()
-            _finish(engine, run_id, "cancelled", error=str(reason) or "Interrupted")
+            text = str(reason) or "Interrupted"
+            run.end_with("warning", text)
+            run.end("cancelled", signals.wait_for, error=text)
             raise
         except BaseException as failure:
             signals.keep_from_now_on()
             text = scrub(describe(failure))
             run.end_with("error", text)
-            run.stop()
             code = {"exit_code": failure.exit_code} if isinstance(failure, MuskTrackerError) else None
-            _finish(engine, run_id, "failed", error=text, result=code)
+            run.end("failed", signals.wait_for, error=text, result=code)
             raise
         run.conclude()
-        run.stop()
-        _finish(engine, run_id, "succeeded", result=run.result)
+        run.end("succeeded", signals.wait_for, result=run.result)
 
 
 def execute(
@@ -430,7 +472,7 @@ def launch(
     try:
         worker = _start_worker(settings, run_id)
     except OSError as error:
-        _finish(engine, run_id, "failed", error=f"No process could be started for it: {error}")
+        _finish(engine, run_id, _ending("failed", error=f"No process could be started for it: {error}"))
         raise
     threading.Thread(target=worker.wait, name=f"reap-{run_id}", daemon=True).start()
     return run_id
@@ -457,7 +499,7 @@ def request_cancel(engine: Engine, run_id: int) -> bool:
     if not info.active:
         return False
     if info.lost:
-        _finish(engine, run_id, "failed", error=_lost_text(info.heartbeat_at))
+        _finish(engine, run_id, _ending("failed", error=_lost_text(info.heartbeat_at)))
         return True
     with writing(engine) as connection:
         connection.execute(
@@ -604,22 +646,20 @@ def _mark_started(engine: Engine, run_id: int) -> None:
         raise MuskTrackerError(f"Run {run_id} is not queued, so it cannot be started")
 
 
-def _finish(
-    engine: Engine,
-    run_id: int | None,
-    status: str,
-    *,
-    result: Mapping[str, Any] | None = None,
-    error: str | None = None,
-) -> None:
+def _ending(status: str, result: Mapping[str, Any] | None = None, error: str | None = None) -> dict[str, Any]:
+    """The columns of a run that has ended so, now."""
     moment = now()
     values: dict[str, Any] = {"status": status, "finished_at": moment, "heartbeat_at": moment, **_ENDED}
     if result is not None:
         values["result"] = json.dumps(dict(result), sort_keys=True, default=str)
     if error is not None:
         values["error"] = _storable(error)
+    return values
+
+
+def _finish(engine: Engine, run_id: int | None, ending: Mapping[str, Any]) -> None:
     with writing(engine) as connection:
-        connection.execute(update(RunRow).where(RunRow.id == run_id, RunRow.status.in_(ACTIVE)).values(**values))
+        connection.execute(update(RunRow).where(RunRow.id == run_id, RunRow.status.in_(ACTIVE)).values(**ending))
 
 
 _ENDED = {"lease": None, "waits_until": None, "reserved": None}  # of every run that goes on no more
@@ -636,6 +676,7 @@ class _Signals:
     def __init__(self) -> None:
         self._raises = False
         self._kept: int | None = None
+        self._again: int | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -655,12 +696,24 @@ class _Signals:
 
     def keep_from_now_on(self) -> None:
         """A signal is kept, an interrupt too: a second one must not cut off the ending either."""
-        self._raises = False
-        if self._before:
+        self._raises, self._again = False, None
+        if self._before and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             self._before.setdefault(signal.SIGINT, signal.signal(signal.SIGINT, self._meet))
+
+    def wait_for(self, ending: threading.Thread) -> None:
+        """Wait for an ending to be written; SIGTERM or an interrupt leaves it a moment, then ends the process."""
+        while ending.is_alive() and self._again is None:
+            ending.join(CHECK_SECONDS)
+        if self._again is not None:
+            ending.join(LAST_SECONDS)
+        if ending.is_alive() and self._again is not None:
+            signal.signal(self._again, signal.SIG_DFL)
+            os.kill(os.getpid(), self._again)
 
     def _meet(self, number: int, _frame: FrameType | None) -> None:
         self._kept = number
+        if number != signal.SIGHUP:  # of which a terminal that goes may send several
+            self._again = number
         if self._raises:
             self._raises = False  # one is enough: a second must not cut off the ending
             raise Cancelled(f"Ended by {signal.Signals(number).name}", signal=number)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Connection, Engine, update
+from sqlalchemy.exc import OperationalError
 
 from musktracker import runs
 from musktracker.config import Settings
+from musktracker.db import engines
 from musktracker.db.engines import writing
 from musktracker.db.tables import RunRow
 from musktracker.errors import Cancelled, DataError
@@ -85,21 +90,107 @@ def test_text_that_no_database_takes_is_stored_all_the_same(engine: Engine) -> N
 
 
 def test_a_second_interrupt_does_not_cut_off_the_ending(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def impatient(self: runs.RecordedRun) -> None:
+    def impatient(self: runs.RecordedRun, *how: Any, **more: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        stop(self)
+        end(self, *how, **more)
 
     def interrupted(engine: Engine, run: runs.Run) -> dict[str, int]:
         raise KeyboardInterrupt
 
-    stop = runs.RecordedRun.stop
-    monkeypatch.setattr(runs.RecordedRun, "stop", impatient)
+    end = runs.RecordedRun.end
+    monkeypatch.setattr(runs.RecordedRun, "end", impatient)
+    monkeypatch.setattr(runs, "LAST_SECONDS", 60.0)  # what a slow machine needs more would end this process
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         runs.execute(engine, "import", interrupted, {}, lease="import")
     [info] = runs.recent(engine)
     assert (info.status, info.lease) == ("cancelled", None)
     assert signal.getsignal(signal.SIGINT) == before
+
+
+class Outage:
+    """A database that is away for as many writes as are left of it."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    @contextmanager
+    def writing(self, engine: Engine) -> Iterator[Connection]:
+        if self.left > 0:
+            self.left -= 1
+            raise OperationalError("UPDATE runs", {}, Exception("database is locked"))
+        with writing(engine) as connection:
+            yield connection
+
+
+class Heard:
+    """A listener that remembers the lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[runs.LogLine] = []
+
+    def logged(self, line: runs.LogLine) -> None:
+        self.lines.append(line)
+
+    def progressed(self, run: runs.Run) -> None: ...
+
+
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
+    made = Outage()
+    monkeypatch.setattr(runs, "writing", made.writing)
+    monkeypatch.setattr(runs, "ASK_AGAIN_SECONDS", 0.001)
+    return made
+
+
+OUTCOMES = {"succeeded": None, "failed": DataError("There are no posts"), "cancelled": Cancelled("Ended", signal=15)}
+
+
+def ending_so(status: str, outage: Outage, writes: int) -> Callable[[Engine, runs.Run], dict[str, int]]:
+    """A stage that ends so, and whose database is away for some writes from then on."""
+
+    def stage(engine: Engine, run: runs.Run) -> dict[str, int]:
+        outage.left = writes
+        outcome = OUTCOMES[status]
+        if outcome is not None:
+            raise outcome
+        return {"n": 1}
+
+    return stage
+
+
+def outcome_of(work: Callable[[], object]) -> object:
+    try:
+        return work()
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize("status", OUTCOMES)
+def test_how_a_run_ended_is_written_once_the_database_answers_again(
+    engine: Engine, outage: Outage, status: str
+) -> None:
+    heard = Heard()
+    outcome_of(lambda: runs.execute(engine, "x", ending_so(status, outage, 5), {}, lease="x", listener=heard))
+    [info] = runs.recent(engine)
+    assert (info.status, info.lease, outage.left) == (status, None, 0)
+    assert heard.lines == []
+
+
+@pytest.mark.parametrize("status", OUTCOMES)
+def test_what_the_work_came_to_reaches_the_caller_where_it_cannot_be_written(
+    engine: Engine, outage: Outage, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    monkeypatch.setattr(runs, "ENDING_SECONDS", 0.05)
+    heard = Heard()
+    found = outcome_of(lambda: runs.execute(engine, "x", ending_so(status, outage, 10**9), {}, listener=heard))
+    assert found == (OUTCOMES[status] or {"n": 1})
+    [info] = runs.recent(engine)
+    assert info.status == "running"
+    assert [line.level for line in heard.lines] == ["warning"]
+    assert (
+        f"run {info.id} ended ({status}) could not be written, so it will be shown as lost" in heard.lines[0].message
+    )
 
 
 def test_until_when_a_run_waits_is_known_until_it_works_or_ends(engine: Engine) -> None:
@@ -235,6 +326,64 @@ def test_sigterm_ends_a_run_as_cancelled(stubborn: subprocess.Popen[bytes], engi
     stubborn.wait(timeout=20)
     [info] = runs.recent(engine)
     assert (info.status, info.error, info.lease) == ("cancelled", "Ended by SIGTERM", None)
+
+
+HELD_UP = """
+import sys, time
+from musktracker import runs
+from musktracker.db import engines
+from musktracker.errors import Cancelled
+
+def waiting(engine, run):
+    while True:
+        run.check()
+        wait(0.02)
+
+def told(seconds):
+    if seconds == runs.ASK_AGAIN_SECONDS:
+        print("asked again", flush=True)
+    wait(seconds)
+
+wait, time.sleep, engines.BUSY_SECONDS = time.sleep, told, 0.05
+try:
+    runs.execute(engines.connect(sys.argv[1]), "train", waiting, {}, lease="train:x")
+except Cancelled as reason:
+    sys.exit(reason.exit_code)
+"""
+
+
+HeldUp = tuple["subprocess.Popen[str]", Engine, Connection]
+
+
+@pytest.fixture
+def held_up(tmp_path: Path, sqlite_template: Path) -> Iterator[HeldUp]:
+    """A run that was told to end by SIGTERM while a transaction keeps its database busy."""
+    shutil.copy(sqlite_template, tmp_path / "test.db")
+    engine = engines.connect(f"sqlite:///{tmp_path / 'test.db'}")
+    command = [sys.executable, "-c", HELD_UP, str(engine.url)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, engine.connect() as busy:
+        until(lambda: any(info.status == "running" for info in runs.recent(engine)))
+        busy.begin()
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout
+        assert process.stdout.readline() == "asked again\n"
+        yield process, engine, busy
+    engine.dispose()
+
+
+def test_a_run_that_was_ended_while_the_database_was_busy_exits_as_one_that_was_ended(held_up: HeldUp) -> None:
+    process, engine, busy = held_up
+    busy.rollback()
+    assert process.wait(timeout=20) == 128 + signal.SIGTERM
+    [info] = runs.recent(engine)
+    assert (info.status, info.error, info.lease) == ("cancelled", "Ended by SIGTERM", None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_a_run_that_waits_for_a_busy_database(held_up: HeldUp, number: signal.Signals) -> None:
+    process, _, _ = held_up
+    process.send_signal(number)
+    assert process.wait(timeout=runs.ENDING_SECONDS / 2) == -number
 
 
 def test_a_launched_run_lives_in_a_process_of_its_own(settings: Settings, engine: Engine) -> None:

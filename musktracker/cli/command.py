@@ -47,7 +47,7 @@ def invoke(name: str, argv: Sequence[str]) -> int:
     except _WrongArguments as wrong:
         print(f"{wrong.usage}{wrong.prog}: error: {wrong.message}", file=sys.stderr)
         if "--json" in argv:
-            print_json({"error": wrong.message, "hint": f"{wrong.prog} --help explains it", "exit_code": 2})
+            print_json_line({"error": wrong.message, "hint": f"{wrong.prog} --help explains it", "exit_code": 2})
         raise SystemExit(2) from None
     settings: Settings | None = None
     try:
@@ -57,7 +57,7 @@ def invoke(name: str, argv: Sequence[str]) -> int:
         return fail(error, settings, as_json=getattr(arguments, "json", False))
     except KeyboardInterrupt:
         if getattr(arguments, "json", False):
-            print_json({"error": "Interrupted", "hint": "", "exit_code": 130})
+            print_json_line({"error": "Interrupted", "hint": "", "exit_code": 130})
         return 130
     except BrokenPipeError:
         raise  # who read has enough: main says nothing of it
@@ -84,7 +84,7 @@ def fail(error: MuskTrackerError, settings: Settings | None, *, as_json: bool = 
     print(scrub(words), file=sys.stderr)
     if as_json:
         told = {"error": scrub(error.message), "hint": scrub(error.hint or ""), "exit_code": error.exit_code}
-        print_json({**told, **error.details})
+        print_json_line({**told, **error.details})
     return error.exit_code
 
 
@@ -121,9 +121,10 @@ def run_stage(
     )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Give a command that prints data its `--json`."""
-    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+def add_json(parser: argparse.ArgumentParser, *, lines: bool = False) -> None:
+    """Give a command that prints data its `--json`; `lines` where it prints an object a line as they come."""
+    form = ", an object a line" if lines else ""
+    parser.add_argument("--json", action="store_true", help=f"print JSON on standard output{form}")
 
 
 def whole_number(least: int, most: int = LARGEST) -> Callable[[str], int]:
@@ -148,8 +149,12 @@ def moment(text: str | None, zone: ZoneInfo) -> str | None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; datetimes as ISO 8601 in UTC."""
-    text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
-    print(text.encode("utf-8", "backslashreplace").decode("utf-8"))  # half a character is escaped as JSON does
+    print(_json(value, indent=2))
+
+
+def print_json_line(value: Any) -> None:
+    """Print a value as JSON on one line, at once: an error, or one of many as they come."""
+    print(_json(value, indent=None), flush=True)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -221,6 +226,11 @@ def _system_error(error: OSError) -> MuskTrackerError:
     if error.filename is None:
         return MuskTrackerError(f"The system refused it: {error.strerror or error}")
     return MuskTrackerError(f"{error.filename}: {error.strerror}", "musktracker config shows which paths are used")
+
+
+def _json(value: Any, *, indent: int | None) -> str:
+    text = json.dumps(value, indent=indent, default=_plain, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # half a character is escaped as JSON does
 
 
 def _plain(value: Any) -> Any:

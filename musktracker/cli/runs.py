@@ -1,9 +1,10 @@
 """Look at runs: every import, refresh, training, forecast and scoring, by whoever started it, on whatever machine.
 
-musktracker runs                 the newest runs
-musktracker runs show 12         one run with its log
-musktracker runs follow 12       its log as it comes, until it ends
-musktracker runs cancel 12       ask it to stop
+musktracker runs                   the newest runs
+musktracker runs show 12           one run with its log
+musktracker runs follow 12         its log as it comes, until it ends
+musktracker runs follow 12 --json  the same, a JSON object a line, the run itself last
+musktracker runs cancel 12         ask it to stop
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, doing, open_database, print_json, printable, table, whole_number
+from musktracker.cli.command import (
+    add_json,
+    doing,
+    open_database,
+    print_json,
+    print_json_line,
+    printable,
+    table,
+    whole_number,
+)
 from musktracker.config import Settings
 
 if TYPE_CHECKING:
@@ -41,8 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         one = actions.add_parser(action, help=text)
         one.add_argument("run_id", type=whole_number(1))
         one.set_defaults(action=action)
-        if action != "follow":
-            add_json(one)
+        add_json(one, lines=action == "follow")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -99,10 +108,13 @@ def _follow(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
         info = runs.get(engine, arguments.run_id)  # before the lines, so that none written at its end is missed
         while lines := runs.log_lines(engine, info.id, after=seen):  # a part at a time
             for line in lines:
-                print(_line(line, settings), flush=True)
+                if arguments.json:
+                    print_json_line(dataclasses.asdict(line))
+                else:
+                    print(_line(line, settings), flush=True)
             seen = lines[-1].id
         if not info.active or info.lost:
-            print(f"run {info.id} {info.state}" + (f": {printable(info.error)}" if info.error else ""))
+            _tell_end(info, as_json=arguments.json)
             return 0 if info.status == "succeeded" else 1
         time.sleep(FOLLOW_SECONDS)
 
@@ -119,6 +131,13 @@ def _cancel(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
     else:
         print(f"Run {arguments.run_id} has ended already: {status}.")
     return 0 if is_asked else 1
+
+
+def _tell_end(info: RunInfo, *, as_json: bool) -> None:
+    if as_json:
+        print_json_line(_as_data(info))
+    else:
+        print(f"run {info.id} {info.state}" + (f": {printable(info.error)}" if info.error else ""))
 
 
 def _line(line: LogLine, settings: Settings) -> str:

@@ -22,10 +22,11 @@ SERVICE = "service"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A step of the schedule: its newest run, by whoever it was started, and when a service starts the next one.
+    """A step of the schedule: its newest run, and when a service starts the next one.
 
-    `next_at` is None while it goes on; `waits_for` are the steps that have to be tried before it; `failures` are
-    those in a row, after which it is tried again.
+    `last` was started by whoever it was, and forecasts by whichever model; but while one as the service starts it
+    goes on, is to be tried again or was called off, it is that one. `next_at` is None while it goes on; `waits_for`
+    are the steps that have to be tried before it; `failures` are those in a row, after which it is tried again.
     """
 
     name: str
@@ -62,7 +63,7 @@ def read(engine: Engine, settings: Settings, moment: datetime) -> Agenda:
     return Agenda(
         service,
         plan,
-        tuple(_task(engine, one, standings) for one in standings.values()),
+        tuple(_task(engine, one, standings, past) for one in standings.values()),
         upkeep.decide([one for one in past if one.kind in upkeep.KINDS], moment, begun).words,
         alerts.looked_at(engine),
     )
@@ -95,15 +96,22 @@ def _promotions(engine: Engine, steps: Sequence[Step], past: Sequence[Attempt]) 
     return found
 
 
-def _task(engine: Engine, one: Standing, standings: dict[str, Standing]) -> Task:
+def _task(engine: Engine, one: Standing, standings: dict[str, Standing], past: Sequence[Attempt]) -> Task:
     step = one.step
     closed = one.done or one.called_off
+    last = _last(one, past)
     return Task(
         step.name,
         step.kind,
-        None if one.last is None else runs.get(engine, one.last.id),
+        None if last is None else runs.get(engine, last.id),
         None if one.going else step.slot + step.period if closed else one.due_at,
         () if closed else tuple(name for name in step.after if name in standings and not standings[name].tried),
         one.failures,
         one.called_off,
     )
+
+
+def _last(one: Standing, past: Sequence[Attempt]) -> Attempt | None:
+    if one.going or one.failures or one.called_off:  # what the next time follows from
+        return one.last
+    return next((attempt for attempt in past if one.step.is_like(attempt)), None)

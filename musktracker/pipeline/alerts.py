@@ -16,7 +16,7 @@ from musktracker.db import settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Alert, AlertRule, Base
 from musktracker.db.upsert import upsert
-from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from musktracker.pipeline import alert_snapshot
 from musktracker.pipeline.alert_conditions import CONDITIONS, SHARES, Condition, Finding, Snapshot
 from musktracker.runs import Run
@@ -130,6 +130,8 @@ def look(engine: Engine, run: Run, moment: datetime) -> list[Raised]:
     for one in known:
         try:
             found[one.name] = CONDITIONS[one.name].look(snapshot, one.parameters) if one.enabled else []
+        except Cancelled:  # a signal can end the run at any line
+            raise
         except Exception as error:
             run.error(f"The rule {one.name} cannot be looked at: {runs.describe(error)}")
     settings.set(engine, alert_snapshot.LOOKED_SETTING, iso(moment))

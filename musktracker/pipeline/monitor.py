@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ from musktracker.runs import Run
 from musktracker.timeline import hour_index, iso, parse_time
 
 LEVELS = (50, 80, 95)
+SLICE = 2_000  # forecast hours or totals that are filled in in one transaction
 NEAR_HOURS = 24  # hourly forecasts are judged apart up to this lead and beyond it
 
 
@@ -43,17 +44,16 @@ def score(engine: Engine, run: Run, *, since: str | None = None, judge: bool = T
     An hour gets its actual once it is over, observed and counted; a total once all its hours have, a window's
     once it was observed from start to end. Each horizon of a forecast is scored as soon as its own hours are. What
     happened is filled in only where the model counts the posts that the database counts now. Late posts correct an
-    actual and its scores; otherwise a second time changes nothing.
+    actual and its scores; otherwise a second time changes nothing. What is filled in is stored some at a time: where
+    it ends half way, the next time goes on.
     """
     begin = parse_time(since) if since else None
     known = histories.load(engine, posts=False)
     counting = known.counting
     run.progress(0.1, stage="fill", message="filling in actual counts")
-    with writing(engine) as connection:
-        hours = _fill_hours(connection, counting, begin)
+    hours = _fill_hours(engine, run, counting, begin)
     run.progress(0.3, message="filling in actual totals")
-    with writing(engine) as connection:
-        totals = _fill_totals(connection, Sums(known.history), counting, begin)
+    totals = _fill_totals(engine, Sums(known.history), counting, begin)
     windows = window_forecasts.fill(engine, counting, begin)
     run.info(
         f"Actual counts filled in: {hours} hours, {totals} totals, {windows} windows",
@@ -85,38 +85,54 @@ def score(engine: Engine, run: Run, *, since: str | None = None, judge: bool = T
     return {**result, "hourly": hourly, "totals": judged_totals, "windows": judged_windows}
 
 
-def _fill_hours(connection: Connection, counting: str, begin: datetime | None) -> int:
+def _fill_hours(engine: Engine, run: Run, counting: str, begin: datetime | None) -> int:
+    """Fill in what was counted, and empty hours that turned out not to have been observed; returns how many."""
+    with reading(engine) as connection:
+        models = connection.scalars(_models(counting)).all()
+    filled = 0
+    for model in models:
+        for some in _filled(engine, model, begin):
+            filled += some
+            run.progress(message=f"filling in actual counts: {filled:,} hours")
+    return filled
+
+
+def _filled(engine: Engine, model: int, begin: datetime | None) -> Iterator[int]:
+    """Fill in the hours of one version's forecasts, some at a time, and tell how many these were."""
     bucket = and_(TimeBucket.granularity == "hourly", TimeBucket.bucket_start == Forecast.target_time)
-    concerned = [Forecast.model_metadata_id.in_(_models(counting)), *_since(Forecast.forecast_time, begin)]
-    filled = connection.execute(
-        update(Forecast)
-        .where(bucket, Forecast.actual_count.is_distinct_from(TimeBucket.tweet_count), *concerned)
-        .values(actual_count=TimeBucket.tweet_count)
-        .execution_options(synchronize_session=False)
-    ).rowcount
-    emptied = connection.execute(  # an hour that turned out not to have been observed
-        update(Forecast)
-        .where(Forecast.actual_count.is_not(None), ~select(TimeBucket.id).where(bucket).exists(), *concerned)
-        .values(actual_count=None)
-        .execution_options(synchronize_session=False)
-    ).rowcount
-    return int(filled + emptied)
+    counted = select(TimeBucket.tweet_count).where(bucket).scalar_subquery()
+    differs = Forecast.actual_count.is_distinct_from(counted)
+    of_model = [Forecast.model_metadata_id == model, *_since(Forecast.forecast_time, begin)]
+    wanted = select(Forecast.id).where(*of_model, differs).order_by(Forecast.id).limit(SLICE)
+    last = 0
+    while True:
+        with reading(engine) as connection:  # to find them takes longest, and must not keep others from writing
+            found = connection.scalars(wanted.where(Forecast.id > last)).all()
+        if not found:
+            return
+        fill = update(Forecast).where(Forecast.id.in_(found)).values(actual_count=counted)
+        with writing(engine) as connection:
+            some = connection.execute(fill.execution_options(synchronize_session=False)).rowcount
+        yield int(some)
+        last = found[-1]
 
 
-def _fill_totals(connection: Connection, sums: Sums, counting: str, begin: datetime | None) -> int:
+def _fill_totals(engine: Engine, sums: Sums, counting: str, begin: datetime | None) -> int:
     query = select(
         ForecastTotal.id, ForecastTotal.forecast_time, ForecastTotal.horizon_hours, ForecastTotal.actual_total
     ).where(ForecastTotal.model_metadata_id.in_(_models(counting)), *_since(ForecastTotal.forecast_time, begin))
+    with reading(engine) as connection:
+        stored = verbatim.rows(connection, query)
     changes = [
         {"key": key, "actual": actual}
-        for key, moment, hours, before in verbatim.rows(connection, query)
+        for key, moment, hours, before in stored
         if (actual := sums.total(hour_index(verbatim.moment(moment)), hours)) != before
     ]
-    if changes:
-        table = Base.metadata.tables[ForecastTotal.__tablename__]
-        connection.execute(
-            update(table).where(table.c.id == bindparam("key")).values(actual_total=bindparam("actual")), changes
-        )
+    table = Base.metadata.tables[ForecastTotal.__tablename__]
+    fill = update(table).where(table.c.id == bindparam("key")).values(actual_total=bindparam("actual"))
+    for first in range(0, len(changes), SLICE):
+        with writing(engine) as connection:
+            connection.execute(fill, changes[first : first + SLICE])
     return len(changes)
 
 

@@ -88,6 +88,8 @@ async def _until_cancelled(run: Run, work: Coroutine[Any, Any, T]) -> T:
                 run.check()
             except Cancelled as reason:
                 end(reason)
+            if reasons:  # again: a task that was just ending another may have taken it for that one's
+                task.cancel()
     if reasons and (task.cancelled() or task.exception()):
         raise reasons[0]
     return task.result()

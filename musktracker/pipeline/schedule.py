@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ SETTING = "service_schedule"
 FIRST_DELAY = timedelta(minutes=1)  # from the first failure to the second attempt; then twice as long each time
 LONGEST = 4  # a delay is at most this part of the time between two regular times
 LONGEST_HORIZON = 24 * 60
+MODEL = ("model", "version")  # the parameters that say what forecasts
 NONE = "none"  # what a part that is empty is shown as
 MEANINGS = {
     "minute": "minutes past the hour at which the hourly steps begin",
@@ -64,8 +65,9 @@ class Plan:
 class Step:
     """Something to be done at a regular time, `slot`, and again every `period`.
 
-    `alike` are the parameters that tell its runs from others of the kind. It waits until the steps in `after` have
-    been tried, and is due again when the one that it is `renewed_by` succeeds late.
+    `alike` are the parameters that tell its runs from others of the kind; runs that differ only in those that are
+    `free` make the same by other means, which is worth showing, but does not do the step. It waits until the steps in
+    `after` have been tried, and is due again when the one that it is `renewed_by` succeeds late.
     """
 
     name: str
@@ -76,11 +78,19 @@ class Step:
     alike: Mapping[str, Any] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     renewed_by: str | None = None
+    free: tuple[str, ...] = ()
 
     def is_of(self, attempt: Attempt) -> bool:
         """Whether a run is one of this step, whoever started it."""
+        return self._agrees(attempt, self.alike)
+
+    def is_like(self, attempt: Attempt) -> bool:
+        """Whether a run makes what this step makes, be it by other means."""
+        return self._agrees(attempt, [name for name in self.alike if name not in self.free])
+
+    def _agrees(self, attempt: Attempt, names: Iterable[str]) -> bool:
         return attempt.kind == self.kind and all(
-            (attempt.parameters.get(name) or None) == (value or None) for name, value in self.alike.items()
+            (attempt.parameters.get(name) or None) == (self.alike[name] or None) for name in names
         )
 
 
@@ -250,18 +260,15 @@ def _forecast(plan: Plan, hours: int, slot: datetime, timezone: str) -> Step:
     alike = {"horizon": hours, "model": plan.model, "version": None, "as_of": None}
     # one after the other: of the hours that both forecast, those of the longer one stay
     earlier = tuple(f"forecast {other} h" for other in plan.horizons if other < hours)
-    return Step(
-        f"forecast {hours} h", "forecast", parameters, slot, HOUR, alike, ("refresh", "score", *earlier), "refresh"
-    )
+    after = ("refresh", "score", *earlier)
+    return Step(f"forecast {hours} h", "forecast", parameters, slot, HOUR, alike, after, "refresh", MODEL)
 
 
 def _window(plan: Plan, preset: str, slot: datetime) -> Step:
     parameters = {"preset": preset, "model": plan.model}
     alike = {**parameters, "version": None, "as_of": None, "following": None, "brackets": None}
-    forecasts = tuple(f"forecast {hours} h" for hours in plan.horizons)
-    return Step(
-        f"window {preset}", "window", parameters, slot, HOUR, alike, ("refresh", "score", *forecasts), "refresh"
-    )
+    after = ("refresh", "score", *(f"forecast {hours} h" for hours in plan.horizons))
+    return Step(f"window {preset}", "window", parameters, slot, HOUR, alike, after, "refresh", MODEL)
 
 
 def _training(plan: Plan, model: str, slot: datetime, artifact_dir: str) -> Step:

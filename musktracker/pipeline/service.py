@@ -242,7 +242,7 @@ class Service:
         try:
             raised = alerts.look(self.engine, self.run, moment)
         except Exception as error:
-            if is_passing(error):
+            if isinstance(error, Cancelled) or is_passing(error):  # a signal can end the run at any line
                 raise
             self.run.error(f"The alerts cannot be looked at: {runs.describe(error)}")
             return

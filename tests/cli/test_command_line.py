@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, insert
@@ -17,6 +19,7 @@ from musktracker.cli.main import COMMANDS, main
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import RunLogLine
+from musktracker.errors import DataError
 from musktracker.timeline import now
 
 Capture = pytest.CaptureFixture[str]
@@ -121,6 +124,55 @@ def test_following_a_run_that_has_ended_prints_its_whole_log(engine: Engine, cap
     assert main(["runs", "follow", str(run_id)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert (len(said), said[-1]) == (2_501, f"run {run_id} succeeded")
+
+
+def objects(text: str) -> list[dict[str, Any]]:
+    """The JSON objects of a text that has one a line."""
+    return [json.loads(line) for line in text.removesuffix("\n").split("\n")]
+
+
+def test_following_a_run_as_json_prints_each_line_and_last_the_run(engine: Engine, capsys: Capture) -> None:
+    run_id = runs.create(engine, "refresh", {"full": True})
+    with runs.recording(engine, run_id) as run:
+        run.info("first\nof two", hours=3)
+        run.warning("second")
+        run.result = {"hours": 3}
+    assert main(["runs", "follow", str(run_id), "--json"]) == 0
+    *lines, last = objects(capsys.readouterr().out)
+    assert [(line["level"], line["message"], line["fields"]) for line in lines] == [
+        ("info", "first\nof two", {"hours": 3}),
+        ("warning", "second", {}),
+    ]
+    assert lines[0]["time"].endswith("Z")
+    assert (last["id"], last["kind"], last["state"], last["result"]) == (run_id, "refresh", "succeeded", {"hours": 3})
+
+
+def test_following_a_run_that_failed_as_json_ends_with_why(engine: Engine, capsys: Capture) -> None:
+    run_id = runs.create(engine, "refresh", {})
+    with pytest.raises(DataError), runs.recording(engine, run_id):
+        raise DataError("There are no posts", "Import some")
+    assert main(["runs", "follow", str(run_id), "--json"]) == 1
+    [line, last] = objects(capsys.readouterr().out)
+    assert line["level"] == "error"
+    assert (last["state"], last["error"]) == ("failed", "There are no posts. Import some")
+
+
+def test_a_run_that_goes_on_is_followed_as_json_line_by_line(engine: Engine) -> None:
+    run_id = runs.create(engine, "refresh", {})
+    command = [sys.executable, "-m", "musktracker.cli.main", "runs", "follow", str(run_id), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout
+        with runs.recording(engine, run_id) as run:
+            run.info("begun")
+            assert select.select([following.stdout], [], [], 30)[0], "nothing came while the run went on"
+            assert json.loads(following.stdout.readline())["message"] == "begun"
+        assert [one["state"] for one in objects(following.stdout.read())] == ["succeeded"]
+
+
+def test_what_cannot_be_followed_is_one_line_of_json(engine: Engine, capsys: Capture) -> None:
+    assert main(["runs", "follow", "77", "--json"]) == 1
+    [told] = objects(capsys.readouterr().out)
+    assert told["error"] == "There is no run 77"
 
 
 def test_cancelling_says_as_json_whether_the_run_was_asked(engine: Engine, capsys: Capture) -> None:

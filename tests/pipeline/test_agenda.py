@@ -75,6 +75,34 @@ def test_what_failed_is_tried_again_and_what_goes_on_has_no_next_time(counted: E
     assert found["score"].next_at is None
 
 
+def test_a_forecast_by_another_model_is_the_last_one_but_does_not_do_the_step(
+    counted: Engine, settings: Settings
+) -> None:
+    done(counted, "forecast", NOW - DAY, horizon=168)
+    run_id = done(counted, "forecast", SLOT + MINUTE, horizon=168, model="seasonal_naive", version="v1")
+    done(counted, "forecast", SLOT + 2 * MINUTE, horizon=24, model="seasonal_naive")
+    done(counted, "forecast", SLOT + 3 * MINUTE, horizon=168, as_of="2026-02-01T00:00:00Z")  # of the past, not now
+    found = tasks(counted, settings)["forecast 168 h"]
+    assert found.last is not None
+    assert (found.last.id, found.next_at, found.waits_for) == (run_id, SLOT, ("refresh", "score", "forecast 24 h"))
+
+
+def test_a_window_by_another_model_is_the_last_one(counted: Engine, settings: Settings) -> None:
+    run_id = done(counted, "window", SLOT + MINUTE, preset="fri-noon", model="seasonal_naive")
+    found = tasks(counted, settings)
+    assert found["window fri-noon"].last is not None
+    assert found["window fri-noon"].last.id == run_id
+    assert found["window tue-noon"].last is None
+
+
+def test_what_failed_is_not_hidden_by_a_forecast_by_another_model(counted: Engine, settings: Settings) -> None:
+    run_id = done(counted, "forecast", SLOT + MINUTE, "failed", horizon=168)
+    done(counted, "forecast", SLOT + 2 * MINUTE, horizon=168, model="seasonal_naive")
+    found = tasks(counted, settings)["forecast 168 h"]
+    assert found.last is not None
+    assert (found.last.id, found.failures) == (run_id, 1)
+
+
 def test_a_training_brings_its_promotion(counted: Engine, settings: Settings) -> None:
     run_id = done(counted, "train", NOW - HOUR, model="har_bootstrap")
     with writing(counted) as connection:

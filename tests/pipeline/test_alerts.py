@@ -13,7 +13,7 @@ from sqlalchemy import Engine, insert, select
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import alerts as queries
 from musktracker.db.tables import AlertRule, Coverage, ForecastTotal, ModelMetadata, RawTweet, RunRow, WindowForecast
-from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from musktracker.pipeline import alert_snapshot, alerts
 from musktracker.pipeline.alert_conditions import CONDITIONS, Condition, Finding, Snapshot
 from musktracker.runs import Run
@@ -30,11 +30,11 @@ class Stub:
     def __init__(self) -> None:
         self.keys: list[str] = []
         self.severity = "warning"
-        self.broken = False
+        self.error: Exception | None = None
 
     def look(self, snapshot: Snapshot, parameters: Mapping[str, float]) -> list[Finding]:
-        if self.broken:
-            raise ZeroDivisionError("no hours")
+        if self.error is not None:
+            raise self.error
         return [Finding(key, self.severity, f"About {key}", {"n": parameters["n"]}) for key in self.keys]
 
 
@@ -104,11 +104,17 @@ def test_a_rule_that_is_off_finds_nothing_and_its_alerts_are_resolved(engine: En
 def test_a_condition_that_breaks_is_told_and_changes_nothing(engine: Engine, stub: Stub) -> None:
     stub.keys = ["a"]
     look(engine)
-    stub.broken = True
+    stub.error = ZeroDivisionError("no hours")
     run = Run()
     assert look(engine, MINUTE, run) == []
     assert "The rule stub cannot be looked at: ZeroDivisionError: no hours" in run.lines[0].message
     assert [alert.state for alert in queries.listed(engine)] == ["open"]
+
+
+def test_a_run_that_is_ended_while_a_condition_is_looked_at_ends(engine: Engine, stub: Stub) -> None:
+    stub.error = Cancelled("Ended by SIGTERM")
+    with pytest.raises(Cancelled):
+        look(engine)
 
 
 def test_who_acknowledges_is_kept_and_the_first_to_do_so_counts(engine: Engine, stub: Stub) -> None:

@@ -13,6 +13,8 @@ from stored_hours import store_hours
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, TimeBucket
+from musktracker.errors import Cancelled
+from musktracker.pipeline import monitor
 from musktracker.pipeline.monitor import score
 from musktracker.runs import Run
 from musktracker.timeline import HOUR, iso
@@ -90,6 +92,46 @@ def test_an_unobserved_hour_keeps_its_total_open(engine: Engine) -> None:
     store_hours(engine, [1, 1], ORIGIN + 2 * HOUR)
     run(engine)
     assert actual(engine) == ([1, None, 1, 1], [None])
+
+
+def test_what_is_filled_in_some_at_a_time_is_what_is_filled_in_at_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model_id in (1, 2):
+        store_model(engine, model_id)
+        store_forecast(engine, hours=7, model_id=model_id)
+        store_forecast(engine, hours=7, origin=ORIGIN + 2 * HOUR, model_id=model_id)
+    store_hours(engine, [3, 0, 4, 1, 5, 9, 2], ORIGIN)
+    at_once, stored = run(engine), actual(engine)
+    with writing(engine) as connection:
+        connection.execute(update(Forecast).values(actual_count=None))
+        connection.execute(update(Forecast).where(Forecast.target_time > ORIGIN + 6 * HOUR).values(actual_count=8))
+        connection.execute(update(ForecastTotal).values(actual_total=None))
+    monkeypatch.setattr(monitor, "SLICE", 3)
+    some_at_a_time = run(engine)
+    assert actual(engine) == stored
+    assert some_at_a_time["hours_filled"] == at_once["hours_filled"] + 4
+    assert some_at_a_time["totals_filled"] == at_once["totals_filled"] == 2
+    assert run(engine)["hours_filled"] == 0
+
+
+def test_what_was_filled_in_before_it_was_cancelled_stays_and_the_next_time_goes_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class CancelledHalfWay(Run):
+        def check(self) -> None:
+            if self.message and "4 hours" in self.message:
+                raise Cancelled("Cancelled on request")
+
+    store_model(engine)
+    store_forecast(engine, hours=7)
+    store_hours(engine, [3, 0, 4, 1, 5, 9, 2], ORIGIN)
+    monkeypatch.setattr(monitor, "SLICE", 2)
+    with pytest.raises(Cancelled):
+        score(engine, CancelledHalfWay())
+    assert actual(engine) == ([3, 0, 4, 1, None, None, None], [None])
+    assert run(engine)["hours_filled"] == 3
+    assert actual(engine) == ([3, 0, 4, 1, 5, 9, 2], [24])
 
 
 def test_a_daily_bucket_is_no_hour(engine: Engine) -> None:

@@ -391,6 +391,17 @@ def test_alerts_that_cannot_be_looked_at_stop_nothing(world: World, monkeypatch:
     assert "error: The alerts cannot be looked at: ValueError: odd rows" in world.said()
 
 
+def test_a_service_that_is_ended_while_it_looks_at_the_alerts_stops(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: Any) -> None:
+        raise Cancelled("Ended by SIGTERM")
+
+    monkeypatch.setattr(alerts, "look", ended)
+    with pytest.raises(Cancelled):
+        world.turn()
+
+
 def test_a_raised_alert_is_a_warning_in_its_log(world: World, engine: Engine) -> None:
     runs.create(engine, "backtest", {})
     world.set(1, status="failed", finished_at=world.moment, error="No memory")

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -105,6 +105,15 @@ async def test_each_step_has_its_last_run_how_it_ended_and_its_next_time(serving
         assert "never" in row(screen, "forecast 168 h")
         assert "after score" in row(screen, "forecast 24 h")
         assert "due" in row(screen, "train har_bootstrap")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_what_a_step_waits_for_is_named_in_full(serving: Engine, opened: Opened, size: tuple[int, int]) -> None:
+    schedule.change(serving, {"horizons": "100,168"})
+    hour = datetime(2026, 1, 15, 18, 2, tzinfo=UTC)
+    store(serving, 22, "score", hour, ended=hour + timedelta(seconds=4))
+    async with opened(size) as (_, screen):
+        assert "after forecast 100 h" in row(screen, "forecast 168 h")
 
 
 async def test_without_a_service_it_says_what_starts_one(opened: Opened) -> None:
