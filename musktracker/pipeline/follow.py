@@ -45,6 +45,8 @@ FIRST_REACH = 7 * DAY
 PAUSES = (15.0, 30.0, 60.0, 120.0, 300.0)  # seconds until a poll that failed is tried again; the client waited before
 LOOK_AGAIN = 60.0  # seconds, at the spending limit: somebody may raise it
 USUAL_POSTS = 61.0  # a day, where nothing is stored that says better
+NEAR = 14 * DAY  # to each side of what is to be fetched, whose covered days say how many posts a day has
+ENOUGH_DAYS = 7  # that are covered, to say it
 CHECKED_SETTING = "last_daily_check"
 UNVERIFIED_SETTING = "backfill_unverified"  # spans fetched but not yet held against the API's counts, as JSON
 Via = Literal["auto", "timeline", "recent", "all"]
@@ -416,24 +418,36 @@ def _reached(left: Range) -> datetime:
 
 
 def _estimated(engine: Engine, parts: list[Span]) -> tuple[int, str]:
-    """How many posts there may be, from how many a covered day has."""
+    """How many posts there may be, from how many a covered day has: one nearby, where enough of them are covered."""
     covered = coverage.covered(engine)
-    days = sum(span.hours() for span in covered) / 24
-    rate, basis = USUAL_POSTS, f"{USUAL_POSTS:.0f} posts a day assumed"
-    if days >= 7:
-        with reading(engine) as connection:
-            stored = sum(
-                connection.scalar(
-                    select(func.count())
-                    .select_from(RawTweet)
-                    .where(RawTweet.created_at >= span.start, RawTweet.created_at < span.end)
-                )
-                or 0
-                for span in covered
-            )
-        rate = stored / days
-        basis = f"{rate:.1f} posts a day, as in the {days:,.0f} days that are covered"
-    return round(rate * sum(part.hours() for part in parts) / 24), f"estimated: {basis}"
+    near = [spans if _days(spans := _around(covered, part)) >= ENOUGH_DAYS else covered for part in parts]
+    if _days(covered) < ENOUGH_DAYS or not parts:
+        return round(USUAL_POSTS * _days(parts)), f"estimated: {USUAL_POSTS:.0f} posts a day assumed"
+    with reading(engine) as connection:
+        posts = sum(
+            _posts_in(connection, spans) / _days(spans) * _days([part])
+            for part, spans in zip(parts, near, strict=True)
+        )
+    used = timeline.union(span for spans in near for span in spans)
+    which = "days that are covered" if used == covered else "covered days around"
+    return round(posts), f"estimated: {posts / _days(parts):.1f} posts a day, as in the {_days(used):,.0f} {which}"
+
+
+def _around(covered: list[Span], part: Span) -> list[Span]:
+    begin, end = part.start - NEAR, part.end + NEAR
+    return timeline.union(Span(max(span.start, begin), min(span.end, end)) for span in covered)
+
+
+def _days(spans: list[Span]) -> float:
+    return sum(span.hours() for span in spans) / 24
+
+
+def _posts_in(connection: Connection, spans: list[Span]) -> int:
+    made = RawTweet.created_at
+    return sum(
+        connection.scalar(select(func.count()).select_from(RawTweet).where(made >= span.start, made < span.end)) or 0
+        for span in spans
+    )
 
 
 def _counted(engine: Engine, run: Run, parts: list[Span]) -> tuple[int, str]:

@@ -104,6 +104,21 @@ async def test_what_it_costs_is_what_was_said_and_what_is_written_down(holed: En
     assert api.billed == said.posts
 
 
+def test_the_price_is_that_of_the_days_around_a_hole_and_not_of_years_before(
+    engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "now", clock)
+    spans = store.without([Span(NOON - 400 * DAY, NOON)], [DAYS])
+    quiet = [NOON - 400 * DAY + i * DAY for i in range(370)]
+    busy = [NOON - 30 * DAY + i * HOUR for i in range(30 * 24)]
+    posts = [store.NewPost(10**18 + i, made, "original") for i, made in enumerate(quiet + busy)]
+    with writing(engine) as connection:
+        store.store_posts(connection, "file", [post for post in posts if within(post.created_at, spans)], NOON)
+        store.cover(connection, "file", spans, moment=NOON)
+    found = follow.price(engine, Run(), since=follow.filling(engine)["since"])
+    assert (found.posts, found.basis) == (72, "estimated: 24.0 posts a day, as in the 23 covered days around")
+
+
 async def test_the_last_two_hours_are_neither_priced_nor_fetched(holed: Engine, fill: Fill) -> None:
     await fill()
     later = follow.price(holed, Run(), since=follow.filling(holed)["since"])
