@@ -10,6 +10,7 @@ musktracker events undo              reverse the latest change, whoever made it 
 musktracker events effects           what events did to the hourly rate, as the newest trained version found it
 musktracker events import events.csv the same file again changes nothing
 
+An event that may be there already, or at the time of another, is stored all the same, with a warning.
 Times without an offset are in the display time zone, except in files, where every time needs its offset. A backtest
 sees an event only from when it was known: the time it was entered, or what a file's column created_at says.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from musktracker.pipeline.events import Event, EventChange, EventFields
 
 REFRESH_HINT = "Features follow at the next musktracker refresh."
-SHOWN_ERRORS = 20
+SHOWN_ERRORS = SHOWN_DOUBTS = 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -126,18 +127,17 @@ def _add(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> i
     from musktracker.pipeline import events
 
     fields, notes = _new_fields(arguments, settings)
-    doubts = events.doubts(engine, fields)
     if not arguments.json:
         for note in notes:
             print(f"note: {printable(note)}", file=sys.stderr)
-        for doubt in doubts:
-            print(f"warning: it {printable(doubt)}", file=sys.stderr)
     if not arguments.dry_run:
-        return _show(events.add(engine, fields), "Added", settings, arguments)
+        return _show(events.add(engine, fields), "Added", settings, arguments, engine)
+    doubts = events.doubts(engine, fields)
     if arguments.json:
         print_json({**dataclasses.asdict(fields), "notes": notes, "doubts": doubts})
     else:
         print(_understood(fields, settings))
+        _warn(f"it {doubt}" for doubt in doubts)
     return 0
 
 
@@ -175,7 +175,8 @@ def _shift(engine: Engine, settings: Settings, arguments: argparse.Namespace) ->
 
     before = events.get(engine, arguments.event_id)
     fields = event_series.shifted(before.fields, event_series.read_shift(arguments.by))
-    return _show(events.edit(engine, before.id, fields, expected=before.version), "Shifted", settings, arguments)
+    after = events.edit(engine, before.id, fields, expected=before.version)
+    return _show(after, "Shifted", settings, arguments, engine)
 
 
 def _repeat(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
@@ -185,12 +186,14 @@ def _repeat(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
     until = parse_time(arguments.until, settings.zone)
     series = event_series.repeated(first.fields, arguments.every, until, settings.zone)
     made = events.add_all(engine, series)
+    doubts = events.doubts_of(engine, [(event.fields, event.id) for event in made])
     if arguments.json:
-        print_json([dataclasses.asdict(event) for event in made])
+        print_json([{**dataclasses.asdict(event), "doubts": of} for event, of in zip(made, doubts, strict=True)])
         return 0
     print(f"Added {len(made)}; musktracker events undo takes all of them back:")
     _print_events(made, settings)
     print(REFRESH_HINT)
+    _warn(f"event {event.id} {doubt}" for event, of in zip(made, doubts, strict=True) for doubt in of)
     return 0
 
 
@@ -203,7 +206,9 @@ def _edit(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
     before = events.get(engine, arguments.event_id)
     fields = dataclasses.replace(before.fields, **given)
     after = events.edit(engine, before.id, fields, expected=before.version)
-    return _show(after, "Unchanged" if after == before else "Changed", settings, arguments)
+    if (after.name, after.event_start, after.event_end) == (before.name, before.event_start, before.event_end):
+        return _show(after, "Unchanged" if after == before else "Changed", settings, arguments)
+    return _show(after, "Changed", settings, arguments, engine)
 
 
 def _remove(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
@@ -215,7 +220,7 @@ def _remove(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
 def _restore(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
     from musktracker.pipeline import events
 
-    return _show(events.restore(engine, arguments.event_id), "Restored", settings, arguments)
+    return _show(events.restore(engine, arguments.event_id), "Restored", settings, arguments, engine)
 
 
 def _undo(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:  # noqa: ARG001
@@ -326,6 +331,8 @@ def _print_report(report: ImportReport, *, dry_run: bool) -> None:
         counts += f", {report.left_removed} left removed (musktracker events restore brings one back)"
     if report.errors:
         counts += f", {len(report.errors)} wrong"
+    if report.twins:
+        _warn([f"of those added, {report.twins} have the name and start of another event"])
     if report.stored:
         print(counts + "." + (f"\n{REFRESH_HINT}" if report.added or report.changed else ""))
     elif dry_run:
@@ -388,14 +395,30 @@ def _given(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     return given
 
 
-def _show(event: Event, what: str, settings: Settings, arguments: argparse.Namespace) -> int:
+def _show(
+    event: Event, what: str, settings: Settings, arguments: argparse.Namespace, beside: Engine | None = None
+) -> int:
+    """Print an event that was changed; and what may be wrong with it `beside` the others, where that is new."""
+    from musktracker.pipeline import events
+
+    doubts = [] if beside is None else events.doubts(beside, event.fields, besides=event.id)
     if arguments.json:
-        print_json(dataclasses.asdict(event))
+        print_json({**dataclasses.asdict(event), "doubts": doubts})
         return 0
     print(f"{what}:")
     _print_events([event], settings)
     print(REFRESH_HINT)
+    _warn(f"it {doubt}" for doubt in doubts)
     return 0
+
+
+def _warn(texts: Iterable[str]) -> None:
+    found = list(texts)
+    sys.stdout.flush()  # the warnings come after what they are about, also where both go to one file
+    for text in found[:SHOWN_DOUBTS]:
+        print(f"warning: {printable(text)}", file=sys.stderr)
+    if len(found) > SHOWN_DOUBTS:
+        print(f"and {len(found) - SHOWN_DOUBTS} more warnings", file=sys.stderr)
 
 
 def _print_events(found: list[Event], settings: Settings) -> None:

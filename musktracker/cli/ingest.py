@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from musktracker.cli.command import add_json, moment, open_database, print_json, run_stage
 from musktracker.config import Settings
 from musktracker.errors import UsageError
-from musktracker.text import printable
+from musktracker.text import counted, printable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -175,7 +175,9 @@ def _price(found: Price, limit: int | None, settings: Settings) -> str:
         start, end = (moment.astimezone(settings.zone) for moment in span)
         lines.append(f"  {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M %Z}, {span.hours() / 24:,.1f} days")
     if found.open_ranges:
-        lines.append(f"  and {found.open_ranges:,} ranges that an earlier backfill left")
+        lines.append(f"  {counted(found.open_ranges, 'range')} that an earlier backfill left, first")
+    if found.checks:
+        lines.append(f"  {spending.dollars(found.checks)} of it for the API's counts, which show what is missing")
     if limit is None:
         lines.append("There is no limit on a day's spending; set one with --daily-limit USD")
     elif found.microdollars > limit:

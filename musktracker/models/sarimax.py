@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musktracker.models import steps
 from musktracker.models.base import Diagnostics, FloatArray, History
 
 ORDER = (2, 0, 2)
@@ -45,7 +46,9 @@ class Sarimax:
         with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
             warnings.simplefilter("always")
             start = _first_guess(process)
-            result = process.fit(start, disp=0, maxiter=self.most_steps, method="lbfgs", cov_type="opg")
+            result = process.fit(
+                start, disp=0, maxiter=self.most_steps, method="lbfgs", cov_type="opg", callback=_after_step(process)
+            )
             errors = np.asarray(result.bse, dtype=np.float64)
         said = dict.fromkeys(f"{type(one.message).__name__} of the search: {one.message}" for one in caught)
         coefficients = np.asarray(result.params, dtype=np.float64)
@@ -84,8 +87,8 @@ class FittedSarimax:
         """Paths of shape (n_paths, horizon). Raises ValueError where fewer than 14 days of hours were observed."""
         process = _process(self.history, origin, self.window_days)
         filtered = process.filter(self.coefficients)
-        steps = -(-horizon // WEEK) * WEEK  # whole weeks, so that a shorter horizon is the beginning of a longer one
-        gaussian = _gaussian(filtered, steps, n_paths, rng)
+        hours = -(-horizon // WEEK) * WEEK  # whole weeks, so that a shorter horizon is the beginning of a longer one
+        gaussian = _gaussian(filtered, hours, n_paths, rng)
         return _counts(gaussian, rng)[:, :horizon]
 
     def parameters(self) -> dict[str, NDArray[Any]]:
@@ -113,17 +116,29 @@ def _first_guess(process: Any) -> FloatArray:
     return np.array([mean, ar, 0.0, 0.0, 0.0, seasonal_ar, -0.8, 0.7 * float(np.nanvar(counts)) + 1e-6])
 
 
-def _gaussian(filtered: Any, steps: int, n_paths: int, rng: np.random.Generator) -> FloatArray:
-    """Gaussian paths (n_paths, steps) from the filtered state on."""
+def _after_step(process: Any) -> Callable[[Any], None] | None:
+    """What the search calls after each step, to tell how it goes; None where nobody listens."""
+    tell = steps.search()
+    if tell is None:
+        return None
+
+    def after(intermediate_result: Any) -> None:  # by this name scipy knows that more than the coefficients is wanted
+        tell(-float(intermediate_result.fun) * len(process.endog))  # what is minimised is that of an hour
+
+    return after
+
+
+def _gaussian(filtered: Any, hours: int, n_paths: int, rng: np.random.Generator) -> FloatArray:
+    """Gaussian paths (n_paths, hours) from the filtered state on."""
     space = filtered.filter_results
     transition, selection = space.transition[..., -1], space.selection[..., -1]
     design, intercept = space.design[..., -1], space.state_intercept[..., -1]
     noise = float(np.sqrt(space.state_cov[0, 0, -1]))
     mean, covariance = filtered.predicted_state[:, -1], filtered.predicted_state_cov[..., -1]
     state = mean[:, None] + _root(covariance) @ rng.standard_normal((len(mean), n_paths))
-    paths = np.empty((steps, n_paths))
-    for step in range(steps):
-        paths[step] = design[0] @ state
+    paths = np.empty((hours, n_paths))
+    for hour in range(hours):
+        paths[hour] = design[0] @ state
         state = transition @ state + intercept[:, None] + selection * (noise * rng.standard_normal(n_paths))
     return paths.T
 

@@ -39,7 +39,10 @@ class RowError:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did, or would do: nothing is stored while `stored` is false."""
+    """What an import did, or would do: nothing is stored while `stored` is false.
+
+    `twins` is how many of the added have the name and start of another event.
+    """
 
     added: int
     changed: int
@@ -47,6 +50,7 @@ class ImportReport:
     left_removed: int
     errors: tuple[RowError, ...]
     stored: bool
+    twins: int = 0
 
     @property
     def good(self) -> int:
@@ -65,9 +69,10 @@ def import_file(
 ) -> ImportReport:
     """Bring in the events of a file: JSON or a calendar (.ics) where it is named so, else CSV.
 
-    An event with the name and start of a stored one is that event: changed where the file says otherwise. Nothing is
-    stored where a row is wrong, unless `skip_bad`. `zone` (UTC) is of a calendar's days and times that name none.
-    Raises UsageError where the file is none of the three.
+    An event with the name and start of a stored one is that event: changed where the file says otherwise. A second
+    row with the same name and start is a second event, since events may be stored so and what is exported must come
+    back: see `events.merge`. Nothing is stored where a row is wrong, unless `skip_bad`. `zone` (UTC) is of the days
+    and times of a calendar that name none. Raises UsageError where the file is none of the three.
     """
     content = _text(path)
     rows: Iterable[tuple[int, Mapping[str, Any] | str]]
@@ -96,9 +101,8 @@ def import_rows(
     given = {name for *_, names in good for name in names}
     keep = [name for name in ("category", "description", "source") if name not in given]
     merged = merge(engine, entries, keep=keep, dry_run=not stored, who=who) if entries else Merged(0, 0, 0, 0)
-    return ImportReport(
-        merged.added, merged.changed, merged.unchanged, merged.left_removed, tuple(errors), stored and bool(good)
-    )
+    counts = (merged.added, merged.changed, merged.unchanged, merged.left_removed)
+    return ImportReport(*counts, tuple(errors), stored and bool(good), merged.twins)
 
 
 def written(path: Path, events: Iterable[Event]) -> str:
@@ -132,15 +136,11 @@ def _checked(
 ) -> tuple[list[tuple[EventFields, datetime | None, Sequence[str]]], list[RowError]]:
     good: list[tuple[EventFields, datetime | None, Sequence[str]]] = []
     errors: list[RowError] = []
-    lines: dict[tuple[str, datetime], int] = {}
     for line, row in rows:
         try:
             if isinstance(row, str):
                 raise UsageError(row)
             fields, known = _fields(row)
-            first = lines.setdefault((fields.name, fields.event_start), line)
-            if first != line:
-                raise UsageError(f"has the name and event_start of line {first}")
         except UsageError as error:
             errors.append(RowError(line, str(error)))
         else:

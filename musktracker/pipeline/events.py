@@ -3,6 +3,8 @@
 Every change is one transaction with its row in `event_changes`. Changes are made one after another (a table lock on
 Postgres, the write lock on SQLite), each with a later `changed_at` than the one before; changes that share it were
 made at once (an import) and are undone at once. No event is ever deleted: removing sets `removed_at`.
+
+Two events may have the same name and start: whoever adds, edits or restores one is told (`doubts`), not refused.
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, func, insert, or_, select, text, update
@@ -181,38 +185,35 @@ def get(engine: Engine, event_id: int) -> Event:
 
 
 def add(engine: Engine, fields: EventFields, *, who: str | None = None) -> Event:
-    """Store a new event. Raises InvalidEvent, also where its name and start are taken."""
-    fields = cleaned(fields)
-    with _changing(engine, who) as change:
-        _refuse_taken(change.connection, fields)
-        return change.add([(fields, None)])[0]
+    """Store a new event, whatever `doubts` says of it. Raises InvalidEvent."""
+    return add_all(engine, [fields], who=who)[0]
 
 
 def add_all(engine: Engine, entries: Sequence[EventFields], *, who: str | None = None) -> list[Event]:
     """Store new events as one change, which one undo takes back; all or none. Raises InvalidEvent as `add`."""
     checked = [cleaned(fields) for fields in entries]
-    _refuse_twins(checked)
     with _changing(engine, who) as change:
-        for fields in checked:
-            _refuse_taken(change.connection, fields)
         return change.add([(fields, None) for fields in checked])
 
 
 def doubts(engine: Engine, fields: EventFields, *, besides: int | None = None) -> list[str]:
-    """What may be wrong with an event beside the others: one of nearly the same name close by, or at the same time.
+    """What may be wrong with an event beside others: one of its name and start, of its name close by, at its time.
 
-    `besides` is the event itself where it is stored. Nobody is refused for these.
+    The worst comes first. `besides` is the event itself where it is stored. Nobody is refused for these.
     """
-    span = Span(fields.event_start - ALIKE_WITHIN, fields.event_end + ALIKE_WITHIN)
+    return doubts_of(engine, [(fields, besides)])[0]
+
+
+def doubts_of(engine: Engine, entries: Sequence[tuple[EventFields, int | None]]) -> list[list[str]]:
+    """The `doubts` of each of several events, with its id where it is stored."""
+    if not entries:
+        return []
+    begin, end = min(fields.event_start for fields, _ in entries), max(fields.event_end for fields, _ in entries)
+    others = listed(engine, span=Span(begin - ALIKE_WITHIN, end + ALIKE_WITHIN))
     found = []
-    for event in listed(engine, span=span):
-        if event.id == besides:
-            continue
-        when = f"event {event.id}, {event.name!r} at {iso(event.event_start)}"
-        if event.name.casefold() == fields.name.strip().casefold():
-            found.append(f"may be the same as {when}")
-        elif event.event_start < fields.event_end and event.event_end > fields.event_start:
-            found.append(f"overlaps {when}")
+    for fields, event_id in entries:
+        said = filter(None, (_doubt(fields, each) for each in others if each.id != event_id))
+        found.append([text for _, text in sorted(said, key=itemgetter(0))])
     return found
 
 
@@ -282,12 +283,16 @@ def original(engine: Engine, change: EventChange) -> EventChange:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of events that were merged, each event in one of the four."""
+    """What became of events that were merged, each event in one of the first four.
+
+    `twins` is how many of the added have the name and start of another.
+    """
 
     added: int
     changed: int
     unchanged: int
     left_removed: int
+    twins: int = 0
 
 
 def merge(
@@ -301,11 +306,14 @@ def merge(
     """Add events, or change those with the same name and start, in one transaction; again, it changes nothing.
 
     An entry is the fields and when the event became known (None: now). The fields named in `keep` stay as they are in
-    events that exist. A removed event is left removed. Raises InvalidEvent, also for two entries with one name and
-    start.
+    events that exist. A removed event is left removed. Raises InvalidEvent.
+
+    Each entry stands for one event. Where several events or entries have one name and start, those that are equal are
+    paired first; then what is left of either, in its order, the events that are not removed before those that are,
+    the oldest first. So one entry changes the oldest that is not removed, a second entry is a second event, what was
+    exported changes nothing, and events that no entry is paired with stay.
     """
     entries = [(cleaned(fields), known and utc(known)) for fields, known in entries]
-    _refuse_twins([fields for fields, _ in entries])
     if dry_run:
         with reading(engine) as connection:
             return _plan(connection, entries, keep).counted()
@@ -323,40 +331,74 @@ class _Plan:
     differing: list[tuple[Event, EventFields]]
     unchanged: int
     left_removed: int
+    twins: int
 
     def counted(self) -> Merged:
-        return Merged(len(self.new), len(self.differing), self.unchanged, self.left_removed)
+        return Merged(len(self.new), len(self.differing), self.unchanged, self.left_removed, self.twins)
 
 
 def _plan(
     connection: Connection, entries: Sequence[tuple[EventFields, datetime | None]], keep: Sequence[str]
 ) -> _Plan:
-    rows = connection.execute(select(*_COLUMNS).order_by(EventRow.removed_at.is_(None), EventRow.id))
-    stored = {_identity(event): event for event in map(_event, rows)}  # a live one hides a removed one
+    stored: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
+    for row in connection.execute(select(*_COLUMNS).order_by(EventRow.removed_at.is_not(None), EventRow.id)):
+        one = _event(row)
+        stored[_identity(one)].append(one)
+    there = Counter(identity for identity, found in stored.items() for one in found if not one.removed)
     new: list[tuple[EventFields, datetime | None]] = []
     differing: list[tuple[Event, EventFields]] = []
-    unchanged = left_removed = 0
-    for fields, known in entries:
-        event = stored.get(_identity(fields))
+    unchanged = left_removed = twins = 0
+    for (fields, known), event in zip(entries, _paired(stored, [fields for fields, _ in entries], keep), strict=True):
         if event is None:
             new.append((fields, known))
-            continue
-        wanted = replace(fields, **{name: getattr(event, name) for name in keep})
-        if event.removed:
+            twins += there[_identity(fields)] > 0
+            there[_identity(fields)] += 1
+        elif event.removed:
             left_removed += 1
-        elif wanted == event.fields:
+        elif (wanted := _wanted(fields, event, keep)) == event.fields:
             unchanged += 1
         else:
             differing.append((event, wanted))
-    return _Plan(new, differing, unchanged, left_removed)
+    return _Plan(new, differing, unchanged, left_removed, twins)
 
 
-def _refuse_twins(entries: Sequence[EventFields]) -> None:
-    seen = set()
+def _paired(
+    stored: Mapping[tuple[str, datetime], list[Event]], entries: Sequence[EventFields], keep: Sequence[str]
+) -> list[Event | None]:
+    """The stored event that each entry stands for, none where it is a new one; takes them out of `stored`."""
+    pairs: list[Event | None] = []
     for fields in entries:
-        if _identity(fields) in seen:
-            raise InvalidEvent({"name": f"{fields.name!r} comes twice with the start {iso(fields.event_start)}"})
-        seen.add(_identity(fields))
+        left = stored.get(_identity(fields), [])
+        equal = (each for each in left if not each.removed and _wanted(fields, each, keep) == each.fields)
+        pairs.append(next(equal, None))
+        if pairs[-1] is not None:
+            left.remove(pairs[-1])
+    for i, fields in enumerate(entries):
+        left = stored.get(_identity(fields), [])
+        if pairs[i] is None and left:
+            pairs[i] = left.pop(0)
+    return pairs
+
+
+def _wanted(fields: EventFields, event: Event, keep: Sequence[str]) -> EventFields:
+    """What an entry makes of an event."""
+    return replace(fields, **{name: getattr(event, name) for name in keep})
+
+
+def _doubt(fields: EventFields, other: Event) -> tuple[int, str] | None:
+    """What is to be said of an event beside another one, and how little it weighs."""
+    begin, end = fields.event_start - ALIKE_WITHIN, fields.event_end + ALIKE_WITHIN
+    if other.event_start >= end or (other.event_end <= begin and other.event_start < begin):
+        return None
+    when = f"event {other.id}, {other.name!r} at {iso(other.event_start)}"
+    name = fields.name.strip()
+    if (name, fields.event_start) == _identity(other):
+        return 0, f"is the same as {when}"
+    if other.name.casefold() == name.casefold():
+        return 1, f"may be the same as {when}"
+    if other.event_start < fields.event_end and other.event_end > fields.event_start:
+        return 2, f"overlaps {when}"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,8 +423,6 @@ class _Change:
     ) -> Event:
         if undoes is None and (fields, removed_at) == (event.fields, event.removed_at):
             return event
-        if removed_at is None and (event.removed or _identity(fields) != _identity(event)):
-            _refuse_taken(self.connection, fields)
         statement = (
             update(EventRow)
             .where(EventRow.id == event.id)
@@ -470,18 +510,6 @@ def _expected(connection: Connection, event_id: int, expected: datetime | None) 
     raise ChangedMeanwhile(
         f"Event {event_id} was changed{culprit}, after you had read it", "Look at it again, then repeat your change"
     )
-
-
-def _refuse_taken(connection: Connection, fields: EventFields) -> None:
-    taken = connection.scalar(
-        select(EventRow.id).where(
-            EventRow.name == fields.name,
-            EventRow.event_start == fields.event_start,
-            EventRow.removed_at.is_(None),
-        )
-    )
-    if taken is not None:
-        raise InvalidEvent({"name": f"and event_start are those of event {taken} already"})
 
 
 def _get(connection: Connection, event_id: int) -> Event:

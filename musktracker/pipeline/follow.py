@@ -28,12 +28,13 @@ from musktracker.pipeline import ranges, retention, spending, store
 from musktracker.pipeline.live import Live
 from musktracker.pipeline.online import online
 from musktracker.pipeline.ranges import Range
-from musktracker.pipeline.reconcile import Reconciler
+from musktracker.pipeline.reconcile import Reconciler, counting_price
 from musktracker.pipeline.spending import SpendingLimitReached
 from musktracker.pipeline.walk import RECENT, SETTLE, Account, Client, Tally, Walker
 from musktracker.runs import Run
 from musktracker.sources.x_api import XClient
 from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable, XApiError
+from musktracker.text import counted
 from musktracker.timeline import DAY, HOUR, Span, iso, now, parse_time
 
 INTERVAL = 10.0  # seconds between polls
@@ -44,6 +45,8 @@ FIRST_REACH = 7 * DAY
 PAUSES = (15.0, 30.0, 60.0, 120.0, 300.0)  # seconds until a poll that failed is tried again; the client waited before
 LOOK_AGAIN = 60.0  # seconds, at the spending limit: somebody may raise it
 USUAL_POSTS = 61.0  # a day, where nothing is stored that says better
+NEAR = 14 * DAY  # to each side of what is to be fetched, whose covered days say how many posts a day has
+ENOUGH_DAYS = 7  # that are covered, to say it
 CHECKED_SETTING = "last_daily_check"
 UNVERIFIED_SETTING = "backfill_unverified"  # spans fetched but not yet held against the API's counts, as JSON
 Via = Literal["auto", "timeline", "recent", "all"]
@@ -51,15 +54,17 @@ Via = Literal["auto", "timeline", "recent", "all"]
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a backfill may buy: the spans that it walks, about how many posts are in them, and what they cost.
+    """What a backfill may buy: the spans that it walks, about how many posts are in them, and what it costs in all.
 
-    `basis` says where the number of posts comes from; `open_ranges` are those that an earlier one left.
+    `checks` is what of the costs is for the API's counts, against which the hours are held at the end. `basis` says
+    where the number of posts comes from; `open_ranges` are those that an earlier one left.
     """
 
     spans: tuple[Span, ...]
     open_ranges: int
     posts: int
     microdollars: int
+    checks: int
     basis: str
 
 
@@ -147,14 +152,17 @@ def price(
     With `exact` the API counts the posts, which costs $0.010 for every 31 days; otherwise what is stored says how
     many there are in a day. Raises UsageError, and with `exact` the client's errors.
     """
+    moment = now()
     left = ranges.still_to_fetch(engine, "backfill" if backfill else "follow")
     if backfill:
-        spans = to_fetch(engine, wanted_span(since, until), again=again) if since else []
+        spans = to_fetch(engine, wanted_span(since, until), moment, again=again) if since else []
+        checked = timeline.union([*unverified(engine), *spans])
     else:
-        spans = [next_poll(engine, now()).span]
+        spans, checked = [next_poll(engine, moment).span], []
     parts = timeline.union([*spans, *(Span(each.span.start, _reached(each)) for each in left)])
     posts, basis = _counted(engine, run, parts) if exact else _estimated(engine, parts)
-    return Price(tuple(spans), len(left), posts, posts * spending.POST, basis)
+    checks = counting_price(Span(checked[0].start, checked[-1].end), moment) if checked else 0
+    return Price(tuple(spans), len(left), posts, posts * spending.POST + checks, checks, basis)
 
 
 def wanted_span(since: str, until: str | None) -> Span:
@@ -166,9 +174,21 @@ def wanted_span(since: str, until: str | None) -> Span:
     return Span(start, end)
 
 
-def to_fetch(engine: Engine, span: Span, *, again: bool) -> list[Span]:
-    """What of a span is not covered by any source; all of it with `again`."""
+def to_fetch(engine: Engine, span: Span, moment: datetime, *, again: bool) -> list[Span]:
+    """What of a span a backfill fetches at a moment: what no source covers, or all of it with `again`.
+
+    The last two hours are not among it: posts may show late, and whoever follows reads them anew.
+    """
+    span = Span(span.start, min(span.end, moment - REREAD))
+    if span.end <= span.start:
+        return []
     return [span] if again else coverage.holes(engine, span)
+
+
+def unverified(engine: Engine) -> list[Span]:
+    """What backfills fetched, or were to, and have not held against the API's counts yet; sorted, disjoint."""
+    stored = settings.get(engine, UNVERIFIED_SETTING) or "[]"
+    return [Span(*map(parse_time, pair)) for pair in json.loads(stored)]
 
 
 def outcome(tally: Tally) -> dict[str, Any]:
@@ -322,34 +342,43 @@ class Backfill:
         """Finish what an earlier backfill left, then fetch a span, and verify that no hour of it lacks posts."""
         left = ranges.still_to_fetch(self._engine, "backfill")
         if left:
-            self._run.info(f"Finishing {len(left):,} ranges that an earlier backfill left")
+            self._run.info(f"Finishing {counted(len(left), 'range')} that an earlier backfill left")
             await self._walk(left)
-        if span is not None:
-            await self._fetch(span, via, again=again)
+        planned = await self._fetch(span, via, again=again) if span is not None else 0
         await self._verify()
+        if left or planned:
+            self._run.info(self._done())
+        else:
+            self._run.info(NOTHING)
 
-    async def _fetch(self, span: Span, via: Via, *, again: bool) -> None:
-        span = Span(span.start, min(span.end, self._client.server_now() - REREAD))
-        spans = to_fetch(self._engine, span, again=again) if span.end > span.start else []
+    async def _fetch(self, span: Span, via: Via, *, again: bool) -> int:
+        """Fetch what is to be fetched of a span; returns in how many ranges."""
+        spans = to_fetch(self._engine, span, self._client.server_now(), again=again)
         planned = list(ranges.chunks(spans, "backfill", "timeline" if via == "auto" else via))
-        hours = sum(part.hours() for part in spans)
-        self._run.info(f"{hours / 24:,.1f} days to fetch, in {len(planned):,} ranges" if planned else NOTHING)
         if not planned:
-            return
+            return 0
+        hours = sum(part.hours() for part in spans)
+        self._run.info(f"{hours / 24:,.1f} days to fetch, in {counted(len(planned), 'range')}")
         moment = now()
-        self._remember([*self._unverified(), *spans])
+        self._remember([*unverified(self._engine), *spans])
 
         def plan(connection: Connection) -> list[Range]:
             return [ranges.save(connection, each, moment) for each in planned]
 
         await self._walk(await self._walker.transact(plan))
+        return len(planned)
+
+    def _done(self) -> str:
+        tally = self._walker.tally
+        stay = f"; {counted(len(tally.holes), 'hole')} cannot be filled" if tally.holes else ""
+        return f"{counted(tally.new, 'new post')} for {spending.dollars(tally.microdollars)}{stay}"
 
     async def _verify(self) -> None:
         """Hold what came against the API's counts, which cost next to nothing beside the posts.
 
         What is to be verified is kept in the database until it was, since a walk may be cut off at any moment.
         """
-        spans = self._unverified()
+        spans = unverified(self._engine)
         if not spans:
             return
         extent = Span(spans[0].start, spans[-1].end)
@@ -362,10 +391,6 @@ class Backfill:
             self._run.warning(f"The hours cannot be compared with the API's counts: {error.message}")
         self._remember([])
 
-    def _unverified(self) -> list[Span]:
-        stored = settings.get(self._engine, UNVERIFIED_SETTING) or "[]"
-        return [Span(*map(parse_time, pair)) for pair in json.loads(stored)]
-
     def _remember(self, spans: list[Span]) -> None:
         pairs = [[iso(span.start), iso(span.end)] for span in timeline.union(spans)]
         settings.set(self._engine, UNVERIFIED_SETTING, json.dumps(pairs))
@@ -377,10 +402,9 @@ class Backfill:
             day = f"{each.span.start:%Y-%m-%d} to {each.span.end:%Y-%m-%d}"
             self._run.progress(i / len(left), stage="fetching", message=f"{day}: {tally.new:,} new posts so far")
             await self._walker.walk(each)
-        self._run.info(f"{tally.new:,} new posts, {spending.dollars(tally.microdollars)}")
 
 
-NOTHING = "Nothing to fetch: all of it is covered"
+NOTHING = "Nothing to fetch: all of it is covered, but for the last 2 hours, which ingest fetches"
 
 
 def _first_start(engine: Engine, end: datetime) -> datetime:
@@ -394,24 +418,36 @@ def _reached(left: Range) -> datetime:
 
 
 def _estimated(engine: Engine, parts: list[Span]) -> tuple[int, str]:
-    """How many posts there may be, from how many a covered day has."""
+    """How many posts there may be, from how many a covered day has: one nearby, where enough of them are covered."""
     covered = coverage.covered(engine)
-    days = sum(span.hours() for span in covered) / 24
-    rate, basis = USUAL_POSTS, f"{USUAL_POSTS:.0f} posts a day assumed"
-    if days >= 7:
-        with reading(engine) as connection:
-            stored = sum(
-                connection.scalar(
-                    select(func.count())
-                    .select_from(RawTweet)
-                    .where(RawTweet.created_at >= span.start, RawTweet.created_at < span.end)
-                )
-                or 0
-                for span in covered
-            )
-        rate = stored / days
-        basis = f"{rate:.1f} posts a day, as in the {days:,.0f} days that are covered"
-    return round(rate * sum(part.hours() for part in parts) / 24), f"estimated: {basis}"
+    near = [spans if _days(spans := _around(covered, part)) >= ENOUGH_DAYS else covered for part in parts]
+    if _days(covered) < ENOUGH_DAYS or not parts:
+        return round(USUAL_POSTS * _days(parts)), f"estimated: {USUAL_POSTS:.0f} posts a day assumed"
+    with reading(engine) as connection:
+        posts = sum(
+            _posts_in(connection, spans) / _days(spans) * _days([part])
+            for part, spans in zip(parts, near, strict=True)
+        )
+    used = timeline.union(span for spans in near for span in spans)
+    which = "days that are covered" if used == covered else "covered days around"
+    return round(posts), f"estimated: {posts / _days(parts):.1f} posts a day, as in the {_days(used):,.0f} {which}"
+
+
+def _around(covered: list[Span], part: Span) -> list[Span]:
+    begin, end = part.start - NEAR, part.end + NEAR
+    return timeline.union(Span(max(span.start, begin), min(span.end, end)) for span in covered)
+
+
+def _days(spans: list[Span]) -> float:
+    return sum(span.hours() for span in spans) / 24
+
+
+def _posts_in(connection: Connection, spans: list[Span]) -> int:
+    made = RawTweet.created_at
+    return sum(
+        connection.scalar(select(func.count()).select_from(RawTweet).where(made >= span.start, made < span.end)) or 0
+        for span in spans
+    )
 
 
 def _counted(engine: Engine, run: Run, parts: list[Span]) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Engine, select
 
@@ -30,6 +30,7 @@ COUNTED_AT_ONCE = timedelta(days=31)  # by a request of the counts of all posts
 SETTLED = timedelta(minutes=2)  # after which an hour's count is asked for
 SHOWN = 20  # hours that get a line each
 SUSPICIOUS = 0.2  # of the posts looked up, when they are gone
+Scope = Literal["recent", "all"]
 
 
 class Differing(NamedTuple):
@@ -61,6 +62,12 @@ def reconcile(engine: Engine, run: Run, *, days: int = 7, lookup: bool = True) -
     return online(engine, run, work)
 
 
+def counting_price(within: Span, moment: datetime) -> int:
+    """What `Reconciler.compare` pays at a moment for the counts of a span (microdollars), the walks left out."""
+    span = _whole(within, moment)
+    return _cost(_scope(span, moment), span)
+
+
 class Reconciler:
     """Compares one account's stored posts with the API."""
 
@@ -72,12 +79,11 @@ class Reconciler:
         self._client = client
         self._account = account
         self._walker = walker or Walker(engine, run, client, account)
-        self._bought = 0
 
     @property
     def microdollars(self) -> int:
         """What it cost, the walks included."""
-        return self._bought + self._walker.tally.microdollars
+        return self._walker.tally.microdollars
 
     async def look_up(self, since: datetime) -> dict[str, int]:
         """Ask for every stored post since a time by its id; mark what is gone, unmark what is back."""
@@ -143,7 +149,7 @@ class Reconciler:
                 return cost, returned, store.mark_deleted(connection, list(map(str, answer.missing)), moment)
 
             cost, returned, deleted = await self._walker.transact(write)
-        self._bought += cost
+        self._walker.tally.microdollars += cost
         return {
             "looked_up": len(batch),
             "deleted": deleted,
@@ -153,34 +159,33 @@ class Reconciler:
 
     async def _counted(self, within: Span, spans: Sequence[Span]) -> dict[datetime, int]:
         """What the API counts in each whole hour of some spans."""
-        end = floor_hour(min(within.end, self._client.server_now() - SETTLED))
-        recent = ceil_hour(self._client.server_now() - RECENT + HOUR)
-        span = Span(ceil_hour(within.start), end)
-        if span.start < recent:
-            try:
-                found = await self._counts("all", span)
-            except Forbidden:
-                self._run.warning("The plan has no counts of all posts: only the last 7 days are compared")
-                span = Span(recent, end)
-                found = await self._counts("recent", span)
-        else:
+        moment = self._client.server_now()
+        span = _whole(within, moment)
+        scope = _scope(span, moment)
+        try:
+            found = await self._counts(scope, span)
+        except Forbidden:
+            if scope == "recent":
+                raise
+            self._run.warning("The plan has no counts of all posts: only the last 7 days are compared")
+            span = Span(_recent(moment), span.end)
             found = await self._counts("recent", span)
         whole = [part.whole_hours() for part in spans]
-        hours = {hour for part in whole for hour in _hours(Span(max(part.start, span.start), min(part.end, end)))}
+        parts = [Span(max(part.start, span.start), min(part.end, span.end)) for part in whole]
+        hours = {hour for part in parts for hour in _hours(part)}
         return {hour: found.get(hour, 0) for hour in sorted(hours)}
 
-    async def _counts(self, scope: Any, span: Span) -> dict[datetime, int]:
+    async def _counts(self, scope: Scope, span: Span) -> dict[datetime, int]:
         if span.end <= span.start:
             return {}
         moment = self._client.server_now()
-        requests = -(-(span.end - span.start) // COUNTED_AT_ONCE) if scope == "all" else 1
-        cost = requests * spending.COUNTS[scope]
+        cost = _cost(scope, span)
         async with self._reserved(cost):
             counts = await self._client.counts(
                 self._account.query, scope=scope, start_time=span.start, end_time=span.end
             )
             await self._walker.transact(lambda connection: spending.buy_request(connection, cost, moment))
-        self._bought += cost
+        self._walker.tally.microdollars += cost
         return {start: number for start, end, number in counts if end - start == HOUR}
 
     async def _walk_again(self, lacking: Sequence[Differing]) -> None:
@@ -224,6 +229,26 @@ class Reconciler:
             yield
         finally:
             self._walker.budget.release()
+
+
+def _whole(within: Span, moment: datetime) -> Span:
+    """The whole hours of a span whose counts are settled at a moment."""
+    return Span(ceil_hour(within.start), floor_hour(min(within.end, moment - SETTLED)))
+
+
+def _recent(moment: datetime) -> datetime:
+    """From when on the counts of recent posts tell of whole hours."""
+    return ceil_hour(moment - RECENT + HOUR)
+
+
+def _scope(span: Span, moment: datetime) -> Scope:
+    return "all" if span.start < _recent(moment) else "recent"
+
+
+def _cost(scope: Scope, span: Span) -> int:
+    if span.end <= span.start:
+        return 0
+    return spending.COUNTS[scope] * (-(-(span.end - span.start) // COUNTED_AT_ONCE) if scope == "all" else 1)
 
 
 def _hours(span: Span) -> Iterator[datetime]:

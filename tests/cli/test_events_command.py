@@ -180,6 +180,56 @@ def test_an_event_like_another_is_added_with_a_warning(command: Command, capsys:
     assert "may be the same as event 1" in capsys.readouterr().err
 
 
+def test_the_same_event_again_is_stored_with_a_warning_after_it(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def warned(*arguments: str) -> list[str]:
+        assert command(*arguments) == 0
+        return [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
+
+    same = "is the same as event 1, 'Launch' at 2025-03-06T22:00:00Z"
+    assert warned("add", "Launch", "--start", "2025-03-06T17:00") == []
+    assert warned("add", "Launch", "--start", "2025-03-06T17:00", "--dry-run") == [f"warning: it {same}"]
+    assert warned("add", "Launch", "--start", "2025-03-06T17:00") == [f"warning: it {same}"]
+    assert warned("edit", "2", "--start", "2025-02-24T17:00", "--end", "2025-02-24T17:00") == []
+    assert warned("edit", "2", "--intensity", "0.9") == []
+    assert warned("shift", "2", "10d") == [f"warning: it {same}"]
+    assert warned("remove", "2") == []
+    assert warned("restore", "2") == [f"warning: it {same}"]
+    assert command("list", "--json") == 0
+    assert [event["id"] for event in printed(capsys)] == [1, 2]
+
+
+def test_a_series_that_is_there_already_is_added_with_a_warning_for_each(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(command)
+    series = ("repeat", "1", "--every", "weekly", "--until", "2025-03-21")
+    assert command(*series) == 0
+    assert capsys.readouterr().err == ""
+    assert command(*series) == 0
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "warning: event 4 is the same as event 2",
+        "warning: event 5 is the same as event 3",
+    ]
+    assert command(*series, "--json") == 0
+    assert [len(event["doubts"]) for event in printed(capsys)] == [2, 2]
+
+
+def test_an_import_says_how_many_events_it_adds_beside_one_of_their_name_and_start(
+    command: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "events.csv"
+    row = "a,2025-01-01T00:00Z,2025-01-02T00:00Z,0.5"
+    path.write_text("\n".join(["name,event_start,event_end,intensity", row, row]))
+    assert command("import", str(path)) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("2 added, 0 changed, 0 unchanged.")
+    assert said.err == "warning: of those added, 1 have the name and start of another event\n"
+    assert command("import", str(path)) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_an_event_is_shifted_and_repeated(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     add(command, "--json")
     first = str(printed(capsys)["id"])

@@ -9,11 +9,12 @@ from musktracker.models import steps
 from musktracker.models.base import History, Model
 from musktracker.models.hawkes import Hawkes
 from musktracker.models.negative_binomial import NegativeBinomial
+from musktracker.models.sarimax import Sarimax
 from musktracker.timeline import hour_index, parse_time
 
 START = hour_index(parse_time("2024-01-01T00:00Z"))
 HOURS = 24 * 150
-MODELS = (Hawkes(components=1), NegativeBinomial(features=("lag_1h",)))
+MODELS = (Hawkes(components=1), NegativeBinomial(features=("lag_1h",)), Sarimax(window_days=14, most_steps=20))
 
 
 @pytest.fixture(scope="module")

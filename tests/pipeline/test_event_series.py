@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from musktracker.errors import UsageError
 from musktracker.pipeline import event_series, events
-from musktracker.pipeline.events import EventFields, InvalidEvent
+from musktracker.pipeline.events import EventFields
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -72,13 +72,16 @@ def test_a_series_is_stored_as_one_change_and_undone_at_once(engine: Engine) -> 
     assert [event.id for event in events.listed(engine)] == [first.id]
 
 
-def test_a_series_of_which_one_is_there_is_not_stored_at_all(engine: Engine) -> None:
+def test_a_series_of_which_one_is_there_is_stored_and_undone_whole_all_the_same(engine: Engine) -> None:
     first = events.add(engine, fields(datetime(2026, 3, 1, 18, tzinfo=NEW_YORK)))
     series = event_series.repeated(first.fields, "weekly", datetime(2026, 3, 20, tzinfo=UTC), NEW_YORK)
-    events.add(engine, series[1])
-    with pytest.raises(InvalidEvent):
-        events.add_all(engine, series)
-    assert len(events.listed(engine)) == 2
+    there = events.add(engine, series[1])
+    made = events.add_all(engine, series)
+    doubts = events.doubts_of(engine, [(event.fields, event.id) for event in made])
+    assert [len(said) for said in doubts] == [0, 1]
+    assert doubts[1][0].startswith(f"is the same as event {there.id}")
+    events.undo(engine)
+    assert [event.id for event in events.listed(engine)] == [first.id, there.id]
 
 
 @pytest.mark.parametrize(("text", "hours"), [("+2h", 2), ("2h", 2), ("-1d", -24), (" -90m ", -1.5)])

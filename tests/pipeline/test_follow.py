@@ -727,7 +727,8 @@ def sqlite_engine(sqlite_template: Any, tmp_path: Any) -> Any:
 def test_the_price_is_estimated_from_what_is_covered(engine: Engine) -> None:
     wanted = {"since": "2026-01-01T00:00Z", "until": "2026-01-11T00:00Z", "again": False, "exact": False}
     unknown = follow.price(engine, Run(), **wanted)
-    assert (unknown.posts, unknown.microdollars) == (610, 610 * spending.POST)
+    assert (unknown.posts, unknown.checks) == (610, spending.COUNTS["all"])
+    assert unknown.microdollars == 610 * spending.POST + unknown.checks
     assert "61 posts a day assumed" in unknown.basis
     start = datetime.fromisoformat("2025-11-01T00:00Z")
     with writing(engine) as connection:

@@ -362,7 +362,77 @@ async def test_an_event_like_another_is_doubted_in_its_form(opened: Opened, sett
         assert first is not None
         await pilot.press("c")
         await settled(pilot)
-        await until(pilot, lambda: f"! it may be the same as event {first.id}" in preview(pilot))
+        await until(pilot, lambda: f"! it is the same as event {first.id}" in preview(pilot))
+
+
+async def test_the_same_event_again_is_stored_after_it_was_doubted_in_its_form_and_undone(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, screen):
+        first = screen.query_one(EventTable).record
+        assert first is not None
+        await pilot.press("c")
+        await settled(pilot)
+        await until(pilot, lambda: f"! it is the same as event {first.id}" in preview(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: live(populated_engine).count(first.name) == 2)
+        await settled(pilot)
+        twin = screen.query_one(EventTable).record
+        assert twin is not None
+        assert (twin.name, twin.event_start) == (first.name, first.event_start)
+        assert twin.id != first.id
+        await pilot.press("d")
+        await until(pilot, lambda: live(populated_engine).count(first.name) == 1)
+        await settled(pilot)
+        await pilot.press("u")
+        await until(pilot, lambda: live(populated_engine).count(first.name) == 2)
+
+
+async def test_a_line_that_says_what_is_there_already_is_doubted_and_stored(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, screen):
+        first = screen.query_one(EventTable).record
+        assert first is not None
+        await pilot.press("a", *f"{first.event_start:%Y-%m-%d %H:%M} UTC +1h {first.name}")
+        await until(pilot, lambda: f"! it is the same as event {first.id}" in preview(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: live(populated_engine).count(first.name) == 2)
+        await settled(pilot)
+
+
+async def test_a_series_that_is_there_already_is_doubted_before_it_is_stored(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, screen):
+        first = screen.query_one(EventTable).record
+        assert first is not None
+        week = timedelta(days=7)
+        later = replace(first.fields, event_start=first.event_start + week, event_end=first.event_end + week)
+        there = events.add(populated_engine, later)
+        last_day = f"{first.event_start + timedelta(days=8):%Y-%m-%d}"
+        await pilot.press("p", "tab", *last_day)
+        said = f"! {later.event_start:%Y-%m-%d %H:%M} is the same as event {there.id}"
+        await until(pilot, lambda: said in preview(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: live(populated_engine).count(first.name) == 3)
+        await settled(pilot)
+
+
+async def test_a_restored_event_is_said_to_be_the_same_as_another(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    event = events.listed(populated_engine)[-1]
+    twin = events.add(populated_engine, event.fields)
+    events.remove(populated_engine, event.id)
+    async with opened() as (pilot, screen):
+        await pilot.press("v")
+        await settled(pilot)
+        assert screen.query_one(EventTable).select(event.id)
+        await pilot.press("D")
+        await settled(pilot)
+        said = "\n".join(notice.message for notice in pilot.app._notifications)
+        assert f"; it is the same as event {twin.id}" in said
 
 
 async def test_events_are_drawn_over_the_counts_around_the_one_under_the_cursor(

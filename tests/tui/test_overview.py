@@ -277,6 +277,13 @@ def test_what_is_late_and_what_to_do_next_follow_from_what_is_stored(
     assert next_step() == "refresh"
 
 
+def test_the_hours_of_a_hole_that_was_filled_are_to_be_counted(populated_engine: Engine, frozen: datetime) -> None:
+    hole = tables.TimeBucket.bucket_start.between(frozen - 40 * HOUR, frozen - 35 * HOUR)
+    execute(populated_engine, delete(tables.TimeBucket).where(hole, tables.TimeBucket.granularity == "hourly"))
+    assert stages(populated_engine, frozen)["buckets"] == ("late", 5)
+    assert overview.read(populated_engine, NEW_YORK, frozen).next_step == "refresh"
+
+
 def test_without_a_model_the_next_step_is_to_train(populated_engine: Engine, frozen: datetime) -> None:
     execute(populated_engine, delete(tables.Forecast), delete(tables.ForecastTotal), delete(tables.ModelMetadata))
     assert overview.read(populated_engine, NEW_YORK, frozen).next_step == "train"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,9 +129,16 @@ def doubts_text(engine: Engine, fields: EventFields, event_id: int | None = None
     """What may be wrong with an event beside the others; nobody is refused for it."""
     from musktracker.pipeline import events
 
-    found = events.doubts(engine, fields, besides=event_id)
-    more = f"\n! and {len(found) - SHOWN_DOUBTS} more" if len(found) > SHOWN_DOUBTS else ""
-    return "\n".join(f"! it {doubt}" for doubt in found[:SHOWN_DOUBTS]) + more
+    return _listed([f"it {doubt}" for doubt in events.doubts(engine, fields, besides=event_id)])
+
+
+def series_doubts_text(engine: Engine, series: Sequence[EventFields], zone: ZoneInfo) -> str:
+    """The same of several events that would be added."""
+    from musktracker.pipeline import events
+
+    found = events.doubts_of(engine, [(fields, None) for fields in series])
+    starts = [f"{fields.event_start.astimezone(zone):{PLAIN}}" for fields in series]
+    return _listed([f"{start} {doubt}" for start, of in zip(starts, found, strict=True) for doubt in of])
 
 
 def import_form(zone: ZoneInfo) -> FormScreen:
@@ -186,6 +193,8 @@ def report_text(report: ImportReport) -> str:
         (report.left_removed, "removed before, left so"),
     )
     lines = [", ".join(f"{n:,} {what}" for n, what in counts if n) or "No events in it"]
+    if report.twins:
+        lines.append(f"! of the new, {report.twins:,} have the name and start of another event")
     lines += [f"line {error.line}: {error.reason}" for error in report.errors[:SHOWN_ERRORS]]
     more = len(report.errors) - SHOWN_ERRORS
     return "\n".join(lines + ([f"… and {more:,} more wrong rows"] if more > 0 else []))
@@ -213,6 +222,11 @@ class _Unreadable(UsageError):
 def _time_line(label: str, moment: datetime, zone: ZoneInfo) -> str:
     local = "" if zone.key == "UTC" else f"   {moment.astimezone(zone):{PLAIN} %Z}"
     return f"{label:<13} {moment:{PLAIN}} UTC{local}   {moment.astimezone(zone):%a}"
+
+
+def _listed(doubts: Sequence[str]) -> str:
+    more = [f"and {len(doubts) - SHOWN_DOUBTS} more"] if len(doubts) > SHOWN_DOUBTS else []
+    return "\n".join(f"! {text}" for text in [*doubts[:SHOWN_DOUBTS], *more])
 
 
 def _missing() -> datetime:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from musktracker.errors import UsageError
 from musktracker.timeline import parse_time
-from tui.screens.event_form import PLAIN, doubts_text, span_text
+from tui.screens.event_form import PLAIN, doubts_text, series_doubts_text, span_text
 from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:
@@ -89,10 +89,11 @@ def repeat_form(event: Event, zone: ZoneInfo) -> FormScreen:
 
         return event_series.repeated(event.fields, values["every"], parse_time(values["until"], zone), zone)
 
-    def preview(_engine: Engine, values: Values) -> str:
+    def preview(engine: Engine, values: Values) -> str:
         found = series(values)
         first, last = (f"{each.event_start.astimezone(zone):%a {PLAIN} %Z}" for each in (found[0], found[-1]))
-        return f"1 more: {first}" if len(found) == 1 else f"{len(found):,} more, from {first} to {last}"
+        times = f"1 more: {first}" if len(found) == 1 else f"{len(found):,} more, from {first} to {last}"
+        return "\n".join(filter(None, (times, series_doubts_text(engine, found, zone))))
 
     def save(engine: Engine, values: Values) -> list[Event]:
         from musktracker.pipeline import events

@@ -182,7 +182,7 @@ class EventsScreen(ConsoleScreen):
         """Bring the event back."""
         event = self._event
         if event is not None:
-            self._change("restore", event, f"Restored “{printable(event.name)}”")
+            self.act(lambda engine: _restored(engine, event), done=lambda text: text)
 
     def action_undo(self) -> None:
         """Reverse the latest change."""
@@ -372,6 +372,15 @@ def _read_counts(engine: Engine, event: Event) -> list[HourCount]:
     from musktracker.db.queries import counts
 
     return counts.hourly(engine, span_around(event))
+
+
+def _restored(engine: Engine, event: Event) -> str:
+    """Bring an event back; returns what to say of it."""
+    from musktracker.pipeline import events
+
+    made = events.restore(engine, event.id, expected=event.version)
+    doubts = events.doubts(engine, made.fields, besides=made.id)
+    return f"Restored “{printable(made.name)}”" + (f"; it {printable(doubts[0])}" if doubts else "")
 
 
 def _read_history(engine: Engine, event_id: int | None) -> list[EventChange]:

@@ -193,14 +193,16 @@ def price_text(engine: Engine, parameters: Mapping[str, Any], zone: ZoneInfo) ->
     wanted = {name: parameters[name] for name in ("since", "until") if name in parameters}
     found = follow.price(engine, Run(), **wanted)
     if not found.spans and not found.open_ranges:
-        return NOTHING_LEFT if "since" not in parameters else "Nothing to fetch: all of it is covered"
+        return NOTHING_LEFT if "since" not in parameters else follow.NOTHING
     lines = [f"About {counted(found.posts, 'post')} for {spending.dollars(found.microdollars)}, {found.basis}"]
     for start, end in found.spans[:SHOWN_SPANS]:
         lines.append(f"  {start.astimezone(zone):{LOCAL}} to {end.astimezone(zone):{LOCAL}}")
     if len(found.spans) > SHOWN_SPANS:
         lines.append(f"  and {counted(len(found.spans) - SHOWN_SPANS, 'more span')}")
     if found.open_ranges:
-        lines.append(f"  and {counted(found.open_ranges, 'range')} that an earlier backfill left")
+        lines.append(f"  {counted(found.open_ranges, 'range')} that an earlier backfill left, first")
+    if found.checks:
+        lines.append(f"  {spending.dollars(found.checks)} of it for the API's counts, which show what is missing")
     limit = spending.limit(engine)
     lines.append(
         "No limit on a day's spending is set" if limit is None else f"At most {spending.dollars(limit)} a day"

@@ -247,7 +247,7 @@ def _stages(
     origin = None if forecast is None else forecast.origin
     return (
         _stage("posts", moment, observed_until),
-        _stage("buckets", moment, counted_until, _uncounted(spans, moment, counted_until)),
+        _stage("buckets", moment, counted_until, _uncounted(connection, spans, moment)),
         _stage("features", moment, features_until, _behind(features_until, counted_until)),
         _stage("model", moment, trained_at),
         _stage("forecast", moment, origin),
@@ -261,13 +261,14 @@ def _stage(name: str, moment: datetime, until: datetime | None, due: int = 0) ->
     return Stage(name, state, until, due, LATE[name] / HOUR)
 
 
-def _uncounted(spans: Sequence[Span], moment: datetime, counted_until: datetime | None) -> int:
-    """Whole observed hours, over by now, that no bucket counts; only those after the last bucket are looked for."""
+def _uncounted(connection: Connection, spans: Sequence[Span], moment: datetime) -> int:
+    """Whole observed hours, over by now, that no bucket counts: new ones, and those of a hole that was filled."""
     hours = 0
     for span in spans:
-        whole = Span(max(span.start, counted_until or span.start), min(span.end, moment)).whole_hours()
+        whole = Span(span.start, min(span.end, moment)).whole_hours()
         hours += max(0, int((whole.end - whole.start) / HOUR))
-    return hours
+    counted = select(func.count()).select_from(TimeBucket).where(TimeBucket.granularity == "hourly")
+    return max(0, hours - (connection.scalar(counted) or 0))
 
 
 def _behind(until: datetime | None, expected: datetime | None) -> int:
