@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine
 
 from musktracker.db.engines import writing
-from musktracker.db.tables import TimeBucket
+from musktracker.db.tables import Base, TimeBucket
+from musktracker.db.upsert import upsert
 from musktracker.timeline import HOUR
 
 START = datetime(2025, 3, 1, 5, tzinfo=UTC)
@@ -16,15 +17,9 @@ START = datetime(2025, 3, 1, 5, tzinfo=UTC)
 
 def store_hours(engine: Engine, counts: Iterable[int], start: datetime = START) -> None:
     """Store the counts of consecutive hours from `start` on."""
-    values = [
-        {
-            "bucket_start": start + k * HOUR,
-            "bucket_end": start + (k + 1) * HOUR,
-            "granularity": "hourly",
-            "tweet_count": int(count),
-            "computed_at": start,
-        }
-        for k, count in enumerate(counts)
-    ]
+    rows = [(start + k * HOUR, start + (k + 1) * HOUR, "hourly", int(count), start) for k, count in enumerate(counts)]
+    columns = ("bucket_start", "bucket_end", "granularity", "tweet_count", "computed_at")
+    table = Base.metadata.tables[TimeBucket.__tablename__]
     with writing(engine) as connection:
-        connection.execute(insert(TimeBucket), values)
+        stored = upsert(connection, table, columns, rows, conflict=("bucket_start", "granularity"))
+    assert stored == len(rows)

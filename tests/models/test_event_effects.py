@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from musktracker.models import event_effects, registry
-from musktracker.models.base import Events, FloatArray, History
+from musktracker.models.base import Events, Fitted, FloatArray, History
 from musktracker.models.event_effects import AFTER, EventEffects
 from musktracker.models.features import MICROSECONDS
 from musktracker.models.har_bootstrap import HarBootstrap
@@ -76,9 +76,16 @@ def weekly(count: int = 40) -> list[int]:
 def simulate(
     name: str, history: History, *, horizon: int = 60, seed: int = 3, **hyperparameters: Any
 ) -> NDArray[np.float64]:
+    return simulated(fit(name, history, **hyperparameters), horizon=horizon, seed=seed)
+
+
+def fit(name: str, history: History, **hyperparameters: Any) -> Fitted:
     own = {"stretch_days": 14} if name == "pool" else {}
-    fitted = registry.create(name, {**own, **hyperparameters}).fit(history)
-    return fitted.simulate(history.origin, horizon, 300, np.random.default_rng(seed))
+    return registry.create(name, {**own, **hyperparameters}).fit(history)
+
+
+def simulated(fitted: Fitted, *, horizon: int = 60, seed: int = 3) -> NDArray[np.float64]:
+    return fitted.simulate(END, horizon, 300, np.random.default_rng(seed))
 
 
 def test_a_known_effect_is_recovered_with_its_uncertainty() -> None:
@@ -204,7 +211,8 @@ def test_an_event_that_is_known_only_after_the_origin_changes_no_path(name: str)
 @pytest.mark.parametrize("name", MODELS)
 def test_with_an_event_a_shorter_horizon_is_still_the_beginning_of_a_longer_one(name: str) -> None:
     history = made(joined(events(weekly(12)), events([END + 10, END + 40])), effect=0.9)
-    assert np.array_equal(simulate(name, history, horizon=43), simulate(name, history)[:, :43])
+    fitted = fit(name, history)
+    assert np.array_equal(simulated(fitted, horizon=43), simulated(fitted)[:, :43])
 
 
 def test_an_unsure_effect_widens_what_an_event_may_bring_and_keeps_its_mean() -> None:

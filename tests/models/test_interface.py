@@ -19,7 +19,7 @@ HOURS = 60 * 24
 NAMES = sorted(registry.models())
 
 
-QUICK: dict[str, dict[str, Any]] = {"sarimax": {"most_steps": 10}, "pool": {"stretch_days": 14}}
+QUICK: dict[str, dict[str, Any]] = {"sarimax": {"window_days": 24, "most_steps": 5}, "pool": {"stretch_days": 14}}
 
 
 def history(seed: int = 0, hours: int = HOURS) -> History:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, func, insert, select
+from stored_versions import store_version
 
 from musktracker import runs
 from musktracker.cli import console
@@ -20,7 +26,7 @@ from musktracker.cli import demo as command
 from musktracker.cli.command import open_database
 from musktracker.cli.main import main
 from musktracker.config import Settings, for_demo
-from musktracker.db.engines import reading, writing
+from musktracker.db.engines import connect, reading, writing
 from musktracker.db.queries import coverage, overview
 from musktracker.db.tables import ForecastTotal, ModelMetadata, RawTweet, TimeBucket
 from musktracker.errors import Cancelled, MuskTrackerError, UsageError
@@ -44,9 +50,32 @@ def stored_ids(engine: Engine) -> list[int]:
         return sorted(map(int, connection.scalars(select(RawTweet.tweet_id))))
 
 
-def test_every_stage_has_its_run_and_every_screen_its_data(engine: Engine, tmp_path: Path) -> None:
-    begin = now()
-    result = demo.prepare(engine, Run(), artifact_dir=str(tmp_path), years=YEARS)
+@dataclass(frozen=True)
+class Prepared:
+    """A demo's database, what was told of it, and when it was begun."""
+
+    engine: Engine
+    begin: datetime
+    result: Mapping[str, Any]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """A whole demo, once for each kind of database: tests only look at it."""
+    folder = tmp_path_factory.mktemp("demo")
+    with ExitStack() as held:
+        if request.param == "sqlite":
+            path = shutil.copy(request.getfixturevalue("sqlite_template"), folder / "demo.db")
+            engine = connect(f"sqlite:///{path}")
+        else:
+            engine = connect(held.enter_context(request.getfixturevalue("postgres_databases")()))
+        held.callback(engine.dispose)
+        begin = now()
+        yield Prepared(engine, begin, demo.prepare(engine, Run(), artifact_dir=str(folder), years=YEARS))
+
+
+def test_every_stage_has_its_run_and_every_screen_its_data(prepared: Prepared) -> None:
+    engine, begin, result = prepared.engine, prepared.begin, prepared.result
     found = runs.recent(engine, limit=100)
     assert {info.status for info in found} == {"succeeded"}
     assert set(Counter(info.kind for info in found)) == {
@@ -71,9 +100,8 @@ def test_every_stage_has_its_run_and_every_screen_its_data(engine: Engine, tmp_p
     assert all(event.created_at <= now() for event in known)
 
 
-def test_the_overview_is_filled_the_champions_forecast_and_windows_too(engine: Engine, tmp_path: Path) -> None:
-    demo.prepare(engine, Run(), artifact_dir=str(tmp_path), years=YEARS)
-    found = overview.read(engine, ZoneInfo("UTC"))
+def test_the_overview_is_filled_the_champions_forecast_and_windows_too(prepared: Prepared) -> None:
+    found = overview.read(prepared.engine, ZoneInfo("UTC"))
     assert found.next_step is None
     assert found.forecast is not None
     assert found.champion == (found.forecast.model, found.forecast.version)
@@ -81,12 +109,14 @@ def test_the_overview_is_filled_the_champions_forecast_and_windows_too(engine: E
     assert set(found.forecast.so_far.intervals) == {0.5, 0.8, 0.95}
     assert all(market.forecast is not None and not market.missed_hours for market in found.markets)
     assert found.week.observed == found.week.possible
-    [change] = aliases.history(engine)
+    [change] = aliases.history(prepared.engine)
     assert change.reason == demo.WHY_CHAMPION
 
 
-def test_a_champion_that_people_chose_stays(engine: Engine, tmp_path: Path) -> None:
-    demo.prepare(engine, Run(), artifact_dir=str(tmp_path), years=YEARS)
+def test_a_champion_that_people_chose_stays(engine: Engine) -> None:
+    store_version(engine, 1, demo.CHAMPION_MODEL)
+    store_version(engine, 2, "seasonal_naive")
+    demo._name_champion(engine, demo.CHAMPION_MODEL)
     with writing(engine) as connection:
         naive = aliases.find(connection, "seasonal_naive")
         aliases.point(connection, "champion", naive, before=aliases.champion(connection))

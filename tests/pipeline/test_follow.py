@@ -289,7 +289,7 @@ async def test_whatever_order_pages_come_in_and_whenever_it_is_killed_every_post
     api.page_size = 20
     api.oddities = oddities
     clock = Clock(api)
-    api.fill(Span(NOON - 20 * DAY, NOON - REREAD), 800, seed)
+    api.fill(Span(NOON - 20 * DAY, NOON - REREAD), 400, seed)
     span = Span(NOON - 20 * DAY, NOON)
 
     async def carry_out() -> None:

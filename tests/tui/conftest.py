@@ -20,6 +20,9 @@ from places import shown
 from sqlalchemy import Engine, insert
 from textual._context import active_app
 from textual.app import App
+from textual.cache import LRUCache
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.timer import Timer
@@ -37,6 +40,7 @@ LAST_HOUR = NOW.replace(minute=0) - HOUR
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 WHO = "ada@tower"
 SOON = 0.5  # seconds; what comes later, as the end of a notice, is not waited for
+PARSED: dict[frozenset[tuple[str, str]], LRUCache[Any, list[RuleSet]]] = {}  # by variables: rules never change
 TURNS = 3  # of the event loop between looks at whether a message is left
 ALERTS = [
     ("run_failed", "error", 12, "Run 3 (train negative_binomial) failed: The fit did not converge [b]as text[/b]"),
@@ -235,6 +239,24 @@ def wait_for_messages(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"textual.{module}.wait_for_idle", _all_is_heard)
 
 
+@pytest.fixture(autouse=True)
+def styles_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every console of a process finds the styles parsed that an earlier one had, with the same theme."""
+    create, set_variables = Stylesheet.__init__, Stylesheet.set_variables
+
+    def created(self: Stylesheet, *, variables: dict[str, str] | None = None) -> None:
+        create(self, variables=variables)
+        self._parse_cache = _parsed(variables or {})
+
+    def changed(self: Stylesheet, variables: dict[str, str]) -> None:
+        self._parse_cache = LRUCache(1)  # this is the one that is emptied
+        set_variables(self, variables)
+        self._parse_cache = _parsed(variables)
+
+    monkeypatch.setattr(Stylesheet, "__init__", created)
+    monkeypatch.setattr(Stylesheet, "set_variables", changed)
+
+
 @contextmanager
 def _filled(path: Path) -> Iterator[Engine]:
     """An engine to fill a database with, whose file holds everything when the block ends."""
@@ -244,6 +266,10 @@ def _filled(path: Path) -> Iterator[Engine]:
         connection.rollback()
         connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
     engine.dispose()
+
+
+def _parsed(variables: dict[str, str]) -> LRUCache[Any, list[RuleSet]]:
+    return PARSED.setdefault(frozenset(variables.items()), LRUCache(512))
 
 
 async def _all_is_heard(*_: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import made_backtests
 import pytest
+from places import walk, walk_name, walks
 from sqlalchemy import Engine, insert
 from textual.widgets import Input, Static
 
@@ -28,6 +29,14 @@ from tui.widgets.form import FormScreen
 from tui.widgets.log_view import LogView
 
 START = datetime(2026, 1, 15, 18, tzinfo=UTC)
+NUMBERED = {  # the screens, and what can be picked of each
+    "overview": {"Last runs", "Posts an hour to 01-15 18:00"},
+    "migrations": {"Steps", "Tables"},
+    "ingestion": {"coverage bar", "minute bars", "all runs"},
+    "events": {"event table"},
+    "models": {"version table"},
+    "forecasts": {"Posts an hour", "forecast table"},
+}
 
 
 @dataclass(frozen=True)
@@ -70,9 +79,9 @@ def test_a_file_that_exists_is_kept_unless_it_is_to_be_replaced(tmp_path: Path) 
     assert [found.name for found in path.parent.iterdir()] == ["things.csv"]
 
 
-@pytest.mark.parametrize("screen", ["1", "2", "3", "4", "5", "6"])
+@pytest.mark.parametrize("places", walks(NUMBERED), ids=walk_name)
 async def test_every_screen_can_be_written_to_a_file(
-    screen: str,
+    places: list[str],
     populated: Settings,
     console: Callable[..., Console],
     settled: Any,
@@ -81,25 +90,23 @@ async def test_every_screen_can_be_written_to_a_file(
 ) -> None:
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
-        await settled(pilot)
-        await pilot.press(screen)
-        await settled(pilot)
-        for presses, suffix in enumerate(("csv", "json", "md", "svg", "svg")):
-            target = tmp_path / f"{presses}"
-            target.mkdir()
-            monkeypatch.chdir(target)
-            await pilot.press("X", *["right"] * presses, "enter")
-            await settled(pilot)
-            trouble = app.screen.query("#form-trouble").results(Static)
-            assert not isinstance(app.screen, FormScreen), [str(part.content) for part in trouble]
-            [path] = target.iterdir()
-            assert path.suffix == f".{suffix}"
-            text = path.read_text("utf-8")
-            assert text
-            if suffix == "json":
-                assert json.loads(text)
-            if suffix == "svg":
-                assert text.startswith("<svg")
+        async for place in walk(pilot, settled, places):
+            for presses, suffix in enumerate(("csv", "json", "md", "svg", "svg")):
+                target = tmp_path / place / f"{presses}"
+                target.mkdir(parents=True)
+                monkeypatch.chdir(target)
+                await pilot.press("X", *["right"] * presses, "enter")
+                await settled(pilot)
+                trouble = app.screen.query("#form-trouble").results(Static)
+                assert not isinstance(app.screen, FormScreen), [place, *(str(part.content) for part in trouble)]
+                [path] = target.iterdir()
+                assert path.suffix == f".{suffix}", place
+                text = path.read_text("utf-8")
+                assert text, place
+                if suffix == "json":
+                    assert json.loads(text), place
+                if suffix == "svg":
+                    assert text.startswith("<svg"), place
 
 
 async def test_the_chart_is_written_as_its_series_where_it_has_the_focus(
@@ -128,27 +135,16 @@ def held(app: Console) -> dict[str, Exported]:
     return {part.title: part.exported for part in app._parts("Test")}
 
 
-@pytest.mark.parametrize(
-    ("screen", "names"),
-    [
-        ("1", {"Last runs", "Posts an hour to 01-15 18:00"}),
-        ("2", {"Steps", "Tables"}),
-        ("3", {"coverage bar", "minute bars", "all runs"}),
-        ("4", {"event table"}),
-        ("5", {"version table"}),
-        ("6", {"Posts an hour", "forecast table"}),
-    ],
-)
+@pytest.mark.parametrize("places", walks(NUMBERED), ids=walk_name)
 async def test_every_table_and_drawing_of_a_screen_can_be_picked(
-    screen: str, names: set[str], populated: Settings, console: Callable[..., Console], settled: Any
+    places: list[str], populated: Settings, console: Callable[..., Console], settled: Any
 ) -> None:
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
-        await settled(pilot)
-        await pilot.press(screen)
-        await settled(pilot)
-        assert names <= held(app).keys()
-        assert all(part.rows and part.as_csv() and part.as_markdown() for part in held(app).values())
+        async for place in walk(pilot, settled, places):
+            assert NUMBERED[place] <= held(app).keys(), place
+            parts = held(app).values()
+            assert all(part.rows and part.as_csv() and part.as_markdown() for part in parts), place
 
 
 async def test_the_coverage_bar_is_written_as_spans_without_a_gap(

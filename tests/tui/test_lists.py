@@ -41,34 +41,31 @@ def drawn(table: RecordTable[Any]) -> list[str]:
     return [table.render_line(y).text.rstrip() for y in range(table.size.height)]
 
 
-@pytest.mark.parametrize(
-    ("screen", "table", "words", "left"),
-    [
-        ("1", "RunTable", "TRAIN failed", 1),
-        ("2", "RevisionTable", "001", 1),
-        ("2", "SizeTable", "event", 2),
-        ("3", "RunTable", "posts.csv.gz", 1),
-        ("4", "EventTable", "public", 1),
-        ("5", "VersionTable", "binomial", 1),
-        ("6", "ForecastTable", "seasonal", 2),
-    ],
-)
 async def test_a_slash_filters_any_list_as_one_types_and_escape_shows_all(
-    screen: str, table: str, words: str, left: int, populated: Settings, console: Opened, settled: Any
+    populated: Settings, console: Opened, settled: Any
 ) -> None:
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        await press(pilot, settled, screen)
-        found: RecordTable[Any] = app.screen.query_one(table, RecordTable)
-        before = found.count
-        found.focus()
-        await press(pilot, settled, "slash", *words)
-        assert found.count == left < before
-        await press(pilot, settled, "enter")
-        assert app.focused is found
-        await press(pilot, settled, "escape")
-        assert (found.count, app.focused) == (before, found)
+        for screen, table, words, left in (
+            ("1", "RunTable", "TRAIN failed", 1),
+            ("2", "RevisionTable", "001", 1),
+            ("2", "SizeTable", "event", 2),
+            ("3", "RunTable", "posts.csv.gz", 1),
+            ("4", "EventTable", "public", 1),
+            ("5", "VersionTable", "binomial", 1),
+            ("6", "ForecastTable", "seasonal", 2),
+        ):
+            await press(pilot, settled, screen)
+            found: RecordTable[Any] = app.screen.query_one(table, RecordTable)
+            before = found.count
+            found.focus()
+            await press(pilot, settled, "slash", *words)
+            assert found.count == left < before, (screen, table)
+            await press(pilot, settled, "enter")
+            assert app.focused is found, (screen, table)
+            await press(pilot, settled, "escape")
+            assert (found.count, app.focused) == (before, found), (screen, table)
 
 
 async def test_a_filter_says_how_much_it_leaves_and_when_nothing_holds_it(
@@ -187,19 +184,17 @@ async def test_filters_orders_kinds_views_and_levels_are_there_again_at_the_next
         assert str(screen.query_one("#forecast-chart").border_title).startswith("Posts a day")
 
 
-@pytest.mark.parametrize(("screen", "away"), [("2", "#step"), ("3", "LogView"), ("5", "LogView"), ("6", "FanChart")])
-async def test_escape_gives_the_keys_back_to_the_list(
-    screen: str, away: str, populated: Settings, console: Opened, settled: Any
-) -> None:
+async def test_escape_gives_the_keys_back_to_the_list(populated: Settings, console: Opened, settled: Any) -> None:
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
-        place = await press(pilot, settled, screen)
-        home = app.focused
-        assert home is not None
-        place.query_one(away).focus()
-        await press(pilot, settled, "escape")
-        assert app.focused is home
+        for screen, away in (("2", "#step"), ("3", "LogView"), ("5", "LogView"), ("6", "FanChart")):
+            place = await press(pilot, settled, screen)
+            home = app.focused
+            assert home is not None
+            place.query_one(away).focus()
+            await press(pilot, settled, "escape")
+            assert app.focused is home, screen
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=lambda size: f"{size[0]}x{size[1]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,15 +36,30 @@ def terminal(populated: Settings) -> Iterator[Terminal]:
     made.close()
 
 
-def test_it_moves_between_screens_and_ends_by_its_key(terminal: Terminal) -> None:
-    terminal.wait_for("Last runs")
-    terminal.press("2")
-    terminal.wait_for("Schema at")
-    terminal.press("1")
-    terminal.wait_for("Last runs")
-    terminal.press("q")
-    assert terminal.end() == 0
-    assert terminal.left_behind() == []
+@pytest.fixture(scope="module")
+def ended(populated_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """A terminal in which somebody moved between screens, and ended the console by its key: tests only look at it."""
+    folder = tmp_path_factory.mktemp("ended")
+    path = shutil.copy(populated_template, folder / "populated.db")
+    made = Terminal(Settings(data_dir=folder, database_url=f"sqlite:///{path}"))
+    try:
+        for key, text in (("", "Last runs"), ("2", "Schema at"), ("1", "Last runs")):
+            made.press(key)
+            made.wait_for(text)
+        made.press("q")
+        made.end()
+        yield made
+    finally:
+        made.close()
+
+
+def test_it_moves_between_screens_and_ends_by_its_key(ended: Terminal) -> None:
+    assert ended.process.returncode == 0
+    assert ended.left_behind() == []
+
+
+def test_the_mouse_is_the_terminals_unless_it_is_asked_for(ended: Terminal) -> None:
+    assert b"\x1b[?1000h" not in ended.written
 
 
 def test_where_the_locale_is_not_utf8_every_character_is_one_of_ascii(populated: Settings) -> None:
@@ -84,12 +100,9 @@ def test_wherever_keys_and_sizes_led_it_shows_what_it_would_if_all_were_sent_ane
         terminal.close()
 
 
-def test_it_empties_its_own_screen_before_it_gives_the_other_back(terminal: Terminal) -> None:
-    terminal.wait_for("Last runs")
-    terminal.press("q")
-    assert terminal.end() == 0
-    drawn = terminal.written.rpartition(b"\x1b[?1049l")[0]
-    assert drawn.rfind(b"\x1b[2J") > drawn.rfind(b"Last runs")
+def test_it_empties_its_own_screen_before_it_gives_the_other_back(ended: Terminal) -> None:
+    drawn = ended.written.rpartition(b"\x1b[?1049l")[0]
+    assert drawn.rfind(b"\x1b[2J") > drawn.rfind(b"Last runs") > 0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
