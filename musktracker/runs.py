@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -37,10 +38,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from musktracker.config import LOG_LEVELS, Settings
-from musktracker.db.engines import in_turn, reading, writing
+from musktracker.db.engines import in_turn, is_passing, reading, writing
 from musktracker.db.tables import RunLogLine, RunRow
 from musktracker.errors import Cancelled, MuskTrackerError
 from musktracker.timeline import now
@@ -50,6 +51,8 @@ HEARTBEAT = timedelta(seconds=5)
 STALE = timedelta(seconds=30)  # a run whose heartbeat is older is lost, and its lease free to take
 GRACE_SECONDS = 2.0  # from the cancel flag to SIGTERM
 ABANDON_SECONDS = 5.0  # from SIGTERM to the end of a process that does not listen
+OUTAGE_SECONDS = 30.0  # that an ending waits for a database that is away: as long as nobody takes the run for lost
+CANCELLED_OUTAGE_SECONDS = 5.0  # that one waits who was asked to stop
 ACTIVE = ("queued", "running")
 
 
@@ -259,10 +262,18 @@ class RecordedRun(Run):
         self.until = None
 
     def stop(self) -> None:
-        """End the recording; everything reported so far is written when this returns."""
+        """End the recording; `write_rest` writes what is left of it."""
         self._ended.set()
         self._thread.join()
+
+    def write_rest(self) -> None:
+        """Write what was reported and is not written yet. Raises the driver's error where the database is away."""
         self._flush()
+
+    def tell(self, level: str, message: str) -> None:
+        """Say something to the listener alone."""
+        if self._listener:
+            self._listener.logged(LogLine(0, now(), level, self._scrub(message), {}))
 
     def _queue(self, level: str, message: str, fields: Mapping[str, Any]) -> LogLine | None:
         if LOG_LEVELS.index(level) < self._threshold:
@@ -275,7 +286,7 @@ class RecordedRun(Run):
 
     def _record(self) -> None:
         while not self._ended.wait(FLUSH_SECONDS):
-            with suppress(OperationalError):  # busy or away for a moment: the next turn writes it
+            with suppress(DBAPIError):  # busy or away for a moment: the next turn writes it
                 self._flush()
                 self._watch()
 
@@ -292,9 +303,10 @@ class RecordedRun(Run):
                     connection.execute(insert(RunLogLine), [_line_values(self.id, line) for line in lines])
                 values = dict(zip(("progress", "stage", "message", "waits_until"), state, strict=True))
                 connection.execute(update(RunRow).where(RunRow.id == self.id).values(**values, heartbeat_at=beat))
-        except OperationalError:
-            with self._lock:
-                self._pending[:0] = lines
+        except DBAPIError as error:
+            if is_passing(error):
+                with self._lock:
+                    self._pending[:0] = lines
             raise
         self._written, self._beaten = state, beat
 
@@ -381,20 +393,19 @@ def recording(
         except (Cancelled, KeyboardInterrupt) as reason:
             signals.keep_from_now_on()
             run.end_with("warning", str(reason) or "Interrupted")
-            run.stop()
-            _finish(engine, run_id, "cancelled", error=str(reason) or "Interrupted")
+            with suppress(_NotWritten):
+                _end(engine, run, "cancelled", CANCELLED_OUTAGE_SECONDS, error=str(reason) or "Interrupted")
             raise
         except BaseException as failure:
             signals.keep_from_now_on()
             text = scrub(describe(failure))
             run.end_with("error", text)
-            run.stop()
             code = {"exit_code": failure.exit_code} if isinstance(failure, MuskTrackerError) else None
-            _finish(engine, run_id, "failed", error=text, result=code)
+            with suppress(_NotWritten):
+                _end(engine, run, "failed", error=text, result=code)
             raise
         run.conclude()
-        run.stop()
-        _finish(engine, run_id, "succeeded", result=run.result)
+        _end(engine, run, "succeeded", result=run.result)
 
 
 def execute(
@@ -602,6 +613,31 @@ def _mark_started(engine: Engine, run_id: int) -> None:
         ).rowcount
     if not started:
         raise MuskTrackerError(f"Run {run_id} is not queued, so it cannot be started")
+
+
+class _NotWritten(MuskTrackerError):
+    """How a run ended could not be written."""
+
+
+def _end(engine: Engine, run: RecordedRun, status: str, patience: float = OUTAGE_SECONDS, **how: Any) -> None:
+    """Write the rest of a run and how it ended, as soon as the database takes it. Raises _NotWritten."""
+    run.stop()
+    deadline, told = time.monotonic() + patience, False
+    while True:
+        try:
+            run.write_rest()
+            _finish(engine, run.id, status, **how)
+            return
+        except DBAPIError as error:
+            if not is_passing(error) or time.monotonic() >= deadline:
+                raise _NotWritten(
+                    f"Run {run.id} has ended ({status}), but the database does not take it: {describe(error)}",
+                    "Others will see it as lost; what it stored before stays",
+                ) from error
+        if not told:
+            run.tell("warning", f"The database is away: {patience:.0f} s are left to write how run {run.id} ended")
+            told = True
+        time.sleep(FLUSH_SECONDS)
 
 
 def _finish(
