@@ -506,7 +506,7 @@ def recent(
         query = query.where(RunRow.kind.in_(kinds))
     if active is not None:
         query = query.where(RunRow.status.in_(ACTIVE) if active else RunRow.status.not_in(ACTIVE))
-    for word in holding.split():
+    for word in dict.fromkeys(holding.lower().split()):
         query = query.where(_holds(word))
     with reading(engine) as connection:
         return [_info(row) for row in connection.execute(query)]
