@@ -211,7 +211,7 @@ class RecordedRun(Run):
         self._pending: list[LogLine] = []
         self._ended = threading.Event()
         self._cancelled = threading.Event()
-        self._beaten = now()
+        self._beaten = time.monotonic()  # clocks are set back
         self._written: tuple[Any, ...] = ()
         self._told: str | None = None
         self._allowance = 0.0
@@ -294,15 +294,15 @@ class RecordedRun(Run):
         with self._lock:
             lines, self._pending = self._pending, []
         state = (self.fraction, self.stage, self.message, self.until)
-        beat = now()
-        if not lines and state == self._written and beat - self._beaten < HEARTBEAT:
+        beat = time.monotonic()
+        if not lines and state == self._written and beat - self._beaten < HEARTBEAT.total_seconds():
             return
         try:
             with writing(self._engine) as connection:
                 if lines:
                     connection.execute(insert(RunLogLine), [_line_values(self.id, line) for line in lines])
                 values = dict(zip(("progress", "stage", "message", "waits_until"), state, strict=True))
-                connection.execute(update(RunRow).where(RunRow.id == self.id).values(**values, heartbeat_at=beat))
+                connection.execute(update(RunRow).where(RunRow.id == self.id).values(**values, heartbeat_at=now()))
         except DBAPIError as error:
             if is_passing(error):
                 with self._lock:
