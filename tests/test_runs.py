@@ -10,15 +10,17 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
+from sqlalchemy.exc import OperationalError
 
 from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import RunRow
-from musktracker.errors import Cancelled, DataError
+from musktracker.errors import Cancelled, DataError, MuskTrackerError
 from musktracker.timeline import now
 
 
@@ -259,3 +261,46 @@ def test_runs_are_found_by_all_the_words_they_hold_whatever_their_case(engine: E
     assert found("_hawkes") == []
     assert found(f"queued {second}") == [second]
     assert found("lost") == [second, first]  # what goes on may be lost by the time it is shown
+
+
+class _Away(OperationalError):
+    def __init__(self) -> None:
+        super().__init__("UPDATE runs", {}, Exception("the server is away"))
+
+
+def away_for(monkeypatch: pytest.MonkeyPatch, times: float) -> list[str]:
+    """Let the database take no ending that often; what was tried."""
+    tried: list[str] = []
+    finish = runs._finish
+
+    def refuse(engine: Engine, run_id: int | None, status: str, **how: Any) -> None:
+        tried.append(status)
+        if len(tried) <= times:
+            raise _Away
+        finish(engine, run_id, status, **how)
+
+    monkeypatch.setattr(runs, "_finish", refuse)
+    monkeypatch.setattr(runs, "FLUSH_SECONDS", 0.01)
+    return tried
+
+
+def test_how_a_run_ended_is_written_once_a_database_that_was_away_answers(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away_for(monkeypatch, 3)
+    assert runs.execute(engine, "refresh", counting, {"n": 1}) == {"n": 1}
+    with pytest.raises(DataError):
+        runs.execute(engine, "refresh", failing, {})
+    assert [info.status for info in runs.recent(engine)] == ["failed", "succeeded"]
+
+
+def test_a_run_that_failed_while_the_database_stays_away_raises_what_it_failed_of(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs._end, "__defaults__", (0.0,))
+    tried = away_for(monkeypatch, float("inf"))
+    with pytest.raises(DataError):
+        runs.execute(engine, "refresh", failing, {})
+    with pytest.raises(MuskTrackerError, match="has ended .succeeded., but the database does not take it"):
+        runs.execute(engine, "refresh", counting, {"n": 1})
+    assert tried == ["failed", "succeeded"]
