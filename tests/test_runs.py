@@ -301,6 +301,6 @@ def test_a_run_that_failed_while_the_database_stays_away_raises_what_it_failed_o
     tried = away_for(monkeypatch, float("inf"))
     with pytest.raises(DataError):
         runs.execute(engine, "refresh", failing, {})
-    with pytest.raises(MuskTrackerError, match="has ended .succeeded., but the database does not take it"):
+    with pytest.raises(MuskTrackerError, match="but the database does not take it"):
         runs.execute(engine, "refresh", counting, {"n": 1})
     assert tried == ["failed", "succeeded"]

@@ -142,6 +142,7 @@ def test_a_changed_password_is_told_and_none_is_shown(terminal: Terminal, own_po
         terminal.wait_for("What to do")
         terminal.wait_for("Traceback")
         terminal.press("\x1b")
+        wait_until_gone(terminal, "The last error")
         quit_at_once(terminal)
     finally:
         own_postgres.do(f"ALTER USER postgres PASSWORD '{PASSWORD}'")
