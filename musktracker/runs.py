@@ -41,6 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from musktracker.config import LOG_LEVELS, Settings
+from musktracker.db import stored
 from musktracker.db.engines import in_turn, is_passing, reading, writing
 from musktracker.db.tables import RunLogLine, RunRow
 from musktracker.errors import Cancelled, MuskTrackerError
@@ -718,14 +719,14 @@ def _line_values(run_id: int | None, line: LogLine) -> dict[str, Any]:
 
 
 def _line(row: Row[Any]) -> LogLine:
-    return LogLine(row.id, row.time, row.level, row.message, json.loads(row.fields) if row.fields else {})
+    return LogLine(row.id, row.time, row.level, row.message, stored.mapping(row.fields))
 
 
 @lru_cache(maxsize=256)  # lists are read again and again, and runs that have ended do not change
 def _info(row: Row[Any]) -> RunInfo:
     values = {name: _as_text(value) for name, value in row._mapping.items()}
-    values["parameters"] = json.loads(row.parameters)
-    values["result"] = json.loads(row.result) if row.result else None
+    values["parameters"] = stored.mapping(row.parameters)
+    values["result"] = stored.mapping(row.result) if row.result else None
     return RunInfo(**values)
 
 
