@@ -41,6 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from musktracker.config import LOG_LEVELS, Settings
+from musktracker.db import stored
 from musktracker.db.engines import in_turn, is_passing, reading, writing
 from musktracker.db.tables import RunLogLine, RunRow
 from musktracker.errors import Cancelled, MuskTrackerError
@@ -213,7 +214,7 @@ class RecordedRun(Run):
         self._pending: list[LogLine] = []
         self._ended = threading.Event()
         self._cancelled = threading.Event()
-        self._beaten = now()
+        self._beaten = time.monotonic()  # clocks are set back
         self._written: tuple[Any, ...] = ()
         self._told: str | None = None
         self._allowance = 0.0
@@ -299,12 +300,9 @@ class RecordedRun(Run):
 
     def _record(self) -> None:
         while not self._ended.wait(FLUSH_SECONDS):
-            try:
+            with suppress(DBAPIError):  # busy or away for a moment: the next turn writes it
                 self._flush()
                 self._watch()
-            except DBAPIError as error:
-                if not is_passing(error):  # otherwise the next turn writes it
-                    raise
 
     def _write_end(self, values: Mapping[str, Any]) -> None:
         deadline = time.monotonic() + ENDING_SECONDS
@@ -324,18 +322,19 @@ class RecordedRun(Run):
         with self._lock:
             lines, self._pending = self._pending, []
         state = (self.fraction, self.stage, self.message, self.until)
-        beat = now()
-        if not lines and state == self._written and beat - self._beaten < HEARTBEAT:
+        beat = time.monotonic()
+        if not lines and state == self._written and beat - self._beaten < HEARTBEAT.total_seconds():
             return
         try:
             with writing(self._engine) as connection:
                 if lines:
                     connection.execute(insert(RunLogLine), [_line_values(self.id, line) for line in lines])
                 values = dict(zip(("progress", "stage", "message", "waits_until"), state, strict=True))
-                connection.execute(update(RunRow).where(RunRow.id == self.id).values(**values, heartbeat_at=beat))
-        except DBAPIError:
-            with self._lock:
-                self._pending[:0] = lines
+                connection.execute(update(RunRow).where(RunRow.id == self.id).values(**values, heartbeat_at=now()))
+        except DBAPIError as error:
+            if is_passing(error):
+                with self._lock:
+                    self._pending[:0] = lines
             raise
         self._written, self._beaten = state, beat
 
@@ -537,7 +536,7 @@ def recent(
         query = query.where(RunRow.kind.in_(kinds))
     if active is not None:
         query = query.where(RunRow.status.in_(ACTIVE) if active else RunRow.status.not_in(ACTIVE))
-    for word in holding.split():
+    for word in dict.fromkeys(holding.lower().split()):
         query = query.where(_holds(word))
     with reading(engine) as connection:
         return [_info(row) for row in connection.execute(query)]
@@ -735,14 +734,14 @@ def _line_values(run_id: int | None, line: LogLine) -> dict[str, Any]:
 
 
 def _line(row: Row[Any]) -> LogLine:
-    return LogLine(row.id, row.time, row.level, row.message, json.loads(row.fields) if row.fields else {})
+    return LogLine(row.id, row.time, row.level, row.message, stored.mapping(row.fields))
 
 
 @lru_cache(maxsize=256)  # lists are read again and again, and runs that have ended do not change
 def _info(row: Row[Any]) -> RunInfo:
     values = {name: _as_text(value) for name, value in row._mapping.items()}
-    values["parameters"] = json.loads(row.parameters)
-    values["result"] = json.loads(row.result) if row.result else None
+    values["parameters"] = stored.mapping(row.parameters)
+    values["result"] = stored.mapping(row.result) if row.result else None
     return RunInfo(**values)
 
 

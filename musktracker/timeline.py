@@ -39,16 +39,32 @@ def utc(value: datetime) -> datetime:
 def parse_time(text: str, zone: ZoneInfo | None = None) -> datetime:
     """Read an ISO 8601 date or time; `zone` is where a text without an offset is taken to be.
 
-    Raises UsageError where the text is no time, NaiveDatetime where it has no offset and no `zone` is given.
+    Raises UsageError where the text is no time, or one that the clocks of the zone skip or show twice; NaiveDatetime
+    where it has no offset and no `zone` is given.
     """
     try:
         value = datetime.fromisoformat(text.strip())
-        value = value.replace(tzinfo=zone) if value.tzinfo is None and zone is not None else value
-        return utc(value)
+        return utc(value) if value.tzinfo is not None or zone is None else _by_clocks(value, zone)
     except (ValueError, OverflowError):
         raise UsageError(
             f"{text!r} is not a time", "Write it as 2025-12-31, 2025-12-31T18:00Z or 2025-12-31T13:00-05:00"
         ) from None
+
+
+def _by_clocks(value: datetime, zone: ZoneInfo) -> datetime:
+    """The moment at which the clocks of a zone show a local time."""
+    before, after = (value.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    first, second = utc(before), utc(after)
+    if first == second:
+        return first
+    if first.astimezone(zone).replace(tzinfo=None) != value:
+        raise UsageError(
+            f"{value:%Y-%m-%d %H:%M} does not exist in {zone}: the clocks skip it", "Choose another time"
+        )
+    raise UsageError(
+        f"{value:%Y-%m-%d %H:%M} comes twice in {zone}, where the clocks are set back",
+        f"Write {before.isoformat()} for the first, {after.isoformat()} for the second",
+    )
 
 
 def iso(value: datetime) -> str:

@@ -164,3 +164,34 @@ def test_whole_hours_lie_inside(start: datetime, length: timedelta) -> None:
 
 def _hours(spans: list[Span]) -> set[int]:
     return {hour for span in spans for hour in range(hour_index(span.start), hour_index(span.end))}
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "offsets"),
+    [
+        ("America/New_York", "2026-11-01 01:30", ("-04:00", "-05:00")),
+        ("Europe/London", "2026-10-25T01:00", ("+01:00", "+00:00")),
+        ("Australia/Lord_Howe", "2026-04-05 01:45", ("+11:00", "+10:30")),
+    ],
+)
+def test_a_local_time_that_comes_twice_is_refused_with_what_to_write_for_each(
+    zone: str, text: str, offsets: tuple[str, str]
+) -> None:
+    with pytest.raises(UsageError, match="comes twice") as refused:
+        parse_time(text, ZoneInfo(zone))
+    assert all(offset in str(refused.value.hint) for offset in offsets)
+    first, second = (parse_time(text + offset) for offset in offsets)
+    assert timedelta() < second - first <= HOUR
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [
+        ("America/New_York", "2026-03-08 02:30"),
+        ("Europe/London", "2026-03-29 01:00"),
+        ("Australia/Lord_Howe", "2026-10-04 02:15"),
+    ],
+)
+def test_a_local_time_that_the_clocks_skip_is_refused(zone: str, text: str) -> None:
+    with pytest.raises(UsageError, match="the clocks skip it"):
+        parse_time(text, ZoneInfo(zone))

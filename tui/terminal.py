@@ -19,6 +19,7 @@ from textual import constants
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Paste
 
 from tui.ascii import given_environ, is_utf8, plain
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 FORCE_SECONDS = 0.8  # an ending that takes longer (a line that stalls, a loop that is stuck) is forced
+BURST = 256  # characters that come at once: more than anybody types, so that they were pasted
+PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 CLEAR = "\x1b[2J"
 MOUSE_OFF = "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
 HAND_BACK = f"\x1b[?2026l\x1b[?2004l\x1b[?2048l{MOUSE_OFF}\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
@@ -62,6 +65,29 @@ class Line:
                 select.select([], [self._descriptor], [])
             except OSError:
                 self._cut = True
+
+
+class Pastes:
+    """Tells what was pasted in a terminal that does not say so from what was typed.
+
+    A key for each of its characters would keep the console busy for a minute, and do things that nobody asked for.
+    """
+
+    def __init__(self) -> None:
+        self._told = False
+        self._end = ""
+
+    def is_one(self, text: str) -> bool:
+        """Whether what came at once is a piece of such a paste; not within one that the terminal tells."""
+        before, seen = self._told, self._end + text
+        begins, ends = seen.rfind(PASTE_BEGINS), seen.rfind(PASTE_ENDS)
+        if begins != ends:
+            self._told = begins > ends
+        self._end = seen[-len(PASTE_BEGINS) + 1 :]
+        held = len(set(text)) == 1  # a key, over a line that stalled
+        if len(text) < BURST or before or self._told or held:
+            return False
+        return all(character.isprintable() or character in "\t\r\n" for character in text)
 
 
 class Terminal(LinuxDriver):
@@ -123,7 +149,7 @@ class Terminal(LinuxDriver):
         wake = self._wake[0] if self._wake else self.fileno
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
-        patience: float | None = None
+        pastes, patience = Pastes(), None
         while not self.exit_event.is_set():
             ready, _, _ = select.select([self.fileno, wake], [], [], patience)
             if self.fileno in ready:
@@ -131,7 +157,11 @@ class Terminal(LinuxDriver):
                 if not data:
                     self.end(128 + signal.SIGHUP)
                     return
-                for event in parser.feed(decode(data)):
+                text = decode(data)
+                if pastes.is_one(text):
+                    self.process_message(Paste(text))
+                    continue
+                for event in parser.feed(text):
                     self.process_message(event)
             for event in parser.tick():
                 self.process_message(event)

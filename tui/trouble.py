@@ -30,13 +30,24 @@ class Trouble:
 def trouble(error: BaseException, settings: Settings) -> Trouble:
     """An error as what people are told of it."""
     trace = "".join(traceback.format_exception(error)).strip()
+    known = _of_database(error)
     if isinstance(error, MuskTrackerError):
         what, hint = error.message, error.hint or ""
+    elif known is not None:
+        what, hint = known
     else:
         reason = str(getattr(error, "orig", None) or error)
         what = " ".join(f"{type(error).__name__}: {reason}".split())
         hint = _restoring(settings) if any(words in reason for words in BROKEN) else ""
     return Trouble(*map(settings.scrub, (what, hint, trace)))
+
+
+def _of_database(error: BaseException) -> tuple[str, str] | None:
+    if not type(error).__module__.startswith("sqlalchemy."):  # which need not be imported to know it
+        return None
+    from musktracker.db.trouble import told
+
+    return told(error)
 
 
 def _restoring(settings: Settings) -> str:

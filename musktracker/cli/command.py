@@ -242,8 +242,12 @@ def _plain(value: Any) -> Any:
 
 
 def _database_error(error: Exception) -> MuskTrackerError:
+    from musktracker.db.trouble import told
     from musktracker.runs import describe
 
+    known = told(error)
+    if known is not None:
+        return MuskTrackerError(*known)
     return MuskTrackerError(
         f"The database could not do this: {describe(error)}",
         "musktracker config shows which database is meant, musktracker migrate current its state",

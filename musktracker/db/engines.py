@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -26,6 +26,8 @@ from musktracker.errors import MuskTrackerError, UsageError
 BUSY_SECONDS = 5
 READS_ONLY = "musktracker_read_only"
 LIES_STILL = "musktracker_lies_still"
+# a server that vanishes without a word, as its machine or the network does, is noticed within a minute
+ALIVE = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 50_000}
 
 
 def connect(url: str, *, read_only: bool = False) -> Engine:
@@ -41,7 +43,7 @@ def connect(url: str, *, read_only: bool = False) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(url, Path(parsed.database or ""), read_only=read_only)
     if parsed.get_backend_name() == "postgresql":
-        return _postgres(url, read_only=read_only)
+        return _postgres(parsed, read_only=read_only)
     raise UsageError(f"There is no way to keep data in {parsed.get_backend_name()}", "Use SQLite or Postgres")
 
 
@@ -192,9 +194,10 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _postgres(url: str, *, read_only: bool) -> Engine:
+def _postgres(url: URL, *, read_only: bool) -> Engine:
     options = "-c timezone=UTC" + (" -c default_transaction_read_only=on" if read_only else "")
-    arguments = {"options": options, "application_name": "musktracker", "connect_timeout": 10}
+    alive = {name: value for name, value in ALIVE.items() if name not in url.query}
+    arguments = {"options": options, "application_name": "musktracker", "connect_timeout": 10, **alive}
     try:
         return create_engine(
             url, pool_pre_ping=True, connect_args=arguments, execution_options={READS_ONLY: read_only}

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, select
 
-from musktracker.db import settings
+from musktracker.db import settings, stored
 from musktracker.db.engines import reading
 from musktracker.db.queries.coverage import covered_of
 from musktracker.db.tables import (
@@ -55,7 +55,7 @@ def _ingesting_since(connection: Connection) -> datetime | None:
     query = select(*columns).where(RunRow.kind.in_(("ingest", "service")), RunRow.status.in_(ACTIVE))
     found = []
     for row in connection.execute(query):
-        parameters = json.loads(row.parameters)
+        parameters = stored.mapping(row.parameters)
         keeps = parameters.get("ingest", True) and not parameters.get("once")
         if parameters.get("follow") if row.kind == "ingest" else keeps:
             found.append(row.started_at or row.created_at)
@@ -147,7 +147,7 @@ def _ended(connection: Connection, moment: datetime) -> tuple[Ended, ...]:
     query = select(*columns, RunRow.started_at, RunRow.heartbeat_at).where(over | lost | lives)
     found = []
     for row in connection.execute(query):
-        label = _label(row.kind, json.loads(row.parameters))
+        label = _label(row.kind, stored.mapping(row.parameters))
         if row.status not in ACTIVE:
             found.append(Ended(row.id, label, row.status == "failed", row.finished_at, row.error))
         elif row.heartbeat_at < moment - STALE:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from musktracker import runs
-from musktracker.db import settings
+from musktracker.db import settings, stored
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Alert, AlertRule, Base
 from musktracker.db.upsert import upsert
@@ -170,7 +170,7 @@ def undelivered(engine: Engine, since: datetime) -> list[Raised]:
     untold = (Alert.delivered_at.is_(None), Alert.delivery_error.is_(None), Alert.resolved_at.is_(None))
     with reading(engine) as connection:
         found = connection.execute(select(*columns).where(*untold, Alert.raised_at >= since).order_by(Alert.id)).all()
-    return [Raised(*row[:-1], json.loads(row.details)) for row in found]
+    return [Raised(*row[:-1], stored.mapping(row.details)) for row in found]
 
 
 def note_delivery(engine: Engine, alert_id: int, moment: datetime, error: str | None) -> None:
@@ -241,6 +241,6 @@ def _store(known: Sequence[Rule], engine: Engine, *, replace: bool) -> None:
 def _rule(name: str, condition: Condition, row: Any) -> Rule:
     if row is None:
         return Rule(name, condition.meaning, True, dict(condition.parameters), condition.cooldown_minutes)
-    stored = json.loads(row.parameters)
-    parameters = {key: stored.get(key, value) for key, value in condition.parameters.items()}
+    found = stored.mapping(row.parameters)
+    parameters = {key: found.get(key, value) for key, value in condition.parameters.items()}
     return Rule(name, condition.meaning, row.enabled, parameters, row.cooldown_minutes)

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
 
+from musktracker.db import stored
 from musktracker.db.engines import in_turn, reading, writing
 from musktracker.db.tables import AliasChange as ChangeRow
 from musktracker.db.tables import ModelAlias, ModelArtifact, ModelMetadata
@@ -237,7 +238,7 @@ def _version(row: Row[Any]) -> Version:
         row.model_name,
         row.model_version,
         row.training_end_date,
-        json.loads(row.hyperparameters or "{}"),
+        stored.mapping(row.hyperparameters),
         row.counting,
         _converged(row.diagnostics),
     )
@@ -272,6 +273,6 @@ def _change(row: Row[Any]) -> AliasChange:
         row.changed_at,
         row.who,
         row.reason,
-        json.loads(row.gate) if row.gate else None,
+        stored.mapping(row.gate) if row.gate else None,
         row.undoes,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
+from musktracker.db import stored
 from musktracker.db.engines import reading
 from musktracker.db.tables import RunRow
 from musktracker.runs import ACTIVE, STALE
@@ -77,5 +77,5 @@ def newest(engine: Engine, kinds: Iterable[str]) -> list[Attempt]:
                 select(*columns, RunRow.parameters).where(RunRow.kind == kind).order_by(RunRow.id.desc()).limit(EACH)
             )
             for row in connection.execute(query).mappings():
-                found.append(Attempt(**{**row, "parameters": json.loads(row["parameters"])}))
+                found.append(Attempt(**{**row, "parameters": stored.mapping(row["parameters"])}))
     return sorted(found, key=lambda attempt: attempt.id, reverse=True)

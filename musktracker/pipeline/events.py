@@ -22,6 +22,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, func, insert, or_, select, text, update
 
+from musktracker.db import stored
 from musktracker.db.engines import is_sqlite, reading, writing
 from musktracker.db.tables import EventChange as ChangeRow
 from musktracker.db.tables import ExogenousEvent as EventRow
@@ -535,7 +536,7 @@ def _changes() -> Select[Any]:
 def _change(row: Row[Any]) -> EventChange:
     values = dict(row._mapping)
     for side in ("before", "after"):
-        values[side] = None if values[side] is None else json.loads(values[side])
+        values[side] = stored.mapping(values[side]) or None
     return EventChange(**values)
 
 

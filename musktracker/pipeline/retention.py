@@ -13,7 +13,6 @@ are kept for good.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, and_, delete, select
 
 from musktracker import runs
+from musktracker.db import stored
 from musktracker.db.engines import in_turn, reading, writing
 from musktracker.db.tables import (
     Alert,
@@ -121,4 +121,4 @@ def _prune_gates(engine: Engine, before: datetime) -> int:
 
 def _named(connection: Connection) -> Iterator[str]:
     for gate in connection.scalars(select(AliasChange.gate).where(AliasChange.gate.is_not(None))):
-        yield from json.loads(gate or "{}").get("backtests", ())
+        yield from stored.mapping(gate).get("backtests", ())

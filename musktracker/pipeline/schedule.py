@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from musktracker import market_windows
-from musktracker.db import settings
+from musktracker.db import settings, stored
 from musktracker.errors import UsageError
 from musktracker.models import registry
 from musktracker.pipeline.attempts import Attempt
@@ -118,9 +118,9 @@ class Standing:
 
 def read(engine: Engine) -> Plan:
     """The database's plan."""
-    stored = json.loads(settings.get(engine, SETTING) or "{}")
+    found = stored.mapping(settings.get(engine, SETTING))
     known = {entry.name for entry in fields(Plan)}
-    return _plan({name: value for name, value in stored.items() if name in known})
+    return _plan({name: value for name, value in found.items() if name in known})
 
 
 def change(engine: Engine, texts: Mapping[str, str]) -> Plan:

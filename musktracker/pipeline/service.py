@@ -132,7 +132,7 @@ class Service:
         ]
         if self.ingest and not self.is_once:
             self._keep_following(past, moment)
-        if ended or self._looked is None or moment - self._looked >= LOOK:
+        if ended or self._looked is None or not timedelta() <= moment - self._looked < LOOK:
             self._look(moment)
         self._tell(standings, moment)
         return bool(begun) or any(one.going for one in standings.values())
@@ -165,6 +165,7 @@ class Service:
 
     def _is_changed(self, plan: Plan, refresh: Standing, moment: datetime) -> bool:
         """Whether a refresh between the hours is due: some time after the last one, where there is more to count."""
+        self._ask_after = min(self._ask_after, moment + ASK_AGAIN)  # which a clock that was set back would put off
         if refresh.last is None or not refresh.done or refresh.going or moment < max(refresh.due_at, self._ask_after):
             return False
         if moment - refresh.last.begun < timedelta(minutes=plan.refresh_minutes):

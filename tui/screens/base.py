@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LOSES_WORK = ("train", "demo", "compare", "promote")  # what other kinds have done stays in the database
 STALE_SECONDS = 30.0  # without any change in the database, data are read again after this long
+LATE_SECONDS = 6.0  # a database that answers takes none as long: SQLite waits for 5 s at most
 READING_SHARE = 0.01  # of a processor, for what is read again while the database goes on changing
 
 
@@ -68,6 +69,7 @@ class ConsoleScreen(Screen[None]):
         self._fetching = False
         self._again = False
         self._fetched_at = self._rests_until = float("-inf")
+        self._fetching_since = 0.0
         self._pulse: object = None
         self._timer: Timer | None = None
 
@@ -203,14 +205,19 @@ class ConsoleScreen(Screen[None]):
             widget._styles_cache.clear()
 
     def _fetch_in_time(self) -> None:
-        if self.app.monotonic() >= self._rests_until:
+        late = self.app.monotonic() - self._fetching_since
+        if self._fetching and late >= LATE_SECONDS and self._is_whole:
+            self._pulse = None  # so that the answer is shown, whatever it is
+            self.query_one(Waiting).say("There is nothing to show yet")
+            self.banner(f"The database has not answered for {late:.0f} s. See that its server runs and is reachable")
+        elif self.app.monotonic() >= self._rests_until:
             self._fetch_soon()
 
     def _fetch_soon(self) -> None:
         if self._fetching:
             self._again = True
         elif self.app.engine is not None and self.is_attached and self.is_current:
-            self._fetching = True
+            self._fetching, self._fetching_since = True, self.app.monotonic()
             self.run_worker(self._fetch(self.app.engine), group="fetch")
 
     async def _fetch(self, engine: Engine) -> None:

@@ -256,7 +256,10 @@ def _values_of(event: Event | None, zone: ZoneInfo) -> dict[str, str]:
 def typed_time(moment: datetime, zone: ZoneInfo) -> str:
     """A moment as one would type it in the zone; with all its digits where fewer would be another moment."""
     text = moment.astimezone(zone).strftime(PLAIN)
-    return text if parse_time(text, zone) == moment else iso(moment)
+    try:
+        return text if parse_time(text, zone) == moment else iso(moment)
+    except UsageError:  # the clocks show it twice
+        return iso(moment)
 
 
 def _path(values: Values) -> Path:

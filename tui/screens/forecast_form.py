@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from musktracker.errors import UsageError
 from musktracker.timeline import iso, parse_time
+from tui.screens.event_form import typed_time
 from tui.widgets.form import Field, FormScreen, Values, refused
 
 HORIZONS = (("24", "24 h"), ("72", "3 days"), ("168", "7 days"), ("", "other"))
@@ -28,7 +29,7 @@ def forecast_form(
     the as-of time is their end.
     """
     stale = data_until is not None and now - data_until > STALE
-    as_of = f"{data_until.astimezone(zone):%Y-%m-%d %H:%M}" if stale and data_until is not None else ""
+    as_of = typed_time(data_until, zone) if stale and data_until is not None else ""
     names = sorted({model for model, _ in versions})
     until = "nothing is counted yet" if data_until is None else f"data until {data_until.astimezone(zone):{LOCAL}}"
     fields = (

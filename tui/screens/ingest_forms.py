@@ -11,6 +11,7 @@ from musktracker import timeline
 from musktracker.errors import UsageError
 from musktracker.text import counted
 from musktracker.timeline import Span, iso, parse_time
+from tui.screens.event_form import typed_time
 from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:
@@ -67,7 +68,12 @@ def backfill_form(covered: tuple[Span, ...], zone: ZoneInfo) -> FormScreen:
     begins = f"{ceil_minute(covered[0].start).astimezone(zone):{LOCAL}}" if covered else ""
     known = f"covered from {begins}" if begins else "nothing is covered yet"
     fields = (
-        Field("since", "Since", begins if len(covered) > 1 else "", f"a day or time, {zone.key}; {known}"),
+        Field(
+            "since",
+            "Since",
+            typed_time(ceil_minute(covered[0].start), zone) if len(covered) > 1 else "",
+            f"a day or time, {zone.key}; {known}",
+        ),
         Field("until", "Until", "", "empty: now; what is covered is not fetched again"),
     )
     return FormScreen(

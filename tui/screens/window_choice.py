@@ -14,12 +14,12 @@ from musktracker.brackets import Bracket
 from musktracker.errors import UsageError
 from musktracker.market_windows import PRESETS
 from musktracker.timeline import EPOCH, Span, iso, parse_time
+from tui.screens.event_form import typed_time
 from tui.widgets.form import Field, FormScreen, Values
 
 OWN = "own"
 OWN_WIDTH = 20
 WHICH = (("", "the one that goes on"), ("following", "the one after it"))
-TYPED = "%Y-%m-%d %H:%M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def window_form(choice: WindowChoice, models: Sequence[str], span: Span | None) 
     """Ask which window; closes with the typed values, which `read` makes a choice of."""
     start, end = choice.start or "", choice.end or ""
     if choice.preset is not None and span is not None:
-        start, end = (f"{moment.astimezone(choice.zone):{TYPED}}" for moment in span)
+        start, end = (typed_time(moment, choice.zone) for moment in span)
     fields = (
         Field("window", "Window", choice.preset or OWN, choices=(*((name, name) for name in PRESETS), (OWN, OWN))),
         Field("which", "Which one", "following" if choice.following else "", "of a preset", choices=WHICH),

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from musktracker.text import printable
+from tui.widgets.entry import Entry
 
 
 class Confirm(ModalScreen[bool]):
@@ -58,9 +59,7 @@ class Confirm(ModalScreen[bool]):
                     yield Static(printable(line), markup=False, classes="line")
             if self._typed is not None:
                 yield Static(f"Type {printable(self._typed)} to go on:", markup=False, id="ask")
-                answer = Input(id="typed")
-                answer.cursor_blink = False
-                yield answer
+                yield Entry(id="typed", compact=False)
             with Horizontal():
                 yield Button(self._no, id="no", compact=True)
                 yield Button(self._yes, id="yes", variant="error", compact=True, disabled=self._typed is not None)

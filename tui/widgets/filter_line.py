@@ -8,6 +8,10 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from tui.widgets.entry import Entry
+
+LONGEST = 200  # characters of a filter: each word is looked for in every column
+
 
 class FilterLine(Horizontal):
     """A text to type, and a count beside it. Its list gets `Typed` at each change, and `Done` for enter."""
@@ -35,9 +39,7 @@ class FilterLine(Horizontal):
 
     def compose(self) -> ComposeResult:
         """The text, and the count."""
-        entry = Input(self._text, placeholder="show what holds these words", compact=True)
-        entry.cursor_blink = False
-        yield entry
+        yield Entry(self._text, longest=LONGEST, placeholder="show what holds these words")
         yield Static(markup=False)
 
     def open(self) -> None:

@@ -23,6 +23,7 @@ from textual.widgets import Input, Static
 from musktracker.errors import UsageError
 from musktracker.text import printable
 from tui.threads import in_thread
+from tui.widgets.entry import Entry
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -354,7 +355,5 @@ def _row(field: Field) -> ComposeResult:
             if field.choices:
                 yield Choice(field.choices, field.value, id=f"field-{field.name}")
             else:
-                entry = Input(field.value, id=f"field-{field.name}", compact=True, select_on_focus=False)
-                entry.cursor_blink = False
-                yield entry
+                yield Entry(field.value, id=f"field-{field.name}", select_on_focus=False)
         yield Static(field.hint, id=f"note-{field.name}", classes="form-note", markup=False)

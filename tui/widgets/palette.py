@@ -8,6 +8,8 @@ from textual.command import CommandPalette
 from textual.css.query import NoMatches
 from textual.widgets import Input
 
+LONGEST = 100  # characters, each of which is looked for in every name
+
 
 class Palette(CommandPalette):
     """Every action, screen and run that can be started from here, by name."""
@@ -24,6 +26,7 @@ class Palette(CommandPalette):
         """Keep the cursor still."""
         for entry in self.query(Input):  # none where it is left before it is there
             entry.cursor_blink = False
+            entry.max_length = LONGEST
 
     def _action_cursor_down(self) -> None:
         with suppress(NoMatches):  # a key that comes before the list does, or after it

@@ -79,9 +79,10 @@ def _hours(start: datetime, end: datetime, zone: tzinfo, step: int) -> Iterator[
     for day in _local_days(start, end, zone):
         for hour in range(0, 24, step):
             moment = day.replace(hour=hour).astimezone(UTC)
-            if moment != seen:  # an hour that a change of clocks leaves out is not there twice
+            shown = moment.astimezone(zone)  # the clocks may skip the hour: then it is that of a later one
+            if moment != seen and (shown.hour, shown.minute) == (hour, 0):
                 yield TimeTick(moment, f"{day:%a} {day.day}" if hour == 0 else f"{hour:02}:00", hour == 0)
-            seen = moment
+                seen = moment
 
 
 def _days(start: datetime, end: datetime, zone: tzinfo, step: int) -> Iterator[TimeTick]:

@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 
 from musktracker.text import counted
 from tui.threads import in_thread
+from tui.widgets.entry import Entry
 from tui.widgets.log_view import LogView
 from tui.widgets.text_page import TextPage
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 PAGE = 2_000  # lines a read
+LONGEST = 200  # characters of a search
 LEVELS = ("all levels", "info and above", "warnings and errors", "errors only")
 
 
@@ -84,9 +86,7 @@ class RunLog(Vertical):
     def compose(self) -> ComposeResult:
         yield Static("Log", id="log-title", markup=False)
         yield LogView()
-        search = Input(placeholder="search this log; capitals count if there are any", id="log-search", compact=True)
-        search.cursor_blink = False
-        yield search
+        yield Entry(longest=LONGEST, placeholder="search this log; capitals count if there are any", id="log-search")
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(POLL_SECONDS, self._poll_unless_reading, pause=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, case, func, select
 
+from musktracker.db import stored
 from musktracker.db.engines import reading
 from musktracker.db.tables import Alert
 
@@ -79,4 +79,4 @@ def listed(engine: Engine, *, limit: int = 50, resolved: bool = True) -> list[St
 
 
 def _stored(row: Row[Any]) -> StoredAlert:
-    return StoredAlert(**{**row._mapping, "details": json.loads(row.details)})
+    return StoredAlert(**{**row._mapping, "details": stored.mapping(row.details)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, Select, case, func, select
 
+from musktracker.db import stored
 from musktracker.db.engines import reading
 from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, RunRow
 from musktracker.timeline import HOUR, iso
@@ -224,7 +224,7 @@ def _head(row: Row[Any]) -> ForecastHead:
         horizon=row.horizon_hours,
         total=row.predicted_total,
         quantiles=tuple(quantiles),
-        warnings=tuple(str(text) for text in json.loads(row.warnings)),
+        warnings=tuple(str(text) for text in stored.listing(row.warnings)),
         actual_total=row.actual_total,
         counting=row.counting,
         n_paths=row.n_paths,
@@ -246,5 +246,4 @@ def _day(found: Mapping[str, Any]) -> DayForecast:
 
 
 def _mapping(text: str | None) -> Mapping[str, Any]:
-    found = json.loads(text) if text else {}
-    return found if isinstance(found, dict) else {}
+    return stored.mapping(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, select
 
-from musktracker.db import quantiles
+from musktracker.db import quantiles, stored
 from musktracker.db.queries import windows
 from musktracker.db.tables import Forecast, ForecastQuantiles, ForecastTotal, ModelAlias, ModelMetadata, TimeBucket
 from musktracker.timeline import DAY, HOUR
@@ -95,8 +94,8 @@ def read(
         origin=row.forecast_time,
         horizon_hours=row.horizon_hours,
         total=row.predicted_total,
-        quantiles={float(p): float(value) for p, value in json.loads(row.quantiles).items()},
-        warnings=tuple(json.loads(row.warnings)),
+        quantiles=stored.quantiles(row.quantiles),
+        warnings=tuple(map(str, stored.listing(row.warnings))),
         so_far=_so_far(connection, tracked or row),
     )
 

@@ -44,11 +44,15 @@ class Pulse:
         return row[0], file
 
     def close(self) -> None:
-        """Let go of the connection."""
-        with self._lock:
+        """Let go of the connection, unless its answer is still waited for: a server that hangs delays nobody."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             if self._connection is not None:
                 self._connection.invalidate()
                 self._connection = None
+        finally:
+            self._lock.release()
 
     def _connected(self) -> PoolProxiedConnection:
         connection = self._engine.raw_connection()

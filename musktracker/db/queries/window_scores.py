@@ -6,7 +6,7 @@ Without numpy, from what is stored: a hundred quantiles of each forecast, its br
 from __future__ import annotations
 
 import hashlib
-import json
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, func, select
 
+from musktracker.db import stored
 from musktracker.db.engines import reading
 from musktracker.db.queries.calibration import QUANTILE_95, by_chance
 from musktracker.db.tables import ModelMetadata, WindowForecast
@@ -31,6 +32,7 @@ READ = ("id", "seed", "preset", "window_start", "window_end", "predicted_total",
 READ_AS_JSON = ("quantiles", "brackets", "bracket_probabilities")
 _MIDPOINT_KEYS = tuple(f"{p:g}" for p in MIDPOINTS)
 _ENDS = tuple((f"{(100 - level) / 200:g}", f"{(100 + level) / 200:g}") for level in LEVELS)
+_KEYS = frozenset((*_MIDPOINT_KEYS, *itertools.chain(*_ENDS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def by_window(engine: Engine, counting: str, *, since: datetime | None = None) -
     with reading(engine) as connection:
         for row in connection.execute(query, execution_options={"yield_per": ROWS}):
             groups[row.model_metadata_id, row.model_name, row.model_version, row.preset or CUSTOM].add(row)
-    return [sums.scores(*key) for key, sums in groups.items()]
+    return [sums.scores(*key) for key, sums in groups.items() if sums.pit]
 
 
 def stamp(engine: Engine, counting: str, *, since: datetime | None = None) -> tuple[Any, ...]:
@@ -190,8 +192,11 @@ class _Sums:
     bins: list[_Bin] = field(default_factory=lambda: [_Bin() for _ in range(BINS)])
 
     def add(self, row: Row[Any]) -> None:
-        """Add a forecast that came to pass."""
-        actual, said = row.actual_total, json.loads(row.quantiles)
+        """Add a forecast that came to pass; not one that cannot be read."""
+        actual, said = row.actual_total, stored.mapping(row.quantiles)
+        came, likely = _bracket_of(row.brackets, actual), stored.probabilities(row.bracket_probabilities)
+        if came is None or came >= len(likely) or not all(_is_number(said.get(key)) for key in _KEYS):
+            return
         totals = sorted(said[key] for key in _MIDPOINT_KEYS)
         ends = [(said[low], said[high]) for low, high in _ENDS]
         window = Span(row.window_start, row.window_end)
@@ -203,7 +208,7 @@ class _Sums:
         self.inside = [held + (low <= actual <= high) for held, (low, high) in zip(self.inside, ends, strict=True)]
         self.below += actual < ends[-1][0]
         self.above += actual > ends[-1][1]
-        self._add_brackets(window, _bracket_of(row.brackets, actual), json.loads(row.bracket_probabilities))
+        self._add_brackets(window, came, likely)
 
     def _add_brackets(self, window: Span, came: int, probabilities: Sequence[float]) -> None:
         if probabilities[came] > 0:
@@ -252,15 +257,19 @@ def _pit(totals: Sequence[float], observed: float, seed: str) -> float:
     return below + drawn * (at_most - below)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 def _bin_of(probability: float) -> int:
     return min(int(probability * BINS), BINS - 1)
 
 
-def _bracket_of(brackets: str, total: int) -> int:
+def _bracket_of(brackets: str, total: int) -> int | None:
     found = enumerate(_parsed(brackets))
-    return next(k for k, (low, high) in found if low <= total and (high is None or total <= high))
+    return next((k for k, (low, high) in found if low <= total and (high is None or total <= high)), None)
 
 
 @lru_cache(maxsize=16)
 def _parsed(brackets: str) -> list[tuple[int, int | None]]:
-    return [(low, high) for low, high in json.loads(brackets)]
+    return stored.brackets(brackets)

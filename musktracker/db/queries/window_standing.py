@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from sqlalchemy import Engine, Row, Select, select
 
 from musktracker import timeline
 from musktracker.brackets import Bracket
+from musktracker.db import stored
 from musktracker.db.engines import reading
 from musktracker.db.queries import counts, coverage
 from musktracker.db.tables import ModelMetadata, WindowForecast
@@ -189,7 +189,7 @@ def _forecasts() -> Select[Any]:
 
 
 def _forecast(row: Row[Any]) -> StoredWindowForecast:
-    quantiles = sorted((float(p), float(count)) for p, count in json.loads(row.quantiles).items())
+    quantiles = sorted(stored.quantiles(row.quantiles).items())
     return StoredWindowForecast(
         id=row.id,
         model_metadata_id=row.model_metadata_id,
@@ -199,8 +199,8 @@ def _forecast(row: Row[Any]) -> StoredWindowForecast:
         made_at=row.made_at,
         origin=row.forecast_time,
         span=Span(row.window_start, row.window_end),
-        brackets=tuple(Bracket(lower, upper) for lower, upper in json.loads(row.brackets)),
-        probabilities=tuple(json.loads(row.bracket_probabilities)),
+        brackets=tuple(Bracket(lower, upper) for lower, upper in stored.brackets(row.brackets)),
+        probabilities=tuple(stored.probabilities(row.bracket_probabilities)),
         counting=row.counting,
         n_paths=row.n_paths,
         seed=row.seed,
@@ -209,7 +209,7 @@ def _forecast(row: Row[Any]) -> StoredWindowForecast:
         lower_bound=row.lower_bound,
         total=row.predicted_total,
         quantiles=tuple(quantiles),
-        warnings=tuple(str(text) for text in json.loads(row.warnings)),
+        warnings=tuple(str(text) for text in stored.listing(row.warnings)),
         actual_total=row.actual_total,
     )
 

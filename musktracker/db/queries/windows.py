@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from musktracker import market_windows, timeline
-from musktracker.db import settings
+from musktracker.db import settings, stored
 from musktracker.db.tables import ModelMetadata, RawTweet, WindowForecast
 from musktracker.timeline import HOUR, Span
 
@@ -134,7 +133,7 @@ def _forecast(connection: Connection, name: str, span: Span, moment: datetime, c
     row = connection.execute(query).first()
     if row is None:
         return None
-    quantiles = {float(p): float(count) for p, count in json.loads(row.quantiles).items()}
+    quantiles = stored.quantiles(row.quantiles)
     return WindowOdds(
         row.model_name,
         row.model_version,
@@ -147,7 +146,7 @@ def _forecast(connection: Connection, name: str, span: Span, moment: datetime, c
 
 
 def _likeliest(row: Any, most: int = 3) -> tuple[tuple[str, float, int | None], ...]:
-    pairs = zip(json.loads(row.brackets), json.loads(row.bracket_probabilities), strict=True)
+    pairs = zip(stored.brackets(row.brackets), stored.probabilities(row.bracket_probabilities), strict=False)
     ranked = sorted(pairs, key=lambda pair: (-pair[1], pair[0][0]))[:most]
     return tuple((_bracket(low, high), float(p), high) for (low, high), p in ranked)
 
