@@ -34,6 +34,7 @@ from musktracker.models.features import (
 MEMORY = tuple(name for name in HISTORY_FEATURES if not name.startswith("rolling_std"))
 EXPLOSION = 3.0  # no hour's rate goes beyond this multiple of the busiest hour fitted to
 CLIPPED_SHARE = 0.001  # of the simulated hours held at that rate, from which on the paths are to be doubted
+NEGLIGIBLE = 0.001  # of a mean hour's variance beyond that of a Poisson, below which there may be no overdispersion
 ROWS_PER_COLUMN = 10  # fewer rows than this for each coefficient are not worth a fit
 MEANS = {"rolling_mean_24h": 24, "rolling_mean_7d": 168}
 
@@ -75,7 +76,7 @@ class NegativeBinomial:
         diagnostics = Diagnostics(
             converged=found.converged,
             trained_on=training.span,
-            warnings=(*found.warnings, *_doubts(training.names, found)),
+            warnings=(*found.warnings, *_doubts(training.names, found, float(training.observed.mean()))),
             notes=training.notes,
             estimates={name: (float(value), float(error)) for name, value, error in parameters},
             values={
@@ -320,15 +321,20 @@ def _is_proper(found: _Maximum) -> bool:
     return finite and bool(found.parameters[-1] > 0)
 
 
-def _doubts(names: tuple[str, ...], found: _Maximum) -> list[str]:
+def _doubts(names: tuple[str, ...], found: _Maximum, mean: float) -> list[str]:
+    doubts = []
     known = np.isfinite(found.standard_errors)
     unknown = [name for name, is_known in zip((*names, "dispersion"), known, strict=True) if not is_known]
     if unknown:
-        return [
+        doubts.append(
             f"no standard error could be computed for {', '.join(unknown)}: features may depend on each other, or "
             "the counts may not be overdispersed"
-        ]
-    return []
+        )
+    elif found.parameters[-1] * mean < NEGLIGIBLE:
+        doubts.append(
+            f"the dispersion is all but zero, {found.parameters[-1]:.1g}: the counts may not be overdispersed"
+        )
+    return doubts
 
 
 def _columns(rows: Features, features: tuple[str, ...], harmonics: int) -> dict[str, FloatArray]:
