@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from musktracker.runs import LogLine, Run
 
 LARGEST = 2**31 - 1  # that a column of ids holds
+_ACTS = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")  # on a terminal, though JSON lets it be
 MODULES = {"import": "import_files"}  # where a command's name cannot be its module's
 
 
@@ -148,12 +150,15 @@ def moment(text: str | None, zone: ZoneInfo) -> str | None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; datetimes as ISO 8601 in UTC."""
-    text = json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
+    text = _ACTS.sub(
+        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, indent=2, default=_plain, ensure_ascii=False)
+    )
     print(text.encode("utf-8", "backslashreplace").decode("utf-8"))  # half a character is escaped as JSON does
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns of text, as every list of the command line is printed."""
+    """Aligned columns of text, as every list of the command line is printed; cells do nothing but be read."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(
