@@ -47,7 +47,7 @@ ROWS: dict[str, Callable[[int, str, str], dict[str, Any]]] = {
     },
 }  # fmt: skip
 CASES = [
-    ("alerts", ("overview", "alerts"), (["alerts"], ["alerts", "--json"], ["status"], ["status", "--json"])),
+    ("alerts", ("overview", "alerts"), (["alerts"], ["alerts", "list", "--json"], ["status"], ["status", "--json"])),
     ("alert_rules", ("alerts", "rule"), (["alerts", "rules"],)),
     ("alias_changes", ("models", "version"), (["models", "history"], ["models", "history", "--json"])),
     ("event_changes", ("events", "events-history"), (["events", "history"], ["events", "list"])),
