@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from musktracker.runs import LogLine, Run
 
 LARGEST = 2**31 - 1  # that a column of ids holds
+_ACTS = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")  # on a terminal, though JSON lets it be
 MODULES = {"import": "import_files"}  # where a command's name cannot be its module's
 
 
@@ -158,7 +160,8 @@ def print_json_line(value: Any) -> None:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns of text, as every list of the command line is printed."""
+    """Aligned columns of text, as every list of the command line is printed; cells do nothing but be read."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -230,6 +233,7 @@ def _system_error(error: OSError) -> MuskTrackerError:
 
 def _json(value: Any, *, indent: int | None) -> str:
     text = json.dumps(value, indent=indent, default=_plain, ensure_ascii=False)
+    text = _ACTS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")  # half a character is escaped as JSON does
 
 

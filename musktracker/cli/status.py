@@ -110,7 +110,7 @@ def _print(
     for alert in open_alerts:
         seen = "" if alert.acknowledged_at is None else f", acknowledged by {printable(str(alert.acknowledged_by))}"
         raised = f"{_age(alert.raised_at, moment)} old{seen}"
-        print(f"\nAlert {alert.id} ({alert.severity}, {raised}): {printable(alert.message)}")
+        print(f"\nAlert {alert.id} ({printable(alert.severity)}, {raised}): {printable(alert.message)}")
     for info in active:
         percent = "" if info.progress is None else f" ({info.progress:.0%})"
         print(f"\nRun {info.id} ({info.kind}) is {info.state}{percent}: {doing(info.message, info.waits_until)}")

@@ -264,6 +264,12 @@ def _changes() -> Select[Any]:
     return query.outerjoin(before, before.c.id == ChangeRow.before)
 
 
+def _gate(text: str | None) -> dict[str, Any] | None:
+    found = stored.mapping(text)
+    parts = [found.get(name) for name in ("coverage", "skill")]
+    return found if "passed" in found and all(isinstance(part, dict) for part in parts) else None
+
+
 def _change(row: Row[Any]) -> AliasChange:
     return AliasChange(
         row.id,
@@ -273,6 +279,6 @@ def _change(row: Row[Any]) -> AliasChange:
         row.changed_at,
         row.who,
         row.reason,
-        stored.mapping(row.gate) if row.gate else None,
+        _gate(row.gate),
         row.undoes,
     )

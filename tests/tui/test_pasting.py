@@ -48,6 +48,7 @@ async def test_of_a_pasted_file_a_line_keeps_what_it_can_hold_and_says_so(
         await settled(pilot)
         assert entry.value == FILE[: kept - 1] + "@"
         assert entry.value[-20:] in shown(app)
+        assert entry.styles.scrollbar_size_horizontal == 0  # it would lie over the text
 
 
 async def test_a_line_that_began_with_more_than_it_would_take_can_be_shortened(

@@ -15,6 +15,8 @@ from musktracker.db.tables import Alert
 
 SEVERITIES = ("error", "warning", "info")
 
+LONGEST = 10_000  # characters of a text that is listed; other programs may have written more
+
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
@@ -79,4 +81,8 @@ def listed(engine: Engine, *, limit: int = 50, resolved: bool = True) -> list[St
 
 
 def _stored(row: Row[Any]) -> StoredAlert:
-    return StoredAlert(**{**row._mapping, "details": stored.mapping(row.details)})
+    values: dict[str, Any] = {
+        name: value[:LONGEST] if isinstance(value, str) else value for name, value in row._mapping.items()
+    }
+    values["details"] = stored.mapping(row.details)
+    return StoredAlert(**values)

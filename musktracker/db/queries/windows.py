@@ -133,7 +133,9 @@ def _forecast(connection: Connection, name: str, span: Span, moment: datetime, c
     row = connection.execute(query).first()
     if row is None:
         return None
-    quantiles = stored.quantiles(row.quantiles)
+    quantiles, likeliest = stored.quantiles(row.quantiles), _likeliest(row)
+    if not quantiles or not likeliest:  # other programs may have written it
+        return None
     return WindowOdds(
         row.model_name,
         row.model_version,
@@ -141,7 +143,7 @@ def _forecast(connection: Connection, name: str, span: Span, moment: datetime, c
         row.forecast_time,
         row.predicted_total,
         intervals(quantiles),
-        _likeliest(row),
+        likeliest,
     )
 
 
