@@ -186,7 +186,7 @@ def test_an_error_is_one_line_and_names_no_password(
     monkeypatch.setenv("MUSKTRACKER_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/x")
     assert main(["migrate", "current"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("musktracker: The database ")
+    assert said.startswith("musktracker: There is no connection to the database: ")
     assert "hunter2" not in said
     assert said.count("\n") == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.binding import Binding
 from textual.events import Key, Paste
 from textual.geometry import Region
 from textual.widgets import Input
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 LONGEST = 4096  # of a path; nothing else that is typed comes near it
 TOLD_SECONDS = 4.0
+OWN = {binding.action for binding in Input.BINDINGS if isinstance(binding, Binding)}  # scrolling is not among them
 
 
 class Entry(Input):
@@ -52,10 +54,11 @@ class Entry(Input):
     async def _on_key(self, event: Key) -> None:
         """Do at once what its own keys do: it would be done after the letters that were typed behind them."""
         bindings = self._bindings.key_to_bindings.get(event.key, [])
-        if bindings and not event.is_printable:
+        own = next((binding.action for binding in bindings if binding.action in OWN), None)
+        if own is not None and not event.is_printable:
             event.stop()
             event.prevent_default()
-            await self.run_action(bindings[0].action)
+            await self.run_action(own)
 
     def _show_cursor(self) -> None:
         self.scroll_to_region(Region(self._cursor_offset, 0, 1, 1), force=True, animate=False)
