@@ -100,6 +100,7 @@ class FormScreen(ModalScreen[Any]):
         self._wrong: dict[str, str] = {}
         self._leaving = False
         self._saving = False
+        self._saved: list[Any] = []  # the result, until the form is closed with it
         self._timer: Timer | None = None
 
     @property
@@ -183,12 +184,25 @@ class FormScreen(ModalScreen[Any]):
                 return
             result = await in_thread(save, engine, self.values)
         except Exception as error:
-            self._failed(error)
+            if self._is_whole:
+                self._failed(error)
             return
         finally:
             self._saving = False
-            self._show_keys()
-        self.dismiss(result)
+            if self._is_whole:
+                self._show_keys()
+        self._saved = [result]
+        self.on_screen_resume()
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether its widgets are there: it may have been left before it was all made, or while it saved."""
+        return self.is_attached and bool(self.query("#form-keys"))
+
+    def on_screen_resume(self) -> None:
+        """Close with what was saved, also where something came over the form meanwhile."""
+        if self._saved and self.is_current:
+            self.dismiss(self._saved.pop())
 
     def _failed(self, error: Exception) -> None:
         problems: Mapping[str, str] = getattr(error, "problems", {})
