@@ -42,7 +42,7 @@ BACK = timedelta(days=180)  # older forecasts stay out
 FEW = 20  # forecasts that stand apart, below which shares tell little
 VIEWS = ("pit", "coverage", "weeks", "misses")
 ROOMY = (110, 30)  # columns and rows from which on all plots are shown at once
-SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
+SETTLE_SECONDS = 0.25  # another forecast is other plots, several times what a move sends: they wait for a rest
 COLUMNS = (
     Column("Model", 14, grow=1),
     Column("Version", 7, rank=1),
