@@ -51,6 +51,15 @@ def parse_time(text: str, zone: ZoneInfo | None = None) -> datetime:
         ) from None
 
 
+def typed_time(moment: datetime, zone: ZoneInfo) -> str:
+    """A moment as one would type it for `parse_time`; with all its digits where fewer would be another, or none."""
+    text = f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+    try:
+        return text if parse_time(text, zone) == moment else iso(moment)
+    except UsageError:  # the clocks show it twice
+        return iso(moment)
+
+
 def _by_clocks(value: datetime, zone: ZoneInfo) -> datetime:
     """The moment at which the clocks of a zone show a local time."""
     before, after = (value.replace(tzinfo=zone, fold=fold) for fold in (0, 1))

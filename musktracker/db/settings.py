@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Engine, or_, select, true
 
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Base, Coverage, DatabaseSetting, RawTweet
+from musktracker.db.tables import Coverage, DatabaseSetting, RawTweet
 from musktracker.db.upsert import upsert
 from musktracker.errors import UsageError
 from musktracker.timeline import now
@@ -51,7 +51,7 @@ def set(engine: Engine, name: str, value: str) -> None:
     if name == COUNTING:
         known(value)
     columns, rows = ("name", "value", "updated_at"), [(name, value, now())]
-    table = Base.metadata.tables[DatabaseSetting.__tablename__]
+    table = DatabaseSetting.__table__
     with writing(engine) as connection:
         upsert(connection, table, columns, rows, conflict=("name",), update=("value",), along=("updated_at",))
 

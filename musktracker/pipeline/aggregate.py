@@ -22,7 +22,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Text, extr
 from musktracker.db import settings, verbatim
 from musktracker.db.engines import is_sqlite, writing
 from musktracker.db.queries.coverage import covered_of
-from musktracker.db.tables import Base, Feature, RawTweet, TimeBucket
+from musktracker.db.tables import Feature, RawTweet, TimeBucket
 from musktracker.db.upsert import upsert
 from musktracker.models.base import History, IntArray
 from musktracker.pipeline import features
@@ -30,7 +30,7 @@ from musktracker.pipeline.features import Stored
 from musktracker.runs import Run
 from musktracker.timeline import HOUR, Span, floor_hour, from_hour_index, hour_index, iso, now
 
-TABLE = Base.metadata.tables[TimeBucket.__tablename__]
+TABLE = TimeBucket.__table__
 KEY = ("bucket_start", "granularity")
 Buckets = tuple[list[Any], list[Any], list[int]]  # starts, ends, counts
 TIME_WIDTH = len("2025-12-31 23:59:59.999999")

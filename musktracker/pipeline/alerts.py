@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from musktracker import runs
 from musktracker.db import settings, stored
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Alert, AlertRule, Base
+from musktracker.db.tables import Alert, AlertRule
 from musktracker.db.upsert import upsert
 from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from musktracker.pipeline import alert_snapshot
@@ -233,7 +233,7 @@ def _store(known: Sequence[Rule], engine: Engine, *, replace: bool) -> None:
         (one.name, one.enabled, json.dumps(dict(one.parameters), sort_keys=True), one.cooldown_minutes)
         for one in known
     ]
-    table = Base.metadata.tables[AlertRule.__tablename__]
+    table = AlertRule.__table__
     with writing(engine) as connection:
         upsert(connection, table, columns, rows, conflict=("name",), update=columns[1:] if replace else ())
 

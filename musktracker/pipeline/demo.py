@@ -22,7 +22,7 @@ from musktracker.db import engines, migrate
 from musktracker.db import settings as database_settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import windows
-from musktracker.db.tables import Base, Coverage, ModelMetadata, RawTweet
+from musktracker.db.tables import Coverage, ModelMetadata, RawTweet
 from musktracker.db.upsert import upsert
 from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.pipeline import aliases, events, stages
@@ -257,7 +257,7 @@ def _store_posts(engine: Engine, run: Run, span: Span, seed: int) -> int:
     if span.end <= span.start:
         return 0
     posts = simulate_account(_microseconds(span.start), _microseconds(span.end), seed)
-    table = Base.metadata.tables[RawTweet.__tablename__]
+    table = RawTweet.__table__
     rows = _rows(posts, span.end)
     stored = 0
     for first in range(0, len(rows), BATCH):

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
 from musktracker.db import verbatim
-from musktracker.db.tables import Base, ExogenousEvent, Feature
+from musktracker.db.tables import ExogenousEvent, Feature
 from musktracker.db.upsert import upsert
 from musktracker.models import features
 from musktracker.models.base import Events, FloatArray, History, IntArray
 from musktracker.timeline import EPOCH
 
-TABLE = Base.metadata.tables[Feature.__tablename__]
+TABLE = Feature.__table__
 KEY = "reference_time"
 BASIS = (Feature.reference_time, Feature.lag_1h, Feature.event_intensity, Feature.events_in_window)
 WHOLE = (*features.LAGS, "hour_of_day", "day_of_week", "is_weekend", "events_in_window")

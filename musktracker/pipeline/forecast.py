@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, select
 
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Base, Forecast, ForecastTotal
+from musktracker.db.tables import Forecast, ForecastTotal
 from musktracker.db.upsert import upsert
 from musktracker.errors import DataError, UsageError
 from musktracker.models import registry
@@ -325,7 +325,7 @@ def _store(engine: Engine, chosen: Version, known: Known, paths: FloatArray, see
     with writing(engine) as connection:
         changed = upsert(
             connection,
-            Base.metadata.tables[Forecast.__tablename__],
+            Forecast.__table__,
             ("model_metadata_id", "forecast_time", "target_time", *predicted, "created_at"),
             hours,
             conflict=("model_metadata_id", "forecast_time", "target_time"),
@@ -334,7 +334,7 @@ def _store(engine: Engine, chosen: Version, known: Known, paths: FloatArray, see
         )
         changed += upsert(
             connection,
-            Base.metadata.tables[ForecastTotal.__tablename__],
+            ForecastTotal.__table__,
             ("model_metadata_id", "forecast_time", "horizon_hours", *described, "created_at"),
             [(chosen.id, origin, horizon, *whole, made)],
             conflict=("model_metadata_id", "forecast_time", "horizon_hours"),

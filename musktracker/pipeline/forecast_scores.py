@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, select
 from musktracker.db import quantiles, verbatim
 from musktracker.db.engines import reading, writing
 from musktracker.db.quantiles import Quantiles
-from musktracker.db.tables import Base, ForecastQuantiles, ForecastScore, ForecastTotal
+from musktracker.db.tables import ForecastQuantiles, ForecastScore, ForecastTotal
 from musktracker.db.upsert import upsert
 from musktracker.evaluation import calibration, scores
 from musktracker.evaluation.calibration import HORIZONS, LEVELS, Outcome
@@ -29,7 +29,7 @@ from musktracker.models.seasonal_naive import SeasonalNaive
 from musktracker.runs import Run
 from musktracker.timeline import from_hour_index, hour_index, now
 
-TABLE = Base.metadata.tables[ForecastScore.__tablename__]
+TABLE = ForecastScore.__table__
 KEY = ("model_metadata_id", "forecast_time", "horizon_hours")
 SCORED = ("actual", *(field.name for field in fields(Outcome)), "reference_crps", "counting")
 REFERENCE_PATHS = 2000
@@ -81,7 +81,7 @@ def keep(connection: Connection, forecast: tuple[int, datetime, int], content: b
     )
     upsert(
         connection,
-        Base.metadata.tables[ForecastQuantiles.__tablename__],
+        ForecastQuantiles.__table__,
         ("forecast_total_id", "content"),
         [(total_id, content)],
         conflict=("forecast_total_id",),

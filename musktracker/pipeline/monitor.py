@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from musktracker.db import verbatim
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Base, Forecast, ForecastTotal, ModelMetadata, TimeBucket
+from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, TimeBucket
 from musktracker.pipeline import forecast_scores, notices, window_forecasts
 from musktracker.pipeline import history as histories
 from musktracker.pipeline.forecast_scores import Sums
@@ -112,7 +112,7 @@ def _filled(engine: Engine, model: int, begin: datetime | None) -> Iterator[int]
             return
         fill = update(Forecast).where(Forecast.id.in_(found)).values(actual_count=counted)
         with writing(engine) as connection:
-            some = connection.execute(fill.execution_options(synchronize_session=False)).rowcount
+            some = connection.execute(fill).rowcount
         yield int(some)
         last = found[-1]
 
@@ -128,7 +128,7 @@ def _fill_totals(engine: Engine, sums: Sums, counting: str, begin: datetime | No
         for key, moment, hours, before in stored
         if (actual := sums.total(hour_index(verbatim.moment(moment)), hours)) != before
     ]
-    table = Base.metadata.tables[ForecastTotal.__tablename__]
+    table = ForecastTotal.__table__
     fill = update(table).where(table.c.id == bindparam("key")).values(actual_total=bindparam("actual"))
     for first in range(0, len(changes), SLICE):
         with writing(engine) as connection:

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from musktracker import runs
 from musktracker.db import verbatim
 from musktracker.db.engines import is_sqlite, reading, writing
-from musktracker.db.tables import Base, FetchRange, HighWaterMark
+from musktracker.db.tables import FetchRange, HighWaterMark
 from musktracker.db.upsert import upsert
 from musktracker.timeline import FIRST_SNOWFLAKE, Span, snowflake_floor, snowflake_time
 
@@ -166,5 +166,5 @@ def raise_mark(connection: Connection, post_id: int, moment: datetime) -> None:
         upsert(connection, _MARKS, columns, rows, conflict=("source",), update=("post_id",), along=("moved_at",))
 
 
-_RANGES = Base.metadata.tables[FetchRange.__tablename__]
-_MARKS = Base.metadata.tables[HighWaterMark.__tablename__]
+_RANGES = FetchRange.__table__
+_MARKS = HighWaterMark.__table__

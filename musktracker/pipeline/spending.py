@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from musktracker import timeline
 from musktracker.db import settings
 from musktracker.db.engines import is_sqlite, reading, writing
-from musktracker.db.tables import ApiLimit, Base, BoughtPost, RunRow, Spending
+from musktracker.db.tables import ApiLimit, BoughtPost, RunRow, Spending
 from musktracker.db.upsert import upsert
 from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.runs import STALE, Run
@@ -247,6 +247,6 @@ def _stored(connection: Connection, day: date) -> str | date:
 
 
 _AMOUNTS = ("posts", "requests", "microdollars")
-_SPENDING = Base.metadata.tables[Spending.__tablename__]
-_LIMITS = Base.metadata.tables[ApiLimit.__tablename__]
-_BOUGHT = Base.metadata.tables[BoughtPost.__tablename__]
+_SPENDING = Spending.__table__
+_LIMITS = ApiLimit.__table__
+_BOUGHT = BoughtPost.__table__

@@ -19,12 +19,12 @@ from musktracker.db import verbatim
 from musktracker.db.engines import in_turn, is_sqlite, writing
 from musktracker.db.queries.coverage import covered_of
 from musktracker.db.settings import DEFAULT_COUNTING
-from musktracker.db.tables import Base, Coverage, CoverageHole, RawTweet
+from musktracker.db.tables import Coverage, CoverageHole, RawTweet
 from musktracker.db.upsert import upsert
 from musktracker.runs import Run
 from musktracker.timeline import DAY, EPOCH, Span
 
-RAW_TWEETS = Base.metadata.tables["raw_tweets"]
+RAW_TWEETS = RawTweet.__table__
 COLUMNS = ("tweet_id", "created_at", "source", "ingest_time", "kind")
 
 

@@ -15,14 +15,14 @@ from musktracker import timeline
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import coverage, window_scores
 from musktracker.db.queries.window_scores import WindowScores
-from musktracker.db.tables import Base, WindowForecast
+from musktracker.db.tables import WindowForecast
 from musktracker.db.upsert import upsert
 from musktracker.timeline import Span, now, parse_time
 
 if TYPE_CHECKING:
     from musktracker.models.base import FloatArray
 
-TABLE = Base.metadata.tables[WindowForecast.__tablename__]
+TABLE = WindowForecast.__table__
 BOUNDS = (0.1, 0.25, 0.5, 0.75, 0.9)  # with 0.025 and 0.975 of the midpoints, the ends of the intervals
 KEY = ("model_metadata_id", "made_at", "window_start", "window_end", "brackets_sha256")
 

@@ -25,7 +25,7 @@ import numpy as np
 from sqlalchemy import Engine, create_engine, delete, func, insert, select, text
 
 from musktracker.db import engines, migrate
-from musktracker.db.tables import Base, Coverage, Feature, RawTweet, TimeBucket
+from musktracker.db.tables import Coverage, Feature, RawTweet, TimeBucket
 from musktracker.db.upsert import upsert
 from musktracker.models.base import Events
 from musktracker.models.features import compute
@@ -125,7 +125,7 @@ def fill(engine: Engine, posts: list[Post], span: Span) -> None:
     columns = ("tweet_id", "created_at", "source", "ingest_time", "is_deleted")
     rows = [(post_id, when, "bench", span.end, False) for post_id, when in posts]
     with engines.writing(engine) as connection:
-        upsert(connection, Base.metadata.tables[RawTweet.__tablename__], columns, rows, conflict=("tweet_id",))
+        upsert(connection, RawTweet.__table__, columns, rows, conflict=("tweet_id",))
         covered = {"source": "bench", "span_start": span.start, "span_end": span.end}
         connection.execute(insert(Coverage).values(**covered, created_at=span.end))
     if not engines.is_sqlite(engine):

@@ -138,4 +138,4 @@ def _read(engine: Engine) -> dict[int, int]:
 
 
 def _table(model: type[Base]) -> Table:
-    return Base.metadata.tables[model.__tablename__]
+    return model.__table__

@@ -12,12 +12,12 @@ from sqlalchemy import Engine, insert, select
 
 from musktracker.db import verbatim
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Base, Feature, TimeBucket
+from musktracker.db.tables import Feature, TimeBucket
 from musktracker.db.upsert import upsert
 from musktracker.timeline import HOUR, hour_index
 
 START = datetime(2024, 2, 28, 21, tzinfo=UTC)
-TABLE = Base.metadata.tables[TimeBucket.__tablename__]
+TABLE = TimeBucket.__table__
 COLUMNS = (TimeBucket.bucket_start, TimeBucket.bucket_end, TimeBucket.tweet_count)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, delete, insert, select, text, update
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import counts
-from musktracker.db.tables import Base, Coverage, ExogenousEvent, Feature, RawTweet, TimeBucket
+from musktracker.db.tables import Coverage, ExogenousEvent, Feature, RawTweet, TimeBucket
 from musktracker.errors import Cancelled
 from musktracker.pipeline import aggregate, store
 from musktracker.pipeline.aggregate import refresh
@@ -313,7 +313,7 @@ def hours_of(span: Span) -> Sequence[datetime]:
 def check_that_incremental_equals_full(engine: Engine, steps: list[tuple[str, Any, Any]]) -> None:
     with writing(engine) as connection:
         for table in (RawTweet, TimeBucket, Feature, Coverage, ExogenousEvent):
-            connection.execute(delete(Base.metadata.tables[table.__tablename__]))
+            connection.execute(delete(table.__table__))
     settings.set(engine, settings.COUNTING, "all")
     cover(engine, 0, 190)
     for step in steps:

@@ -16,7 +16,7 @@ from stored_hours import store_hours
 from musktracker import runs
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
-from musktracker.db.tables import Base, Coverage, RawTweet, TimeBucket, WindowForecast
+from musktracker.db.tables import Coverage, RawTweet, TimeBucket, WindowForecast
 from musktracker.db.upsert import upsert
 from musktracker.errors import DataError, UsageError
 from musktracker.market_windows import ET
@@ -40,7 +40,7 @@ MICROSECOND = timedelta(microseconds=1)
 def store_posts(engine: Engine, times: Iterable[datetime], *, first_id: int = 1, kind: str | None = None) -> None:
     rows = [(str(first_id + k), time, "file", START, False, kind) for k, time in enumerate(times)]
     columns = ("tweet_id", "created_at", "source", "ingest_time", "is_deleted", "kind")
-    table = Base.metadata.tables[RawTweet.__tablename__]
+    table = RawTweet.__table__
     with writing(engine) as connection:
         assert upsert(connection, table, columns, rows, conflict=("tweet_id",)) == len(rows)
 

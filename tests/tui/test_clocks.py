@@ -11,9 +11,8 @@ import pytest
 from places import SCREENS, shown, walk, walk_name, walks
 
 from musktracker.config import Settings
-from musktracker.timeline import HOUR
+from musktracker.timeline import HOUR, typed_time
 from tui.app import Console
-from tui.screens.event_form import typed_time
 from tui.screens.window_choice import WindowChoice, window_form
 from tui.widgets.plot_axes import time_ticks
 

@@ -21,9 +21,9 @@ from textual.widgets import Input, Static
 from musktracker import runs
 from musktracker.config import Settings
 from musktracker.pipeline import events
-from musktracker.timeline import EPOCH, parse_time
+from musktracker.timeline import EPOCH, parse_time, typed_time
 from tui.app import Console
-from tui.screens.event_form import times_text, typed_time
+from tui.screens.event_form import times_text
 from tui.screens.event_table import EventTable
 from tui.screens.events import EventsScreen
 from tui.widgets.change_table import ChangeTable

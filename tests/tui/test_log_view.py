@@ -255,3 +255,27 @@ async def test_a_view_that_is_full_drops_the_oldest_and_stays_where_it_is(opened
         row = view.cursor - view.top
         view.append([line(i) for i in range(101, 121)])
         assert (view.count, view.lines.line(view.number or 0), view.cursor - view.top) == (100, before, row)
+
+
+async def test_rows_that_were_kept_are_those_that_would_be_drawn_now(
+    opened: Callable[..., Any], settled: Any
+) -> None:
+    async with opened() as (pilot, log):
+        view, app = log.view, pilot.app
+
+        async def seen() -> list[Any]:
+            await settled(pilot)
+            rows = view.render_lines(view.size.region)
+            assert rows == [view.render_line(y) for y in range(view.size.height)]
+            return rows
+
+        at_first = await seen()
+        app.set_focus(None)
+        assert await seen() != at_first
+        view.focus()
+        assert await seen() == at_first
+        for key in ("up", "g", "right", "l", "ctrl+t", "left", "G"):
+            await pilot.press(key)
+            await seen()
+        await pilot.resize_terminal(100, 20)
+        await seen()

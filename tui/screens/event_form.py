@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from musktracker.errors import MuskTrackerError, UsageError
-from musktracker.timeline import iso, parse_time
+from musktracker.timeline import iso, parse_time, typed_time
 from tui.exporting import write_file
 from tui.widgets.form import Field, FormScreen, Values
 from tui.widgets.run_progress import duration
@@ -251,15 +251,6 @@ def _values_of(event: Event | None, zone: ZoneInfo) -> dict[str, str]:
         "intensity": f"{event.intensity:g}",
         "description": event.description or "",
     }
-
-
-def typed_time(moment: datetime, zone: ZoneInfo) -> str:
-    """A moment as one would type it in the zone; with all its digits where fewer would be another moment."""
-    text = moment.astimezone(zone).strftime(PLAIN)
-    try:
-        return text if parse_time(text, zone) == moment else iso(moment)
-    except UsageError:  # the clocks show it twice
-        return iso(moment)
 
 
 def _path(values: Values) -> Path:

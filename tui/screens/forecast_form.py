@@ -9,8 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from musktracker.errors import UsageError
-from musktracker.timeline import iso, parse_time
-from tui.screens.event_form import typed_time
+from musktracker.timeline import iso, parse_time, typed_time
 from tui.widgets.form import Field, FormScreen, Values, refused
 
 HORIZONS = (("24", "24 h"), ("72", "3 days"), ("168", "7 days"), ("", "other"))

@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 from musktracker import timeline
 from musktracker.errors import UsageError
 from musktracker.text import counted
-from musktracker.timeline import Span, iso, parse_time
-from tui.screens.event_form import typed_time
+from musktracker.timeline import Span, iso, parse_time, typed_time
 from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:

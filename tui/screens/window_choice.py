@@ -13,8 +13,7 @@ from musktracker import market_windows
 from musktracker.brackets import Bracket
 from musktracker.errors import UsageError
 from musktracker.market_windows import PRESETS
-from musktracker.timeline import EPOCH, Span, iso, parse_time
-from tui.screens.event_form import typed_time
+from musktracker.timeline import EPOCH, Span, iso, parse_time, typed_time
 from tui.widgets.form import Field, FormScreen, Values
 
 OWN = "own"

@@ -14,7 +14,6 @@ from musktracker.db.engines import reading
 from musktracker.db.tables import Alert
 
 SEVERITIES = ("error", "warning", "info")
-
 LONGEST = 10_000  # characters of a text that is listed; other programs may have written more
 
 

@@ -137,7 +137,7 @@ def days(engine: Engine, head: ForecastHead, zone: str) -> list[DayForecast]:
         .limit(RUNS)
     )
     with reading(engine) as connection:
-        results = [_mapping(text) for text in connection.scalars(query)]
+        results = [stored.mapping(text) for text in connection.scalars(query)]
     wanted = {
         "model_metadata_id": head.model_metadata_id,
         "forecast_time": iso(head.origin),
@@ -214,7 +214,7 @@ def _heads() -> Select[Any]:
 
 
 def _head(row: Row[Any]) -> ForecastHead:
-    quantiles = sorted((float(p), float(count)) for p, count in _mapping(row.quantiles).items())
+    quantiles = sorted((float(p), float(count)) for p, count in stored.mapping(row.quantiles).items())
     return ForecastHead(
         id=row.id,
         model_metadata_id=row.model_metadata_id,
@@ -243,7 +243,3 @@ def _hour(row: Row[Any]) -> ForecastHour:
 def _day(found: Mapping[str, Any]) -> DayForecast:
     intervals = tuple((float(found[f"lower_{level}"]), float(found[f"upper_{level}"])) for level in LEVELS)
     return DayForecast(date.fromisoformat(found["date"]), int(found["hours"]), float(found["mean"]), intervals)
-
-
-def _mapping(text: str | None) -> Mapping[str, Any]:
-    return stored.mapping(text)
