@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -152,6 +153,16 @@ async def test_the_preview_follows_what_is_typed_and_is_plain_text(opened: Opene
                 break
             await pilot.pause(0.01)
         assert str(form.query_one("#form-preview", Static).content) == "[red]Bo[/red]�[31m"
+
+
+async def test_keys_that_come_at_once_move_from_field_to_field_before_they_choose(
+    opened: Opened, settled: Any
+) -> None:
+    async with opened() as (pilot, form, _results):
+        for key in ("down", "down", "right"):
+            pilot.app.post_message(Key(key, None))
+        await settled(pilot)
+        assert form.values["mode"] == "b"
 
 
 async def test_a_choice_goes_around_its_ends(opened: Opened) -> None:

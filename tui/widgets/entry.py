@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.binding import Binding
 from textual.events import Key, Paste
 from textual.geometry import Region
 from textual.widgets import Input
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST = 4096  # of a path; nothing else that is typed comes near it
 TOLD_SECONDS = 4.0
-OWN = {binding.action for binding in Input.BINDINGS if isinstance(binding, Binding)}  # scrolling is not among them
+DELETIONS = "delete_"  # how the actions begin that take characters away
 
 
 class Entry(Input):
@@ -52,13 +51,16 @@ class Entry(Input):
             self.notify(f"This line holds {self._longest:,} characters", severity="warning", timeout=TOLD_SECONDS)
 
     async def _on_key(self, event: Key) -> None:
-        """Do at once what its own keys do: it would be done after the letters that were typed behind them."""
+        """Delete at once: it would be done after the letters that were typed behind it.
+
+        Other keys have their turn with those of the form: whoever goes two fields down, then right, means that field.
+        """
         bindings = self._bindings.key_to_bindings.get(event.key, [])
-        own = next((binding.action for binding in bindings if binding.action in OWN), None)
-        if own is not None and not event.is_printable:
+        deletion = next((binding.action for binding in bindings if binding.action.startswith(DELETIONS)), None)
+        if deletion is not None:
             event.stop()
             event.prevent_default()
-            await self.run_action(own)
+            await self.run_action(deletion)
 
     def _show_cursor(self) -> None:
         self.scroll_to_region(Region(self._cursor_offset, 0, 1, 1), force=True, animate=False)
