@@ -54,7 +54,6 @@ SCREENS = {
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: few of them
 PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
-SWITCH_SECONDS = 0.001
 MOVING = ("lines", "pane")  # bindings of these move about in a panel: nothing to look up by name
 LYING_STILL = "It is read as it lies there: what others wrote since its WAL was last emptied is not shown."
 LEAD_OUT = ("ctrl+q", "ctrl+z")  # of a window that is too small
@@ -330,9 +329,8 @@ class Console(App[None], inherit_bindings=False):
         found = trouble(error, self.settings)
         self.push_screen(ErrorScreen(found, self.settings.safe_database_url), retry)
 
-    def delay_update(self, delay: float = SWITCH_SECONDS) -> None:
-        """Show another screen at once: Textual would keep the one before for 50 ms."""
-        super().delay_update(min(delay, SWITCH_SECONDS))
+    def delay_update(self, delay: float = 0.0) -> None:
+        """Show another screen as soon as it is made: Textual would keep the one before for 50 ms."""
 
     def action_go(self, mode: str) -> None:
         """Go to a screen, unless something is open over this one."""

@@ -119,6 +119,7 @@ class _Line:
         self._sent: list[str] = []
         self._place: tuple[int, int] | None = None
         self._pen: Pen | None = None
+        self._wanted: Pen | None = None  # which may leave open what `_pen` had to settle
 
     def write(self, y: int, x: int, texts: list[str], pens: list[Pen]) -> None:
         """Write cells from a place on."""
@@ -127,7 +128,7 @@ class _Line:
         elif self._place[1] != x:
             self._sent.append(f"\x1b[{x + 1}G")
         for column, (text, pen) in enumerate(zip(texts, pens, strict=True), x):
-            if pen is not self._pen and pen != self._pen:
+            if pen is not self._wanted and pen != self._wanted:
                 self._take(pen)
             self._sent.append(_apart(text, column) if _is_odd(text) else text)
         self._place = (y, x + len(texts))
@@ -143,7 +144,7 @@ class _Line:
         return "".join(self._sent)
 
     def _take(self, pen: Pen) -> None:
-        before = self._pen
+        self._wanted, before = pen, self._pen
         if pen.colour is None:
             plain = before is not None and not before.attributes
             pen = pen._replace(colour=before.colour if before is not None and plain else "")

@@ -10,7 +10,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import Resize
+from textual.events import Resize, ScreenResume
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
@@ -72,6 +73,8 @@ class ConsoleScreen(Screen[None]):
         self._fetching_since = 0.0
         self._pulse: object = None
         self._timer: Timer | None = None
+        self._styled_for: object = None
+        self._resumed = False
 
     def fetch(self, engine: Engine) -> Any:
         """Read what the screen shows; called in a thread, touches no widget."""
@@ -87,6 +90,8 @@ class ConsoleScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Header, banner for what keeps the screen from the truth, body, keys."""
+        self._fit(self.app.size)
+        self._styled_for = self._look
         yield Header()
         yield Static(id="banner", markup=False)
         with Vertical(id="body"):
@@ -186,11 +191,34 @@ class ConsoleScreen(Screen[None]):
         """Begin to read."""
         self._timer = self.set_interval(self.REFRESH_SECONDS, self._fetch_in_time, pause=not self.is_current)
 
-    def on_screen_resume(self) -> None:
-        """Become the current screen: read at once, and go on reading."""
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Become the current screen: paint, then read, and go on reading.
+
+        Its styles are made again only where they would come out otherwise: that takes as long as to paint it.
+        """
+        if self._resumed:
+            event.prevent_default()  # a new screen is told twice, and would be painted twice
+            return
+        self._resumed = True
+        look = self._look
+        event.refresh_styles = look != self._styled_for
+        self._styled_for = look
         if self._timer is not None:
             self._timer.resume()
-        self._fetch_soon()
+        self.call_after_refresh(self._fetch_soon)
+
+    @property
+    def _look(self) -> object:
+        """All beside its own classes that its styles depend on."""
+        return self.app._css_update_count, self.app.app_focus, frozenset(self.app.classes)
+
+    def _fit(self, size: Size) -> None:
+        """Take the classes of a size before there are widgets whose styles would be made twice."""
+        for length, breakpoints in (
+            (size.width, self.HORIZONTAL_BREAKPOINTS),
+            (size.height, self.VERTICAL_BREAKPOINTS),
+        ):
+            self.add_class(*self._get_breakpoint_classes(length, breakpoints or []))
 
     @on(Resize)
     def _offer_keys(self) -> None:
@@ -199,6 +227,7 @@ class ConsoleScreen(Screen[None]):
 
     def on_screen_suspend(self) -> None:
         """Cease to be the current screen: read no more, and keep no drawn lines, which are drawn again in no time."""
+        self._resumed = False
         if self._timer is not None:
             self._timer.pause()
         for widget in self.walk_children(Widget):
