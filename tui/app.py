@@ -20,6 +20,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Event, InputEvent, Key, Paste, Resize
+from textual.geometry import Size
 from textual.reactive import var
 from textual.screen import ModalScreen, Screen
 
@@ -52,6 +53,7 @@ SCREENS = {
     "forecasts": "Forecasts",
 }
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: few of them
+START_SECONDS = 2.0  # after which what the start has imported is there
 PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
 MOVING = ("lines", "pane")  # bindings of these move about in a panel: nothing to look up by name
@@ -62,7 +64,6 @@ SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 def run(settings: Settings, *, read_only: bool = False, mouse: bool = False) -> int:
     """Open the console in this terminal; returns the exit code. With `mouse` it takes clicks and the wheel."""
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
     console = Console(settings, read_only=read_only)
     console.run(mouse=mouse)
     while console.next_settings is not None:  # the demo was asked for
@@ -173,6 +174,7 @@ class Console(App[None], inherit_bindings=False):
         self.monotonic = time.monotonic
         self.animation_level = "none"
         self._frame = Frame()
+        self._shown_at: Size | None = None
         self._pulse: Pulse | None = None
         self._focused: dict[Screen[Any], Widget] = {}
         self._last_mode = self.DEFAULT_MODE
@@ -250,9 +252,11 @@ class Console(App[None], inherit_bindings=False):
             started(run_id)
         self.action_refresh_data()
 
-    def on_mount(self) -> None:
-        """Connect once something is on the screen."""
-        self.call_after_refresh(self.connect)
+    def on_ready(self) -> None:
+        """Connect now that something is on the screen."""
+        self.connect()
+        if not self.is_headless:
+            self.set_timer(START_SECONDS, _collect_garbage)
 
     def remember(self, **values: Any) -> None:
         """Keep values for the next start; they are written at the end."""
@@ -268,7 +272,9 @@ class Console(App[None], inherit_bindings=False):
 
     def on_resize(self, event: Resize) -> None:
         """Show only a message where the terminal is too small for anything else; what it shows by now is unknown."""
-        self._frame.forget()
+        if event.size != self._shown_at:  # the first is the size that was painted for
+            self._frame.forget()
+        self._shown_at = event.size
         too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         if too_small != self.has_class("-too-small"):
             if too_small:
@@ -316,8 +322,6 @@ class Console(App[None], inherit_bindings=False):
                 LYING_STILL, title="Nothing can be written beside the database", severity="warning", timeout=15
             )
         self.action_refresh_data()
-        if not self.is_headless:
-            gc.freeze()  # what is imported by now stays: collections need not look at it
 
     async def _show_failure(self, error: BaseException) -> None:
         from tui.screens.error import ErrorScreen
@@ -490,6 +494,7 @@ class Console(App[None], inherit_bindings=False):
         """Send only what the terminal does not show yet."""
         if isinstance(renderable, LayoutUpdate | ChopsUpdate):
             renderable = Sparing(renderable, self._frame)
+            self._shown_at = self._shown_at or self.size
         super()._display(screen, renderable)
 
     def _fatal_error(self) -> None:
@@ -509,6 +514,13 @@ class Console(App[None], inherit_bindings=False):
         words = f"musktracker: the console ended on an error: {printable(last)}. Its trace: {trace}"
         self.last_words = self.last_words or words  # the first says why; what breaks on the way out does not
         self._close_messages_no_wait()
+
+
+def _collect_garbage() -> None:
+    """Begin to: a start leaves none, and looking for it would take a tenth of it."""
+    gc.freeze()  # what is imported by now stays: collections need not look at it
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    gc.enable()
 
 
 def _in_zone(settings: Settings, zone: str) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 
 from musktracker.config import Settings
@@ -38,6 +39,7 @@ def require_terminal(instead: str) -> None:
 
 def open_console(settings: Settings, *, read_only: bool = False, mouse: bool = False) -> int:
     """Open the console with these settings; returns its exit code."""
+    gc.disable()  # the console enables it once it has started
     from tui.app import run as run_console
 
     settings.with_data_dir_made()
