@@ -11,11 +11,14 @@ from rich.color import ColorSystem
 from rich.console import Console as RichConsole
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.cache import LRUCache
 from textual.strip import Strip
 
 SPLIT_TEXTS = 512  # of which the cells are remembered
 WORTH_A_MOVE = 6  # cells: to send as many again is no longer than to move the cursor over them
 EMOJI = "\U0001f000"  # from here on, terminals follow one version of Unicode or another
+KEPT_STRIPS = 256  # of which the cells are remembered
+Cells = tuple[list[str], list["Pen"], bool]  # texts, pens, and whether each cell holds just one character
 Piece = tuple[int, int, Strip]  # row, column, and what stands there from that column on
 
 
@@ -43,6 +46,7 @@ class Frame:
     def __init__(self) -> None:
         self._rows: dict[int, Row] = {}
         self._pens: dict[Hashable, Pen] = {}
+        self._of_strips: LRUCache[int, tuple[Strip, Cells]] = LRUCache(KEPT_STRIPS)
 
     def forget(self) -> None:
         """Know of no cell any more: whatever comes is sent whole."""
@@ -52,7 +56,7 @@ class Frame:
         """What to send so that the terminal shows these pieces; it leaves the terminal's pen as it was at first."""
         line = _Line()
         for y, x, strip in pieces:
-            texts, pens, even = self._cells(strip, system)
+            texts, pens, even = self._cells_kept(strip, system)
             known = self._row(y, x + len(texts))
             for start, end in _differing(known, x, texts, pens, even=even):
                 line.write(y, start, texts[start - x : end - x], pens[start - x : end - x])
@@ -69,7 +73,14 @@ class Frame:
             row.pens.extend([None] * missing)
         return row
 
-    def _cells(self, strip: Strip, system: ColorSystem) -> tuple[list[str], list[Pen], bool]:
+    def _cells_kept(self, strip: Strip, system: ColorSystem) -> Cells:
+        """Widgets send the very strips again that they sent before, at another row or beside one that changed."""
+        kept = self._of_strips.get(id(strip))
+        if kept is None or kept[0] is not strip:
+            kept = self._of_strips[id(strip)] = (strip, self._cells(strip, system))
+        return kept[1]
+
+    def _cells(self, strip: Strip, system: ColorSystem) -> Cells:
         """Text and pen of every cell, and whether each holds just one character."""
         texts: list[str] = []
         pens: list[Pen] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -20,7 +20,7 @@ from textual.strip import Strip
 from tui.widgets.fan import Band, Event, Fan, Total, View, whole
 from tui.widgets.fan_bands import EIGHTHS, above, below, columns, nested, sample
 from tui.widgets.fan_chart import FanChart
-from tui.widgets.fan_plot import render
+from tui.widgets.fan_plot import draw, plot, render
 from tui.widgets.fan_scene import compose
 from tui.widgets.plot_axes import format_count, time_ticks, value_ticks
 from tui.widgets.plot_lines import Dots
@@ -80,6 +80,18 @@ def test_any_data_fill_exactly_the_cells_given(
             assert strip.text.isascii()
         if mode.depth == "none":
             assert not any(segment.style and (segment.style.color or segment.style.bgcolor) for segment in strip)
+
+
+@settings(max_examples=100, deadline=None)
+@given(fans, st.integers(1, 130), st.integers(1, 40), st.lists(st.integers(0, 59), max_size=3), st.sampled_from(MODES))
+def test_a_cursor_that_moves_over_a_plot_reads_off_what_a_new_drawing_would(
+    chart: Fan, width: int, height: int, cursors: list[int], mode: Mode
+) -> None:
+    scene = compose(chart, width, height, mode, DARK, None, None, EASTERN)
+    plotted = plot(scene)
+    for cursor in (c for c in cursors if c < scene.fan.steps):
+        anew = render(chart, width=width, height=height, cursor=cursor, mode=mode, colours=DARK, zone=EASTERN)
+        assert draw(replace(scene, cursor=cursor), plotted) == anew
 
 
 @given(

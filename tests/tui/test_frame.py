@@ -67,7 +67,8 @@ def test_the_terminal_shows_what_it_would_have_shown_if_everything_was_sent(
     updates: list[list[tuple[int, int, Strip]]],
 ) -> None:
     frame, sparing, whole = Frame(), Shown(), Shown()
-    for update in updates:
+    scrolled = [[(HEIGHT - 1 - y, x, strip) for y, x, strip in update] for update in updates]
+    for update in updates + scrolled:  # the very strips again, elsewhere
         sparing.stream.feed(frame.sequence(update, ColorSystem.TRUECOLOR))
         for piece in update:
             whole.whole(*piece)

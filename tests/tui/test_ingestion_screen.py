@@ -30,6 +30,7 @@ from tui.widgets.run_log import RunLog
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.run_table import RunTable
 from tui.widgets.text_page import TextPage
+from tui.widgets.title_line import TitleLine
 
 Opened = Callable[..., Any]
 
@@ -236,7 +237,7 @@ async def test_slash_filters_runs_or_searches_the_log_by_the_focus_and_escape_un
         log.view.focus()
         await pilot.press("slash", *"step", "enter")
         await settled(pilot)
-        await until(pilot, lambda: "n next, esc drops" in str(screen.query_one("#log-title", Static).content))
+        await until(pilot, lambda: "n next, esc drops" in screen.query_one(TitleLine).text)
         await pilot.press("escape")
         await pilot.pause()
         assert log.view.query_text == ""

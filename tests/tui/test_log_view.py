@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from musktracker import runs
 from musktracker.config import LOG_LEVELS, Settings
@@ -25,6 +25,7 @@ from tui.widgets import run_log
 from tui.widgets.log_lines import LogLines
 from tui.widgets.log_view import LogView
 from tui.widgets.run_log import RunLog
+from tui.widgets.title_line import TitleLine
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -120,7 +121,7 @@ def shown(view: LogView) -> list[str]:
 
 
 def title(log: RunLog) -> str:
-    return str(log.query_one("#log-title", Static).content)
+    return log.query_one(TitleLine).text
 
 
 def write(engine: Engine, run_id: int, messages: list[str], level: str = "info") -> None:

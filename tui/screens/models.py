@@ -12,6 +12,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import ScreenResume
 from textual.widgets import Static
 
 from musktracker.text import printable
@@ -172,7 +173,7 @@ class ModelsScreen(ConsoleScreen):
         self.refresh_bindings()
         self._ask_why(data.run)
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, _event: ScreenResume) -> None:
         """A dialog has closed: ask what waited for it."""
         self._ask_why(self._run)
 

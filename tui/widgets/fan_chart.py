@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from typing import ClassVar, cast
 
@@ -15,7 +16,7 @@ from textual.widget import Widget
 from musktracker.text import printable
 from tui.exporting import Exported, of_series
 from tui.widgets.fan import Fan, View, whole
-from tui.widgets.fan_plot import draw
+from tui.widgets.fan_plot import Plot, draw, plot
 from tui.widgets.fan_scene import Scene, compose, style
 from tui.widgets.plot_palette import Mode, of_app, palette
 
@@ -59,6 +60,7 @@ class FanChart(Widget, can_focus=True):
         self._mode: Mode | None = None
         self._strips: list[Strip] = []
         self._scene: Scene | None = None
+        self._plot: Plot | None = None
 
     @property
     def mode(self) -> Mode:
@@ -206,7 +208,7 @@ class FanChart(Widget, can_focus=True):
         return min(max(int(self._centre()), 0), (self.fan.steps if self.fan else 1) - 1)
 
     def _redraw(self) -> None:
-        self._strips = []
+        self._strips, self._plot = [], None
         self.refresh()
 
     def _draw(self) -> None:
@@ -215,15 +217,21 @@ class FanChart(Widget, can_focus=True):
             self._scene = None
             self._strips = self._empty_strips(width, height, self.empty)
             return
-        mode = self.mode
-        colours = palette(mode.depth, dark=self.app.current_theme.dark)
         try:
-            self._scene = compose(self.fan, width, height, mode, colours, self.view, self.cursor, self._zone())
-            self._strips = draw(self._scene)
+            if self._scene is None or self._plot is None:
+                self._scene = self._composed(self.fan, width, height)
+                self._plot = plot(self._scene)
+            else:  # only the cursor moved
+                self._scene = replace(self._scene, cursor=self.cursor)
+            self._strips = draw(self._scene, self._plot)
         except Exception as error:  # of figures that others wrote, and that cannot be: no reason to end
             self._scene = None
             words = printable(f"This cannot be drawn: {type(error).__name__}: {error}")
             self._strips = self._empty_strips(width, height, words)
+
+    def _composed(self, fan: Fan, width: int, height: int) -> Scene:
+        colours = palette(self.mode.depth, dark=self.app.current_theme.dark)
+        return compose(fan, width, height, self.mode, colours, self.view, self.cursor, self._zone())
 
     def _empty_strips(self, width: int, height: int, words: str) -> list[Strip]:
         lines = words.splitlines()

@@ -7,6 +7,7 @@ or whole cells, where the font has no more); lines are braille on top, which kee
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
 from rich.segment import Segment
@@ -55,24 +56,23 @@ def render(
     if width < 1 or height < 1:
         return []
     mode = mode or Mode()
-    return draw(compose(fan, width, height, mode, colours or palette(mode.depth), view, cursor, zone))
+    scene = compose(fan, width, height, mode, colours or palette(mode.depth), view, cursor, zone)
+    return draw(scene, plot(scene))
 
 
-def draw(scene: Scene) -> list[Strip]:
-    """All rows of a scene, from the legend to the events."""
-    place = scene.place
-    rows = _plot(scene)
-    if place.legend:
-        rows.insert(0, margins.legend(scene) if scene.cursor is None else margins.readout(scene, scene.cursor))
-    if place.times:
-        rows += margins.time_axis(scene)
-    if place.events:
-        rows.append(margins.events(scene))
-    width = place.left + place.width + place.right
-    return [Strip(row, width) for row in rows]
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """What of a scene stays where it is while the cursor moves: the rows of bands and lines, and the events."""
+
+    bands: BandRows
+    over: list[Cells]
+    ends: list[tuple[list[Segment], list[Segment]]]
+    rows: list[Strip]
+    events: list[Strip]
 
 
-def _plot(scene: Scene) -> list[list[Segment]]:
+def plot(scene: Scene) -> Plot:
+    """Most of the work of a drawing, whatever its cursor."""
     bands = _band_rows(scene)
     ticks = scene.value_ticks()
     over: list[Cells] = [{} for _ in bands]
@@ -82,14 +82,37 @@ def _plot(scene: Scene) -> list[list[Segment]]:
     _draw_lines(scene, over)
     _name_uprights(scene, over, bands, uprights)
     total = margins.total(scene)
+    ends = [(margins.value_axis(scene, ticks.get(y)), total[y]) for y in range(len(bands))]
+    rows = [_row(scene, *row) for row in zip(bands, over, ends, strict=True)]
+    return Plot(bands, over, ends, rows, [_strip(scene, margins.events(scene))] if scene.place.events else [])
+
+
+def draw(scene: Scene, plotted: Plot) -> list[Strip]:
+    """All rows of a scene, from the legend to the events, over the plot that it has but for its cursor."""
+    place = scene.place
+    rows = list(plotted.rows)
+    if (point := scene.point()) is not None:
+        x, y = point
+        cells = plotted.over[y] | {x: (scene.marks.point, scene.colours.strong)}
+        rows[y] = _row(scene, plotted.bands[y], cells, plotted.ends[y])
+    if place.legend:
+        read = margins.legend(scene) if scene.cursor is None else margins.readout(scene, scene.cursor)
+        rows.insert(0, _strip(scene, read))
+    if place.times:
+        rows += [_strip(scene, row) for row in margins.time_axis(scene)]
+    return rows + plotted.events
+
+
+def _row(scene: Scene, codes: tuple[int, ...], over: Cells, ends: tuple[list[Segment], list[Segment]]) -> Strip:
     chars, pairs, grounds = cell_table(scene.colours.bands, scene.mode)
-    rows = []
-    for y, codes in enumerate(bands):
-        text, colours = [chars[code] for code in codes], [pairs[code] for code in codes]
-        for x, (char, colour) in over[y].items():
-            text[x], colours[x] = char, (colour, grounds[codes[x]])
-        rows.append(margins.value_axis(scene, ticks.get(y)) + segments(text, colours) + total[y])
-    return rows
+    text, colours = [chars[code] for code in codes], [pairs[code] for code in codes]
+    for x, (char, colour) in over.items():
+        text[x], colours[x] = char, (colour, grounds[codes[x]])
+    return _strip(scene, ends[0] + segments(text, colours) + ends[1])
+
+
+def _strip(scene: Scene, row: list[Segment]) -> Strip:
+    return Strip(row, scene.place.left + scene.place.width + scene.place.right)
 
 
 def _band_rows(scene: Scene) -> BandRows:
@@ -166,8 +189,6 @@ def _draw_lines(scene: Scene, over: list[Cells]) -> None:
         _put(over, dots, ascii_rings if mode.glyphs == "ascii" else glyph, colours.event)
     _put(over, _mean_dots(scene), ascii_marks if mode.glyphs == "ascii" else glyph, colours.mean)
     _put(over, _dots(scene, fan.actual), glyph, colours.actual)
-    if (point := scene.point()) is not None:
-        over[point[1]][point[0]] = (scene.marks.point, colours.strong)
 
 
 def _mean_dots(scene: Scene) -> Dots:

@@ -253,3 +253,12 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
         return set_cell_size(text, width - 1) + "…" if width > 0 else ""
     padding = " " * (width - length)
     return padding + text if right else text + padding
+
+
+def of_widget(widget: Widget, strips: list[Strip], crop: Region) -> list[Strip]:
+    """Rows that a widget without a border has drawn, as the toolkit wants them of its `render_lines`."""
+    ground = widget.background_colors[1]
+    for line_filter in widget.get_line_filters():
+        strips = [strip.apply_filter(line_filter, ground) for strip in strips]
+    whole = crop.column_span == (0, widget.outer_size.width)
+    return strips if whole else [strip.crop(*crop.column_span) for strip in strips]

@@ -21,7 +21,7 @@ from musktracker.config import LOG_LEVELS
 from musktracker.text import counted, printable
 from tui.copying import copy
 from tui.exporting import Exported, Mapped
-from tui.widgets.lines import LineList
+from tui.widgets.lines import LineList, of_widget
 from tui.widgets.log_lines import CAPACITY, ERROR, LogLines, fields_text
 
 if TYPE_CHECKING:
@@ -228,12 +228,7 @@ class LogView(LineList):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Rows that scroll keep their strips, with what the toolkit worked out of them; a log has no border."""
-        ground = self.background_colors[1]
-        strips = self._rows_drawn(range(crop.y, crop.bottom))
-        for line_filter in self.get_line_filters():
-            strips = [strip.apply_filter(line_filter, ground) for strip in strips]
-        whole = crop.column_span == (0, self.size.width)
-        return strips if whole else [strip.crop(*crop.column_span) for strip in strips]
+        return of_widget(self, self._rows_drawn(range(crop.y, crop.bottom)), crop)
 
     def row_strip(self, index: int, width: int, base: Style) -> Strip:
         """Time, level, text; matches marked, the pill over the end of the last row."""
@@ -255,7 +250,7 @@ class LogView(LineList):
         if self.query_text or self.mark is not None or self.unseen:
             return [self.render_line(y) for y in rows]
         shown, top, count, cursor, drawn = self.lines.shown, self.top, self.count, self.cursor, self._drawn
-        like = (self.size.width, self._shift, self.app.zone)
+        like = (self.outer_size.width, self._shift, self.app.zone)
         start, size = self.thumb()
         strips = []
         for y in rows:

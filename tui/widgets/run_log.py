@@ -13,13 +13,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from musktracker.text import counted
 from tui.threads import in_thread
 from tui.widgets.entry import Entry
 from tui.widgets.log_view import LogView
 from tui.widgets.text_page import TextPage
+from tui.widgets.title_line import TitleLine
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -40,7 +41,7 @@ class RunLog(Vertical):
     DEFAULT_CSS = """
     RunLog {
         height: 1fr;
-        & > #log-title { height: 1; color: $text-muted; background: $surface; padding: 0 1; }
+        & > #log-title { color: $text-muted; background: $surface; }
         & > #log-search { display: none; border: none; height: 1; padding: 0 1; background: $panel; }
         &:focus-within > #log-title { color: $foreground; }
     }
@@ -84,7 +85,7 @@ class RunLog(Vertical):
         return self.query_one(LogView)
 
     def compose(self) -> ComposeResult:
-        yield Static("Log", id="log-title", markup=False)
+        yield TitleLine("Log", id="log-title")
         yield LogView()
         yield Entry(longest=LONGEST, placeholder="search this log; capitals count if there are any", id="log-search")
 
@@ -177,9 +178,7 @@ class RunLog(Vertical):
 
     def show_title(self) -> None:
         """Say what is shown, and in what state."""
-        title, text = self.query_one("#log-title", Static), " · ".join(filter(None, self._title()))
-        if title.content != text:
-            title.update(text, layout=False)
+        self.query_one(TitleLine).say(" · ".join(filter(None, self._title())))
 
     @on(Input.Changed, "#log-search")
     def _typed(self, event: Input.Changed) -> None:
