@@ -83,7 +83,7 @@ def test_any_data_fill_exactly_the_cells_given(
 
 
 @settings(max_examples=100, deadline=None)
-@given(fans, st.integers(1, 130), st.integers(1, 40), st.lists(st.integers(0, 59), max_size=3), st.sampled_from(MODES))
+@given(fans, st.integers(1, 130), st.integers(1, 40), st.lists(st.integers(0, 59)), st.sampled_from(MODES))
 def test_a_cursor_that_moves_over_a_plot_reads_off_what_a_new_drawing_would(
     chart: Fan, width: int, height: int, cursors: list[int], mode: Mode
 ) -> None:
