@@ -15,8 +15,8 @@ from typing import Any
 
 import fasteners
 import pytest
-import used_postgres
 from sqlalchemy import Engine, create_engine, text
+from used_postgres import Used
 
 from musktracker.config import Settings
 from musktracker.db import engines, migrate
@@ -93,21 +93,27 @@ def postgres_template(postgres_server: str) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture(scope="session")
-def postgres_databases(postgres_template: Callable[..., str]) -> Callable[[], AbstractContextManager[str]]:
+def postgres_databases(
+    postgres_template: Callable[..., str],
+) -> Iterator[Callable[[], AbstractContextManager[str]]]:
     """Lends the URL of a migrated, empty database, which may be one that an earlier test had."""
-    used: list[str] = []
+    used: list[Used] = []
     migrated: list[str] = []
 
     @contextmanager
     def lend() -> Iterator[str]:
-        url = used.pop() if used else postgres_template(f"test_{uuid.uuid4().hex[:12]}")
+        database = used.pop() if used else Used(postgres_template(f"test_{uuid.uuid4().hex[:12]}"))
         if not migrated:
-            migrated.append(used_postgres.schema(url))
-        yield url
-        if used_postgres.emptied(url, migrated[0]):
-            used.append(url)
+            migrated.append(database.schema())
+        yield database.url
+        if database.emptied(migrated[0]):
+            used.append(database)
+        else:
+            database.close()
 
-    return lend
+    yield lend
+    for database in used:
+        database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -45,21 +45,21 @@ EMPTY = text(
 )
 
 
-def schema(url: str) -> str:
-    """What the schema of a database is, as one digest."""
-    admin = create_engine(url)
-    try:
-        with admin.connect() as connection:
+class Used:
+    """One database; the connection that empties it stays, since to a new one everything in the catalogue is new."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._admin = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=0)
+
+    def schema(self) -> str:
+        """What its schema is, as one digest."""
+        with self._admin.connect() as connection:
             return str(connection.execute(SCHEMA).scalar_one())
-    finally:
-        admin.dispose()
 
-
-def emptied(url: str, migrated: str) -> bool:
-    """Empty a database whose tests may still be connected; false where its schema is not that digest any more."""
-    admin = create_engine(url, isolation_level="AUTOCOMMIT")
-    try:
-        with admin.connect() as connection:
+    def emptied(self, migrated: str) -> bool:
+        """Empty it, whose tests may still be connected; false where its schema is not that digest any more."""
+        with self._admin.connect() as connection:
             connection.execute(DISCONNECT)
             if not connection.execute(HAS_VERSION).scalar_one():
                 return False
@@ -67,5 +67,7 @@ def emptied(url: str, migrated: str) -> bool:
                 return False
             connection.execute(EMPTY)
             return True
-    finally:
-        admin.dispose()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._admin.dispose()
