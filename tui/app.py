@@ -56,6 +56,7 @@ GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: fe
 START_SECONDS = 2.0  # after which what the start has imported is there
 PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
+OPENING, MIGRATING = "Opening the database…", "Bringing the schema up to date…"
 MOVING = ("lines", "pane")  # bindings of these move about in a panel: nothing to look up by name
 LYING_STILL = "It is read as it lies there: what others wrote since its WAL was last emptied is not shown."
 LEAD_OUT = ("ctrl+q", "ctrl+z")  # of a window that is too small
@@ -152,7 +153,7 @@ class Console(App[None], inherit_bindings=False):
     ]
 
     status: var[Status | None] = var(None)
-    phase: var[str] = var("")
+    phase: var[str] = var(OPENING)
 
     def __init__(
         self, settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = timeline.now
@@ -306,10 +307,10 @@ class Console(App[None], inherit_bindings=False):
 
     async def _connect(self) -> None:
         try:
-            self.phase = "Opening the database…"
-            engine, lies_still = await in_thread(_open, self.settings, self.read_only)
-            if not self.read_only:
-                self.phase = "Bringing the schema up to date…"
+            self.phase = OPENING
+            engine, lies_still, is_behind = await in_thread(_open, self.settings, self.read_only)
+            if is_behind:
+                self.phase = MIGRATING
                 await in_thread(_migrate, engine)
         except Exception as error:
             self.phase = "Not connected"
@@ -536,13 +537,15 @@ def _driver() -> type[Driver] | None:
     return Terminal
 
 
-def _open(settings: Settings, read_only: bool) -> tuple[Engine, bool]:
-    from musktracker.db import engines
+def _open(settings: Settings, read_only: bool) -> tuple[Engine, bool, bool]:
+    """The engine, whether what lies in it stands still, and whether it wants migrations that may be made."""
+    from musktracker.db import engines, migrate
 
     settings.with_data_dir_made()
     engine = engines.connect(settings.database_url, read_only=read_only)
     with engines.reading(engine) as connection:
-        return engine, engines.lies_still(connection)
+        lies_still = engines.lies_still(connection)
+    return engine, lies_still, not (read_only or migrate.is_current(engine))
 
 
 def _start_demo(settings: Settings) -> None:

@@ -205,7 +205,7 @@ class ConsoleScreen(Screen[None]):
         self._styled_for = look
         if self._timer is not None:
             self._timer.resume()
-        self.call_later(self._fetch_soon)
+        self.call_after_refresh(self._fetch_soon)
 
     @property
     def _look(self) -> object:
