@@ -70,6 +70,7 @@ def run(settings: Settings, *, read_only: bool = False, mouse: bool = False) -> 
     while console.next_settings is not None:  # the demo was asked for
         console = Console(console.next_settings)
         console.run(mouse=mouse)
+    gc.freeze()  # the interpreter need not look through what ends with it
     if console.last_words:
         print(console.last_words, file=sys.stderr)
     return console.return_code or 0

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tui.app import Console
 
 LOSES_WORK = ("train", "demo", "compare", "promote")  # what other kinds have done stays in the database
-STALE_SECONDS = 30.0  # without any change in the database, data are read again after this long
+STALE_SECONDS = 60.0  # without any change in the database, data are read again after this long: minutes are shown
 LATE_SECONDS = 6.0  # a database that answers takes none as long: SQLite waits for 5 s at most
 READING_SHARE = 0.005  # of a processor, for what is read again while the database goes on changing
 
