@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 from textual.events import Paste
+from textual.strip import Strip
 from textual.widgets import Static
 
 from musktracker import runs
@@ -258,6 +259,35 @@ async def test_a_terminal_that_is_too_small_says_so(
         await pilot.resize_terminal(80, 24)
         await settled(pilot)
         assert app.screen.query_one(Header).display
+
+
+async def test_screens_that_were_hidden_while_theme_and_size_changed_look_as_if_opened_now(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    async def pictures(pilot: Any) -> dict[str, list[Strip]]:
+        found = {}
+        for key, name in enumerate(SCREENS, 1):
+            await pilot.press(str(key))
+            await settled(pilot)
+            strips = pilot.app.screen._compositor.render_strips(pilot.app.size)
+            found[name] = [strip.discard_meta().simplify() for strip in strips]
+        return found
+
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pictures(pilot)
+        await pilot.press("ctrl+t")
+        for size in ((20, 5), (160, 45)):
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+        changed = await pictures(pilot)
+    anew = console(populated)
+    async with anew.run_test(size=(160, 45)) as pilot:
+        await settled(pilot)
+        assert anew.theme == LIGHT.name
+        opened = await pictures(pilot)
+    assert [name for name in SCREENS if changed[name] != opened[name]] == []
 
 
 async def test_equal_data_are_not_painted_again(

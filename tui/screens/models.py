@@ -174,7 +174,8 @@ class ModelsScreen(ConsoleScreen):
         self._ask_why(data.run)
 
     def on_screen_resume(self, _event: ScreenResume) -> None:
-        """A dialog has closed: ask what waited for it."""
+        """Fit the detail to the size and theme of now; if a dialog has closed, ask what waited for it."""
+        self.call_after_refresh(self._show_detail)
         self._ask_why(self._run)
 
     @on(RunLog.Read)
