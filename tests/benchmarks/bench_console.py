@@ -34,6 +34,7 @@ import full_database
 SIZE = (120, 36)
 QUIET, LIMIT, TIMEOUT = 0.15, 1.5, 20.0
 REST = 0.6  # seconds without a change, after which nothing more follows a move
+PRESSING = 20.0  # seconds that a series of keys takes at most
 BACK = {"down": "up", "right": "left", "pagedown": "pageup"}
 IDLE_SECONDS, FOLLOW_SECONDS = 5.0, 10.0
 CONSOLE = [sys.executable, "-m", "musktracker.cli.main"]
@@ -45,7 +46,7 @@ SCREENS = {  # the keys to it, what is on it once it has read, the key that move
     "Events": ("4", r"Event \d+", "down"),
     "Models": ("5", "seasonal_naive", "down"),
     "Backtests": ("5,b", "Origins done", "down"),
-    "Backtest": ("5,b,down,enter", "Skill over", "down"),
+    "Backtest": ("5,b,G,up,enter", "Skill over", "down"),
     "Forecasts": ("6", "Posts an hour", "down"),
     "Fan chart": ("6,c", "Posts an hour", "right"),
     "Windows": ("6,w", "Brackets", "down"),
@@ -218,11 +219,16 @@ class Bench:
         self.note(screen, "cursor at rest, bytes", session.press(key, REST, 2 * LIMIT).bytes)
 
     def there_and_back(self, session: Any, key: str, times: int) -> list[Any]:
-        """Press a key, and the opposite one where it leads no further."""
-        presses = []
+        """Press a key, and the opposite one where it leads no further, or nothing where neither leads anywhere."""
+        rest_of_minute = 60 - time.time() % 60
+        if rest_of_minute < PRESSING:  # the clock in the header would be taken for what a key changed
+            session.pump_for(rest_of_minute + 0.5)
+        presses: list[Any] = []
         for _ in range(times):
             presses.append(session.press(key, QUIET, LIMIT))
             if presses[-1].change_ms is None:
+                if len(presses) > 1 and presses[-2].change_ms is None:
+                    break
                 key = BACK.get(key) or next(there for there, back in BACK.items() if back == key)
         return presses
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from musktracker.text import counted, printable
 from tui.screens import backtest_plots as plots
 from tui.screens import backtest_text as words
 from tui.screens import terms
-from tui.screens.base import ConsoleScreen
+from tui.screens.base import RESTING_SECONDS, ConsoleScreen
 from tui.widgets.lines import LineList
 from tui.widgets.plot import Plot
 from tui.widgets.record_table import Cell, Column, RecordTable
@@ -161,6 +162,14 @@ class BacktestPairScreen(ConsoleScreen):
             self.app.push_screen(TextPage(f"{pair.model} in both", "\n".join(lines)))
 
     @on(LineList.Moved, "#pair-models")
+    def _moved(self) -> None:
+        self.run_worker(self._choose(), group="choose", exclusive=True)
+
+    async def _choose(self) -> None:
+        """Draw another model; those that the cursor only passes are left out."""
+        await asyncio.sleep(RESTING_SECONDS)
+        self._show_plot()
+
     def _show_plot(self) -> None:
         plot, pair = self.query_one(Plot), self._table.record
         bars = []

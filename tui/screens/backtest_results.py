@@ -20,7 +20,7 @@ from musktracker.text import counted, printable
 from tui.screens import backtest_plots as plots
 from tui.screens import backtest_text as words
 from tui.screens import terms
-from tui.screens.base import ConsoleScreen
+from tui.screens.base import RESTING_SECONDS, ConsoleScreen
 from tui.widgets.lines import LineList
 from tui.widgets.plot import Plot, Points
 from tui.widgets.record_table import Cell, RecordTable
@@ -38,7 +38,6 @@ REFERENCE = "seasonal_naive"
 VIEWS = ("skill", "pit", "coverage", "leads")
 ROOMY = (110, 30)  # columns and rows from which on all plots are shown at once
 BROAD = 150  # columns from which on one table holds everything
-SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 GROWING_SECONDS = 10.0  # a backtest that goes on is summed up again after this long
 NO_INTERVALS = "no intervals yet: i computes them"
 
@@ -232,7 +231,7 @@ class BacktestScreen(ConsoleScreen):
 
     async def _choose(self) -> None:
         """Draw the plots of another model; those that the cursor only passes are left out."""
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(RESTING_SECONDS)
         self._show_plots()
 
     @property

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 LOSES_WORK = ("train", "demo", "compare", "promote")  # what other kinds have done stays in the database
 STALE_SECONDS = 60.0  # without any change in the database, data are read again after this long: minutes are shown
 LATE_SECONDS = 6.0  # a database that answers takes none as long: SQLite waits for 5 s at most
+PASSING_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
+RESTING_SECONDS = 0.25  # what is drawn of a row is several times what a move sends over the line: it waits for a rest
 READING_SHARE = 0.005  # of a processor, for what is read again while the database goes on changing
 
 

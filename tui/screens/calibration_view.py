@@ -19,6 +19,7 @@ from textual.events import Resize
 from musktracker.text import counted, printable
 from tui.screens import calibration_plots as plots
 from tui.screens import terms
+from tui.screens.base import RESTING_SECONDS
 from tui.screens.forecast_text import counting_text, horizon_text
 from tui.screens.running import RunningScreen
 from tui.screens.window_scores import WindowScoresPanel, WindowTable
@@ -42,7 +43,6 @@ BACK = timedelta(days=180)  # older forecasts stay out
 FEW = 20  # forecasts that stand apart, below which shares tell little
 VIEWS = ("pit", "coverage", "weeks", "misses")
 ROOMY = (110, 30)  # columns and rows from which on all plots are shown at once
-SETTLE_SECONDS = 0.25  # another forecast is other plots, several times what a move sends: they wait for a rest
 COLUMNS = (
     Column("Model", 14, grow=1),
     Column("Version", 7, rank=1),
@@ -249,7 +249,7 @@ class CalibrationScreen(RunningScreen):
         """Show another version or horizon; those that the cursor only passes are left out."""
         from musktracker.db.queries import calibration
 
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(RESTING_SECONDS)
         engine, data, wanted = self.app.engine, self._data, self._wanted
         if engine is None or data is None or wanted is None:
             return

@@ -16,7 +16,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from musktracker.text import counted, printable
-from tui.screens.base import ConsoleScreen
+from tui.screens.base import PASSING_SECONDS, ConsoleScreen
 from tui.screens.event_form import event_form, export_form, import_form, report_text
 from tui.screens.event_short_forms import line_form, repeat_form, shift_form
 from tui.screens.event_table import EventTable, detail_text
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from musktracker.pipeline.events import Event, EventChange
 
 CHANGES = 500
-SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +344,7 @@ class EventsScreen(ConsoleScreen):
             self.run_worker(self._show_timeline(self.app.engine, event), group="timeline", exclusive=True)
 
     async def _show_timeline(self, engine: Engine, event: Event) -> None:
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(PASSING_SECONDS)
         try:
             counts = await in_thread(_read_counts, engine, event)
         except Exception as error:

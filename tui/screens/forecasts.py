@@ -16,6 +16,7 @@ from musktracker.timeline import HOUR, Span, floor_hour, iso
 from tui.copying import copy
 from tui.screens import forecast_text as words
 from tui.screens import terms
+from tui.screens.base import RESTING_SECONDS
 from tui.screens.chart_events import read_events
 from tui.screens.forecast_form import forecast_form, parameters
 from tui.screens.forecast_tables import ForecastTable, HourTable
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from musktracker.db.queries.forecasts import Accuracy, DayForecast, ForecastHead, ForecastHour
     from musktracker.runs import RunInfo
 
-SETTLE_SECONDS = (
-    0.25  # another forecast is another chart, ten times what a move of the cursor sends: it waits for a rest
-)
 HISTORY = timedelta(days=28)
 ROOMY = 100  # columns from which on it is told in full which posts count
 NOTHING = """No forecast yet
@@ -194,7 +192,7 @@ class ForecastsScreen(RunningScreen):
         engine, data = self.app.engine, self._data
         if engine is None or data is None:
             return
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(RESTING_SECONDS)
         same_posts = head.counting == data.counting
         try:
             chosen = await in_thread(lambda: self._read_chosen(engine, head, same_posts=same_posts))

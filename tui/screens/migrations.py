@@ -20,7 +20,7 @@ from musktracker.text import printable
 from tui.copying import copy
 from tui.screens import schema_work as work
 from tui.screens import terms
-from tui.screens.base import ConsoleScreen
+from tui.screens.base import PASSING_SECONDS, ConsoleScreen
 from tui.sizes import shown_bytes
 from tui.threads import in_thread
 from tui.widgets.confirm import Confirm
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from musktracker.db.revisions import Revision
 
 QUIET = "$text-muted"
-SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,7 @@ class MigrationsScreen(ConsoleScreen):
         self.run_worker(self._show_settled(), group="settle", exclusive=True)
 
     async def _show_settled(self) -> None:
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(PASSING_SECONDS)
         revision = self._selected()
         if revision is not None:
             hint = f"{work.about(revision)}\n\n── enter shows its SQL ──"

@@ -19,6 +19,7 @@ from musktracker.market_windows import PRESETS
 from musktracker.timeline import Span
 from tui.screens import terms
 from tui.screens import window_text as words
+from tui.screens.base import PASSING_SECONDS
 from tui.screens.chart_events import read_events
 from tui.screens.forecast_text import counting_text
 from tui.screens.running import RunningScreen
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 VIEWS = ("brackets", "total", "chance")
 ROOMY = (110, 28)  # columns and rows from which on everything is shown at once
 LINES = ("span", "count", "total", "source")
-SETTLE_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ class WindowScreen(RunningScreen):
     @work(group="bracket", exclusive=True)
     async def _choose_bracket(self) -> None:
         """Draw the course of another bracket; those that the cursor only passes are left out."""
-        await asyncio.sleep(SETTLE_SECONDS)
+        await asyncio.sleep(PASSING_SECONDS)
         if self._data is not None:
             self._show_chance(self._data)
 
