@@ -51,6 +51,12 @@ SCREENS = {  # the keys to it, what is on it once it has read, the key that move
     "Fan chart": ("6,c", "Posts an hour", "right"),
     "Windows": ("6,w", "Brackets", "down"),
     "Calibration": ("6,d", "Bias", "down"),
+    "Alerts": ("A", "Silent for", "down"),
+    "Service": ("S", "Outcome", "down"),
+    "Settings": ("C", "Variable", "down"),
+    "Coverage": ("3,C", "not fetched", "down"),
+    "Versions": ("5,space,down,space,c", "Hyperparameters", "down"),
+    "Two backtests": ("5,b,space,down,space,c", "First better", "down"),
 }
 QUERY = "select * from runs"
 BUDGETS = {
@@ -283,13 +289,13 @@ def growing_log(path: Path, every: float) -> Iterator[None]:
 
 def print_table(ours: Figures, theirs: Figures) -> None:
     """Each median with its budget and its share of it; and harlequin's, with ours as a share of that."""
-    print(f"{'':12} {'':28} {'console':>9} {'budget':>8} {'share':>6} {'harlequin':>9} {'share':>6}")
+    print(f"{'':13} {'':28} {'console':>9} {'budget':>8} {'share':>6} {'harlequin':>9} {'share':>6}")
     order = [*BUDGETS, *sorted({name for _, name in ours} - BUDGETS.keys())]
     for screen, name in sorted(ours, key=lambda key: (order.index(key[1]), key[0])):
         figure, budget = statistics.median(ours[screen, name]), BUDGETS.get(name)
         same = theirs.get((screen, name)) or theirs.get(("", name))
         print(
-            f"{screen:12} {name:28} {figure:9,.1f} {'' if budget is None else f'{budget:8,.1f}':>8} "
+            f"{screen:13} {name:28} {figure:9,.1f} {'' if budget is None else f'{budget:8,.1f}':>8} "
             f"{_share(figure, budget):>6} {f'{statistics.median(same):9,.1f}' if same else '':>9} "
             f"{_share(figure, statistics.median(same)) if same else '':>6}"
             f"{'  over' if budget is not None and figure > budget else ''}"

@@ -16,11 +16,11 @@ from sqlalchemy import insert
 
 from musktracker.db import engines, migrate
 from musktracker.db.engines import writing
-from musktracker.db.tables import ExogenousEvent, RunLogLine, RunRow
+from musktracker.db.tables import Alert, ExogenousEvent, RunLogLine, RunRow
 from musktracker.timeline import now, snowflake_floor
 
 POSTS, EVENTS, RUNS, LINES = 100_000, 5_000, 10_000, 100_000
-VERSIONS, FORECASTS, BACKTESTS, WINDOWS = 30, 60, 30, 24
+VERSIONS, FORECASTS, BACKTESTS, WINDOWS, ALERTS = 30, 60, 30, 24, 400
 DAYS = 1_200
 KINDS = ("ingest", "refresh", "forecast", "train", "score", "import")
 STAGES = (
@@ -47,6 +47,7 @@ def fill(directory: Path) -> Path:
     moment = now()
     _store_runs(engine, chance, moment)
     _store_events(engine, chance, moment)
+    _store_alerts(engine, chance, moment)
     engine.dispose()
     posts = directory / "posts.csv"
     posts.write_text("id\n" + "\n".join(map(str, _posts(chance, moment))) + "\n")
@@ -111,6 +112,17 @@ def _store_runs(engine: Any, chance: random.Random, moment: datetime) -> None:
             for i in range(LINES)
         ]
         connection.execute(insert(RunLogLine), lines)
+
+
+def _store_alerts(engine: Any, chance: random.Random, moment: datetime) -> None:
+    rows = []
+    for i in range(ALERTS):
+        at = moment - timedelta(hours=20 * i)
+        when = {"raised_at": at, "last_seen_at": at, "resolved_at": at + timedelta(hours=1) if i > 2 else None}
+        what = {"rule": "silence", "key": f"silence {i}", "severity": chance.choice(["info", "warning", "error"])}
+        rows.append(when | what | {"message": f"Silent for {chance.uniform(3, 9):.1f} h", "details": "{}"})
+    with writing(engine) as connection:
+        connection.execute(insert(Alert), rows)
 
 
 def _store_events(engine: Any, chance: random.Random, moment: datetime) -> None:
