@@ -102,6 +102,7 @@ def test_in_a_real_terminal_a_pasted_file_holds_up_the_keys_for_less_than_a_seco
         terminal.wait_for("past")
         terminal.press(keys[1])
         terminal.wait_for(title)
+        terminal.settled()
         used = spent(terminal)
         paste(terminal, f"{PASTE_BEGINS}{FILE}{PASTE_ENDS}" if bracketed else FILE)
         terminal.press("\x7f@")

@@ -43,7 +43,8 @@ class Entry(Input):
         start, end = sorted((max(0, start), min(len(self.value), end)))
         stays = len(self.value) - (end - start)
         kept = text[: max(self._longest - stays, 0)]
-        super().replace(kept, start, end)
+        if kept or start < end:
+            super().replace(kept, start, end)
         if len(kept) > 1:  # its width is known only once it is drawn
             self.call_after_refresh(self._show_cursor)
         if kept != text and self.app.monotonic() - self._told_at > TOLD_SECONDS:  # what comes in pieces is told once
