@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from musktracker.models import registry
 from musktracker.models.base import FloatArray, History
 from musktracker.pipeline import history as histories
 from musktracker.pipeline.curve import Curve
+from musktracker.pipeline.outages import through_outages
 from musktracker.pipeline.workers import shared_out
 from musktracker.runs import Run
 from musktracker.timeline import ceil_hour, floor_hour, from_hour_index, hour_index, iso, now, parse_time
@@ -128,14 +130,8 @@ def backtest(
     seconds = round(time.perf_counter() - begun, 1)
     run.progress(stage="compare", message="the skill of each model over each other")
     run.info(f"Backtest {name}: {len(tasks):,} origins are scored")
-    return {
-        "name": name,
-        "origins": len(tasks),
-        "computed": len(left),
-        "seconds": seconds,
-        **describe(engine, name),
-        **_compared(engine, run, name),
-    }
+    found = through_outages(run, lambda: {**describe(engine, name), **_compared(engine, run, name)})
+    return {"name": name, "origins": len(tasks), "computed": len(left), "seconds": seconds, **found}
 
 
 def compare_stored(engine: Engine, run: Run, *, name: str, other: str | None = None) -> dict[str, Any]:
@@ -366,7 +362,7 @@ def _keep(
     warned: set[tuple[str, str]] = set()
     curve = Curve(run, CURVE, Counter(model for model, _ in left))
     for count, outcome in enumerate(outcomes, 1):
-        _store(engine, backtest_id, outcome)
+        through_outages(run, partial(_store, engine, backtest_id, outcome))
         _tell(run, outcome, warned)
         curve.add(outcome.model, outcome.origin, outcome.scored.values[CURVE] if outcome.scored else None)
         spent = time.perf_counter() - begun

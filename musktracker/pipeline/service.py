@@ -6,13 +6,13 @@ in detached processes, which this one only starts and watches; what fails is tri
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import tenacity
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -24,17 +24,16 @@ from musktracker.errors import Cancelled, DataError, MuskTrackerError
 from musktracker.pipeline import agenda, alerts, attempts, schedule, stages, upkeep
 from musktracker.pipeline.alert_delivery import Courier
 from musktracker.pipeline.attempts import Attempt
+from musktracker.pipeline.outages import CHECK_SECONDS, pause, through_outages
 from musktracker.pipeline.schedule import Plan, Standing, Step
 from musktracker.runs import Run
 from musktracker.timeline import HOUR, floor_hour, iso, now
 
 TURN_SECONDS = 2.0  # between looks at what is due
-CHECK_SECONDS = 0.25  # between looks at whether it is to stop
 LOOK = timedelta(minutes=1)  # between looks at the conditions of alerts; also after each step
 ASK_AGAIN = timedelta(seconds=30)  # between looks at whether there is more to count
 HOUR_PATIENCE = timedelta(minutes=3)  # that an hour's refresh waits for the follower
 UNDELIVERED = HOUR  # for which alerts are delivered that a service before did not live to deliver
-LONGEST_OUTAGE_WAIT = 30.0  # seconds between attempts to reach a database that is away
 PATIENCE = 30.0  # seconds that short runs are given to end by themselves when the service stops
 INSISTENCE = 15.0  # seconds that runs are given to end when they are asked to
 STOPPING = PATIENCE + INSISTENCE + 40.0  # seconds that all of it may take, with the last alerts
@@ -95,8 +94,8 @@ class Service:
         """Take turns until the run is cancelled."""
         try:
             while True:
-                self._through_outages(self.turn)
-                self._pause(TURN_SECONDS)
+                self._turn_through_outages()
+                pause(self.run, TURN_SECONDS, self.around.sleep)
         except (Cancelled, KeyboardInterrupt):
             self.run.take_time(STOPPING)
             self._stop()
@@ -105,8 +104,8 @@ class Service:
     def once(self) -> dict[str, Any]:
         """Take turns until nothing is due and nothing that was started goes on."""
         try:
-            while self._through_outages(self.turn) or self.mine:
-                self._pause(CHECK_SECONDS)
+            while self._turn_through_outages() or self.mine:
+                pause(self.run, CHECK_SECONDS, self.around.sleep)
         except (Cancelled, KeyboardInterrupt):
             self.run.take_time(STOPPING)
             self._stop()
@@ -264,35 +263,6 @@ class Service:
         parts = [*going, *waiting, *following, f"next at {iso(soonest.replace(microsecond=0))}"]
         self.run.progress(stage="serving", message="; ".join(parts))
 
-    def _through_outages(self, turn: Callable[[], bool]) -> bool:
-        """Take a turn, again and again while the database is away."""
-        trying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(is_passing),
-            wait=tenacity.wait_random_exponential(multiplier=1, max=LONGEST_OUTAGE_WAIT),
-            sleep=self._pause,
-            before_sleep=self._tell_outage,
-            reraise=True,
-        )
-        began = bool(trying(turn))
-        if trying.statistics.get("attempt_number", 1) > 1:
-            self.run.info("The database answers again")
-        return began
-
-    def _tell_outage(self, state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        words = runs.describe(error) if error else ""
-        level = "warning" if state.attempt_number == 1 else "debug"
-        self.run.log(level, f"The database does not answer, and is asked again: {words}")
-
-    def _pause(self, seconds: float) -> None:
-        """Sleep, and raise Cancelled soon after the run was asked to stop."""
-        left = seconds
-        while left > 0:
-            self.run.check()
-            self.around.sleep(min(left, CHECK_SECONDS))
-            left -= CHECK_SECONDS
-        self.run.check()
-
     def _stop(self) -> None:
         """End what was started here: ask long runs to, let short ones end by themselves, and then ask them, too."""
         try:
@@ -304,6 +274,9 @@ class Service:
                     self.run.warning(f"Left running: {', '.join(f'run {one.id} ({one.kind})' for one in left)}")
         except DBAPIError as error:
             self.run.error(f"The database is away, so what was started may go on: {runs.describe(error)}")
+
+    def _turn_through_outages(self) -> bool:
+        return through_outages(self.run, self.turn, longest=math.inf, sleep=self.around.sleep)
 
     def _ask(self, going: list[Attempt]) -> None:
         for one in going:

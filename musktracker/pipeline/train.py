@@ -25,6 +25,7 @@ from musktracker.pipeline import artifacts
 from musktracker.pipeline import history as histories
 from musktracker.pipeline.curve import Ascent, Curve
 from musktracker.pipeline.history import Known
+from musktracker.pipeline.outages import through_outages
 from musktracker.runs import Run
 from musktracker.timeline import floor_hour, from_hour_index, iso, now, parse_time
 
@@ -82,7 +83,8 @@ def train(
         "diagnostics": json.dumps(_described(diagnostics, tested, seconds), sort_keys=True, allow_nan=False),
         "counting": known.counting,
     }
-    stored = _store(engine, values, artifacts.pack(fitted.parameters()), Path(artifact_dir))
+    content = artifacts.pack(fitted.parameters())
+    stored = through_outages(run, lambda: _store(engine, values, content, Path(artifact_dir)))
     run.info(f"Stored {model} {stored['version']}")
     return {
         "model": model,
@@ -203,10 +205,13 @@ def _described(diagnostics: Diagnostics, tested: Mapping[str, Any], seconds: flo
 
 
 def _store(engine: Engine, values: Mapping[str, Any], content: bytes, artifact_dir: Path) -> dict[str, Any]:
-    """Row, artifact and file of the next version, or none of them."""
+    """Row, artifact and file of the next version, or none of them; what is stored already is found."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with writing(engine) as connection:
+                before = _stored(connection, values)
+                if before is not None:
+                    return before
                 version = _next_version(connection, values["model_name"])
                 path = artifact_dir / values["model_name"] / f"{version}.npz"
                 if len(str(path)) > LONGEST_PATH:
@@ -220,6 +225,15 @@ def _store(engine: Engine, values: Mapping[str, Any], content: bytes, artifact_d
             if attempt == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
+
+
+def _stored(connection: Connection, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """This very version, where it was stored though the answer of the database was lost."""
+    same = (getattr(ModelMetadata, name) == values[name] for name in ("model_name", "trained_at", "diagnostics"))
+    row = connection.execute(
+        select(ModelMetadata.id, ModelMetadata.model_version, ModelMetadata.artifact_path).where(*same)
+    ).first()
+    return row and {"id": row.id, "version": row.model_version, "artifact_path": row.artifact_path}
 
 
 def _next_version(connection: Connection, model: str) -> str:

@@ -301,7 +301,8 @@ def test_a_database_that_is_away_is_waited_for(world: World, monkeypatch: pytest
             raise error
         return True
 
-    assert world.service._through_outages(away)
+    monkeypatch.setattr(world.service, "turn", away)
+    assert world.service._turn_through_outages()
     assert world.said().count("warning: The database does not answer") == 1
     assert "info: The database answers again" in world.said()
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy.exc import OperationalError
 from stored_hours import START, store_hours
 
 from musktracker import runs
@@ -18,7 +19,7 @@ from musktracker.db.tables import BacktestScore, TimeBucket
 from musktracker.errors import Cancelled, DataError, MuskTrackerError, UsageError
 from musktracker.evaluation import protocol
 from musktracker.models import registry
-from musktracker.pipeline import backtest, events
+from musktracker.pipeline import backtest, events, outages
 from musktracker.pipeline import history as histories
 from musktracker.runs import Run
 from musktracker.timeline import DAY, HOUR, hour_index, iso
@@ -81,6 +82,26 @@ def test_the_same_call_goes_on_where_it_was_cut_off(counted: Engine) -> None:
     assert (len(before), result["computed"]) == (4, result["origins"] - 4)
     assert rows(counted)[:4] == before
     assert make(counted)["computed"] == 0
+
+
+def test_an_outage_in_the_middle_loses_no_origin_and_stores_none_twice(
+    counted: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls, run = backtest._store, iter(range(1_000)), Run()
+
+    def store(*arguments: Any) -> None:
+        call = next(calls)
+        if call == 1:  # the answer is lost
+            whole(*arguments)
+        if call in (1, 4, 5):
+            raise OperationalError("", None, Exception("the server went away"))
+        whole(*arguments)
+
+    monkeypatch.setattr(backtest, "_store", store)
+    monkeypatch.setattr(outages, "LONGEST_WAIT", 0.0)
+    result = make(counted, run)
+    assert len(rows(counted)) == result["computed"] == result["origins"]
+    assert [line.message for line in run.lines].count("The database answers again") == 2
 
 
 def test_a_name_belongs_to_one_question_and_its_data(counted: Engine) -> None:

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy.exc import OperationalError
 from stored_hours import START, store_hours
 
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries.models import versions
 from musktracker.db.tables import ModelArtifact, ModelMetadata
 from musktracker.errors import DataError, MuskTrackerError, UsageError
-from musktracker.pipeline import artifacts, events
+from musktracker.pipeline import artifacts, events, outages
+from musktracker.pipeline import train as training
 from musktracker.pipeline.train import train
 from musktracker.runs import Run
 from musktracker.timeline import DAY, HOUR, iso
@@ -172,6 +174,24 @@ def test_nothing_is_stored_where_the_file_cannot_be(counted: Engine, tmp_path: P
     assert versions(counted) == []
     with reading(counted) as connection:
         assert connection.execute(select(ModelArtifact.model_metadata_id)).all() == []
+
+
+def test_an_outage_when_it_is_to_be_stored_loses_no_training_and_stores_none_twice(
+    counted: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, run = training._store, Run()
+
+    def store(*arguments: Any) -> dict[str, Any]:
+        monkeypatch.setattr(training, "_store", whole)
+        whole(*arguments)
+        raise OperationalError("", None, Exception("the answer is lost"))
+
+    monkeypatch.setattr(training, "_store", store)
+    monkeypatch.setattr(outages, "LONGEST_WAIT", 0.0)
+    result = fit(counted, tmp_path, run)
+    assert (stored(counted).id, stored(counted).model_version) == (result["id"], result["version"]) == (1, "v1")
+    assert stored(counted).artifact_path == result["artifact_path"]
+    assert "The database answers again" in [line.message for line in run.lines]
 
 
 def test_until_leaves_out_later_hours_and_an_unfinished_one(counted: Engine, tmp_path: Path) -> None:
