@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -23,6 +24,8 @@ from musktracker.db import engines, migrate
 
 # as the command line does, and before numpy is imported: two workers whose matrices have threads only spin
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background: what tests start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 YOUNG_OBJECTS, YOUNG_COLLECTIONS = 50_000, 20  # until garbage is looked for: the usual 700 take a fifth of the time
 
 
