@@ -24,6 +24,7 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.error import ErrorScreen
 from tui.screens.help import HelpScreen
 from tui.theme import DARK, LIGHT
+from tui.widgets.confirm import Confirm
 from tui.widgets.header import Header, _database_name
 from tui.widgets.palette import Palette
 
@@ -379,3 +380,16 @@ async def test_an_unforeseen_error_leaves_its_trace_in_a_file_without_secrets(
     assert "RuntimeError: broken by" in trace
     assert "hush-hush" not in trace
     assert app.return_code == 1
+
+
+async def test_a_title_is_text_whatever_it_looks_like(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    question = "Remove [/b]launch[@click=app.quit]x[/]?"
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await app.push_screen(Confirm(question, ["[b]It[/b] stays in the history"], yes="Remove"))
+        await settled(pilot)
+        assert question in shown(app)
+        assert "[b]It[/b] stays" in shown(app)

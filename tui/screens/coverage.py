@@ -59,7 +59,7 @@ class Stretch:
 
 
 class CoverageScreen(ConsoleScreen):
-    """Totals and a bar over all time, and below them spans and holes. `started` is told of a run begun here."""
+    """Totals and a bar over all time, and below them spans and holes."""
 
     app: Console
     TITLE: ClassVar[str] = "Coverage"
@@ -75,6 +75,7 @@ class CoverageScreen(ConsoleScreen):
     ]
 
     def __init__(self, started: Callable[[int], None]) -> None:
+        """`started` is told of a run begun here."""
         super().__init__()
         self._started = started
         self._only_holes = False

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
@@ -53,7 +54,7 @@ class Confirm(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """The question, what it would do, and the answers."""
         with VerticalScroll(can_focus=False) as panel:
-            panel.border_title = printable(self._question)
+            panel.border_title = Content(printable(self._question))
             with Vertical(id="lines"):
                 for line in self._lines:
                     yield Static(printable(line), markup=False, classes="line")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -141,11 +141,6 @@ def age(since: timedelta) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} h ago"
     return f"{minutes // 1440} d ago"
-
-
-def moment_age(now: datetime, moment: datetime | None) -> str:
-    """How long ago a moment was; a dash where there is none."""
-    return "–" if moment is None else age(now - moment)
 
 
 def _database_name(url: str, room: int) -> str:

@@ -16,13 +16,15 @@ class Panel(Static):
 
     def __init__(self, title: str, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
-        self.border_title = self._title = title
+        self._title = title
+        self.border_title = Content(title)
         self._lines = Content("")
 
     def set_lines(self, lines: Content, title: str | None = None) -> None:
         """Show these lines, and another title where one is given."""
         if title is not None and title != self._title:
-            self.border_title = self._title = title
+            self._title = title
+            self.border_title = Content(title)
         if not lines.is_same(self._lines):
             self._lines = lines
             self.update(lines)
