@@ -73,6 +73,15 @@ async def test_only_the_row_that_changed_is_painted() -> None:
         assert table.painted == []
 
 
+async def test_rows_that_come_above_the_first_are_seen_at_once() -> None:
+    async with Host().run_test(size=(40, 10)) as pilot:
+        table = pilot.app.query_one(Table)
+        table.set_records(rows(range(20)))
+        await pilot.press("j")
+        table.set_records(rows(range(-2, 20)))
+        assert (table.top, table.record) == (0, (1, "text 1"))
+
+
 async def test_moving_the_cursor_paints_two_rows() -> None:
     async with Host().run_test(size=(40, 8)) as pilot:
         table = pilot.app.query_one(Table)

@@ -324,7 +324,9 @@ class RecordTable(LineList, Generic[Record]):
         self.records = records
         if key is not None and not (self.cursor < len(records) and self._key(records[self.cursor]) == key):
             at = next((i for i, record in enumerate(records) if self._key(record) == key), self.cursor)
-            self.top, self.cursor = self.top + at - self.cursor, at
+            if self.top or at >= self.rows_in_view:  # from the first row on, what is new above is shown
+                self.top += at - self.cursor
+            self.cursor = at
         self.rows_changed(repaint=False)
         if (top, thumb) != (self.top, self.thumb()) or len(before) != len(records):
             self.refresh()
