@@ -46,12 +46,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({}, "1 min, 3 min left"),
         ({"progress": 0.01}, "1 min"),
+        ({"message": "hawkes: 3 of 9 origins, 0:03:09 to go"}, "1 min"),
         ({"progress": None}, "1 min"),
         ({"started_at": None, "status": "queued"}, ""),
         ({"status": "succeeded", "finished_at": NOW - 15 * timedelta(seconds=1)}, "45 s"),
         ({"heartbeat_at": NOW - 10 * MINUTE, "started_at": NOW - 10 * MINUTE}, "10 min"),
     ],
-    ids=["half way", "too early to tell", "unknown", "queued", "ended", "lost"],
+    ids=["half way", "too early to tell", "told by itself", "unknown", "queued", "ended", "lost"],
 )
 def test_time_taken_and_time_left(change: dict[str, Any], expected: str) -> None:
     assert took(replace(RUNNING, **change), NOW) == expected

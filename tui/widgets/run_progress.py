@@ -28,6 +28,7 @@ STATES = Marks(
     }
 )
 LEAST_PROGRESS = 0.02  # before it, a time left would be a guess
+TOLD = " to go"  # how a message ends that tells the time left, by what the run knows of its work
 FULL, EMPTY = "━", "─"
 
 
@@ -109,7 +110,8 @@ def took(info: RunInfo, now: datetime) -> str:
     if info.started_at is None:
         return ""
     elapsed = (info.finished_at or now) - info.started_at
-    if not info.active or info.lost or not info.progress or not LEAST_PROGRESS <= info.progress < 1:
+    told = info.message is not None and info.message.endswith(TOLD)
+    if told or not info.active or info.lost or not info.progress or not LEAST_PROGRESS <= info.progress < 1:
         return duration(elapsed)
     return f"{duration(elapsed)}, {duration(elapsed * (1 / info.progress - 1))} left"
 
