@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import select
 import signal
 import sys
@@ -30,6 +31,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 FORCE_SECONDS = 0.8  # an ending that takes longer (a line that stalls, a loop that is stuck) is forced
 BURST = 256  # characters that come at once: more than anybody types, so that they were pasted
 PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
+PASTE_SECONDS = 2.0  # of silence in the middle of a paste: its end got lost on the way
+REPLIES = re.compile(r"\x1b\[[?>][\d;]*[uc]|\x1bP[^\x1b]*\x1b\\|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")  # nobody asked
 CLEAR = "\x1b[2J"
 MOUSE_OFF = "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
 HAND_BACK = f"\x1b[?2026l\x1b[?2004l\x1b[?2048l{MOUSE_OFF}\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
@@ -74,18 +77,18 @@ class Pastes:
     """
 
     def __init__(self) -> None:
-        self._told = False
+        self.goes_on = False  # one that the terminal told the beginning of
         self._end = ""
 
     def is_one(self, text: str) -> bool:
         """Whether what came at once is a piece of such a paste; not within one that the terminal tells."""
-        before, seen = self._told, self._end + text
+        before, seen = self.goes_on, self._end + text
         begins, ends = seen.rfind(PASTE_BEGINS), seen.rfind(PASTE_ENDS)
         if begins != ends:
-            self._told = begins > ends
+            self.goes_on = begins > ends
         self._end = seen[-len(PASTE_BEGINS) + 1 :]
         held = len(set(text)) == 1  # a key, over a line that stalled
-        if len(text) < BURST or before or self._told or held:
+        if len(text) < BURST or before or self.goes_on or held:
             return False
         return all(character.isprintable() or character in "\t\r\n" for character in text)
 
@@ -102,6 +105,7 @@ class Terminal(LinuxDriver):
         self._watchdog: threading.Timer | None = None
         self._wake: tuple[int, int] | None = None
         self._suspended = False
+        self._parser = XTermParser(self._debug)
 
     @property
     def is_taken(self) -> bool:
@@ -147,7 +151,6 @@ class Terminal(LinuxDriver):
     def run_input_thread(self) -> None:
         """Read keys until the input is disabled or the line is cut."""
         wake = self._wake[0] if self._wake else self.fileno
-        parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
         pastes, patience = Pastes(), None
         while not self.exit_event.is_set():
@@ -161,11 +164,32 @@ class Terminal(LinuxDriver):
                 if pastes.is_one(text):
                     self.process_message(Paste(text))
                     continue
-                for event in parser.feed(text):
-                    self.process_message(event)
-            for event in parser.tick():
-                self.process_message(event)
-            patience = constants.ESCAPE_DELAY if self.fileno in ready else None
+                self._hear(text)
+            elif pastes.goes_on and patience == PASTE_SECONDS:
+                pastes.is_one(PASTE_ENDS)
+                self._hear(PASTE_ENDS)
+            self._hear(None)
+            silence = PASTE_SECONDS if pastes.goes_on else None
+            patience = constants.ESCAPE_DELAY if self.fileno in ready else silence
+
+    def _hear(self, text: str | None) -> None:
+        """Take in what came, or with None that nothing more has come for a while."""
+        try:
+            known = REPLIES.sub("", text or "")
+            events = list(self._parser.feed(known) if known else self._parser.tick())
+        except Exception:  # garbled on its way: what it was cannot be told
+            self._parser = XTermParser(self._debug)
+            return
+        for event in events:
+            self.process_message(event)
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """The terminal's own: COLUMNS and LINES, where they are set, say how large it was once."""
+        with suppress(OSError):
+            columns, lines = os.get_terminal_size(self.fileno)
+            if columns and lines:
+                return columns, lines
+        return super()._get_terminal_size()
 
     def end(self, code: int) -> None:
         """End the console with an exit code, by force where it does not end by itself. Safe from any thread."""

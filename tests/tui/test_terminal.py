@@ -21,6 +21,7 @@ from sqlalchemy import Engine, insert
 
 from musktracker.config import Settings
 from musktracker.db import engines, tables
+from tui.terminal import PASTE_BEGINS
 
 CLOCK_STANDS = """
 import datetime
@@ -205,3 +206,44 @@ def test_it_paints_before_the_database_is_imported_and_never_imports_numbers(pop
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == '{"at first paint": [false], "heavy": []}'
+
+
+@pytest.mark.parametrize(
+    "garbled", ["\x1b[1114112u", "\x1b[97;1;99999999u", "\x1b[999999999999999999999999~"], ids=["no", "key", "at all"]
+)
+def test_a_sequence_that_was_garbled_on_its_way_is_passed_over(terminal: Terminal, garbled: str) -> None:
+    terminal.wait_for("Last runs")
+    terminal.press(garbled)
+    terminal.settled()
+    terminal.press("2")
+    terminal.wait_for("Schema at")
+    terminal.press("q")
+    assert terminal.end() == 0
+
+
+def test_what_a_terminal_tells_of_itself_unasked_is_no_key(terminal: Terminal) -> None:
+    terminal.wait_for("Last runs")
+    before = terminal.settled()
+    for reply in ("\x1b[?1u", "\x1b[?1;2c", "\x1b[>41;370;0c", "\x1bP>|XTerm(370)\x1b\\", "\x1b]11;rgb:0/0/0\x07"):
+        terminal.press(reply)
+        assert terminal.settled() == before
+
+
+def test_a_paste_whose_end_got_lost_ends_by_itself(terminal: Terminal) -> None:
+    terminal.wait_for("Last runs")
+    terminal.press("4")
+    terminal.wait_for("past")
+    terminal.press("a")
+    terminal.wait_for("Add an event in one line")
+    terminal.press(f"{PASTE_BEGINS}whose end is lost")
+    terminal.wait_for("whose end is lost")
+    terminal.press("\x11")
+    assert terminal.end() == 0
+
+
+def test_the_size_is_the_terminals_own_whatever_was_exported(populated: Settings) -> None:
+    terminal = Terminal(populated, COLUMNS="40", LINES="10")
+    try:
+        terminal.wait_for("Last runs")
+    finally:
+        terminal.close()
