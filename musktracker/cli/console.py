@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 
 from musktracker.config import Settings
 from musktracker.errors import UsageError
+
+POOR = ("dumb", "unknown")  # terminals that move no cursor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +38,8 @@ def require_terminal(instead: str) -> None:
     """Raise UsageError where standard input or output is no terminal; `instead` is what to do there."""
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):  # None where closed
         raise UsageError("The console needs a terminal", instead)
+    if os.environ.get("TERM") in POOR:
+        raise UsageError(f"The console cannot be drawn on a terminal that is TERM={os.environ['TERM']}", instead)
 
 
 def open_console(settings: Settings, *, read_only: bool = False, mouse: bool = False) -> int:

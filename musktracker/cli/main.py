@@ -33,6 +33,7 @@ COMMANDS = {
     "config": "show the settings and where each came from",
 }
 HIDDEN = {"work": "carry out a queued run"}
+OF_THE_CONSOLE = ("--read-only", "--mouse")  # which needs no name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _carry_out(arguments: list[str]) -> int:
     name = arguments[0] if arguments else "console"
+    if name in OF_THE_CONSOLE:
+        name, arguments = "console", ["console", *arguments]
     if name in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -61,12 +64,25 @@ def _carry_out(arguments: list[str]) -> int:
         print(f"musktracker {__version__}")
         return 0
     if name not in COMMANDS and name not in HIDDEN:
-        print(f"musktracker: there is no command {name!r}\n\n{_help()}", file=sys.stderr)
-        return 2
+        return _unknown(name, as_json="--json" in arguments)
     from musktracker.cli.command import invoke
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small: more threads only spin
     return invoke(name, arguments[1:])
+
+
+def _unknown(name: str, *, as_json: bool) -> int:
+    """Say that there is no such command, and which one may be meant."""
+    import difflib
+    import json
+
+    meant = difflib.get_close_matches(name, COMMANDS, n=1)
+    message = f"There is no command {name!r}"
+    hint = f"Did you mean musktracker {meant[0]}?" if meant else "musktracker --help lists every command"
+    if as_json:
+        print(json.dumps({"error": message, "hint": hint, "exit_code": 2}))
+    print(f"musktracker: {message}. {hint}" + ("" if meant else f"\n\n{_help()}"), file=sys.stderr)
+    return 2
 
 
 def _discard_output() -> None:

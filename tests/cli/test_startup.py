@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from musktracker.cli.main import main
 
 HEAVY = ("pandas", "scipy", "statsmodels", "textual", "numpy", "plotext")
 
@@ -38,7 +41,9 @@ def test_help_imports_neither_the_database_nor_the_parser(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["nonsense"], 2, "there is no command 'nonsense'"),
+        (["nonsense"], 2, "There is no command 'nonsense'"),
+        (["forcast"], 2, "There is no command 'forcast'. Did you mean musktracker forecast?"),
+        (["--read-only"], 2, "The console needs a terminal"),
         (["runs", "show", "7"], 1, "There is no run 7"),
         (["--version"], 0, "musktracker "),
     ],
@@ -54,6 +59,16 @@ def test_exit_codes_tell_scripts_what_happened(arguments: list[str], code: int, 
     )
     assert done.returncode == code
     assert words in done.stdout + done.stderr
+
+
+def test_a_command_that_is_none_is_told_to_scripts_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["forcast", "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "error": "There is no command 'forcast'",
+        "hint": "Did you mean musktracker forecast?",
+        "exit_code": 2,
+    }
 
 
 def test_a_wrong_setting_is_one_line_and_exit_2(tmp_path: Path) -> None:

@@ -148,6 +148,17 @@ def test_without_standard_streams_it_refuses_in_words(populated: Settings) -> No
     assert done.stderr.startswith(b"musktracker: The console needs a terminal")
 
 
+def test_a_terminal_that_moves_no_cursor_is_refused_in_words(populated: Settings) -> None:
+    terminal = Terminal(populated, command=[sys.executable, "-m", "musktracker.cli.main"], TERM="dumb")
+    try:
+        assert terminal.end() == 2
+        assert terminal.written.startswith(
+            b"musktracker: The console cannot be drawn on a terminal that is TERM=dumb"
+        )
+    finally:
+        terminal.close()
+
+
 def test_a_line_that_stalls_does_not_keep_a_signal_from_ending_it(terminal: Terminal) -> None:
     terminal.wait_for("Last runs")
     for _ in range(60):  # far more than a terminal takes that nobody reads
