@@ -67,7 +67,7 @@ def invoke(name: str, argv: Sequence[str]) -> int:
         return fail(_system_error(error), settings, as_json=getattr(arguments, "json", False))
     except Exception as error:
         if type(error).__module__.startswith("sqlalchemy."):
-            return fail(_database_error(error), settings, as_json=getattr(arguments, "json", False))
+            return fail(_database_error(error, settings), settings, as_json=getattr(arguments, "json", False))
         raise
 
 
@@ -245,11 +245,11 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _database_error(error: Exception) -> MuskTrackerError:
+def _database_error(error: Exception, settings: Settings | None) -> MuskTrackerError:
     from musktracker.db.trouble import told
     from musktracker.runs import describe
 
-    known = told(error)
+    known = told(error, settings.database_url if settings else "")
     if known is not None:
         return MuskTrackerError(*known)
     return MuskTrackerError(

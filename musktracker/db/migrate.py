@@ -371,8 +371,8 @@ def _refuse_strangers(connection: Connection, at: str | None) -> None:
     if found:
         raise MuskTrackerError(
             f"The database has tables ({', '.join(found)}) but no record of their revision",
-            "If they are another program's, name an empty database in MUSKTRACKER_DATABASE_URL; if they are the "
-            "first revision's, run: alembic stamp 001",
+            "If they are another program's, name an empty database in MUSKTRACKER_DATABASE_URL; if their record "
+            "got lost, alembic stamp REVISION writes it anew (001: the document's six tables and no more)",
         )
 
 

@@ -306,4 +306,4 @@ async def test_a_broken_database_is_told_with_what_to_put_in_its_place(
         await settled(pilot)
         assert isinstance(app.screen, ErrorScreen)
         hint = str(app.screen.query_one("#hint", Static).content)
-        assert hint.endswith(names[-1]) if names else "musktracker migrate makes a new one" in hint
+        assert hint.endswith(names[-1]) if names else "musktracker migrate up makes a new one" in hint
