@@ -34,8 +34,10 @@ from sqlalchemy import (
     cast,
     delete,
     insert,
+    not_,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -50,6 +52,7 @@ from musktracker.timeline import now
 FLUSH_SECONDS = 0.5
 HEARTBEAT = timedelta(seconds=5)
 STALE = timedelta(seconds=30)  # a run whose heartbeat is older is lost, and its lease free to take
+AHEAD = timedelta(minutes=10)  # one that is later than now by more was written by a clock that was set back since
 GRACE_SECONDS = 2.0  # from the cancel flag to SIGTERM
 ABANDON_SECONDS = 5.0  # from SIGTERM to the end of a process that does not listen
 ENDING_SECONDS = 20.0  # that a database which is busy or away is asked again to take how a run ended
@@ -123,13 +126,32 @@ class RunInfo:
 
     @property
     def lost(self) -> bool:
-        """Whether it claims to go on, yet its heart has stopped."""
-        return self.active and now() - (self.heartbeat_at or self.created_at) > STALE
+        """Whether it claims to go on, yet its heart has stopped, or its process has ended on this very machine."""
+        beats = beating(self.heartbeat_at or self.created_at, now())
+        return self.active and not (beats and not process_is_gone(self.host, self.pid))
 
     @property
     def state(self) -> str:
         """The status as users see it: the stored one, or `lost`."""
         return "lost" if self.lost else self.status
+
+
+def beating(heartbeat: datetime, moment: datetime) -> bool:
+    """Whether a heart that last beat at a time beats at a moment."""
+    return -AHEAD <= moment - heartbeat <= STALE
+
+
+def process_is_gone(host: str, pid: int | None) -> bool:
+    """Whether a process was one of this machine, and is none any more; of other machines nothing is known."""
+    if pid is None or pid < 1 or host != _host():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 class Listener(Protocol):
@@ -370,7 +392,7 @@ def create(engine: Engine, kind: str, parameters: Mapping[str, Any], *, lease: s
         "parameters": json.dumps(dict(parameters), sort_keys=True, default=str),
         "created_at": moment,
         "heartbeat_at": moment,
-        "host": socket.gethostname()[:255],
+        "host": _host(),
         "who": whoami(),
         "lease": lease,
     }
@@ -388,13 +410,15 @@ def require_free(connection: Connection, lease: str | None) -> None:
         return
     in_turn(connection, "leases")
     wanted, moment = set(lease.split()), now()
-    stale = or_(RunRow.heartbeat_at.is_(None), RunRow.heartbeat_at < moment - STALE)
+    beats = RunRow.heartbeat_at.between(moment - STALE, moment + AHEAD)
+    stale = or_(RunRow.heartbeat_at.is_(None), not_(beats))
     for row in connection.execute(select(RunRow.__table__).where(RunRow.lease.is_not(None))).all():
         shared = wanted & set(row.lease.split())
         if not shared:
             continue
         lost = {"status": "failed", "error": _lost_text(row.heartbeat_at), "finished_at": moment, **_ENDED}
-        if not connection.execute(update(RunRow).where(RunRow.id == row.id, stale).values(lost)).rowcount:
+        free = true() if process_is_gone(row.host, row.pid) else stale
+        if not connection.execute(update(RunRow).where(RunRow.id == row.id, free).values(lost)).rowcount:
             raise LeaseHeld(_info(row), min(shared))
 
 
@@ -638,7 +662,7 @@ def _mark_started(engine: Engine, run_id: int) -> None:
                 started_at=moment,
                 heartbeat_at=moment,
                 pid=os.getpid(),
-                host=socket.gethostname()[:255],
+                host=_host(),
             )
         ).rowcount
     if not started:
@@ -662,6 +686,10 @@ def _finish(engine: Engine, run_id: int | None, ending: Mapping[str, Any]) -> No
 
 
 _ENDED = {"lease": None, "waits_until": None, "reserved": None}  # of every run that goes on no more
+
+
+def _host() -> str:
+    return socket.gethostname()[:255]
 
 
 def _lost_text(beat: datetime | None) -> str:

@@ -225,6 +225,43 @@ def test_the_lease_of_a_lost_run_is_taken_over(engine: Engine) -> None:
     assert "no sign of life" in (runs.get(engine, lost).error or "")
 
 
+def of_a_process_that_ended(engine: Engine, lease: str) -> int:
+    """A run whose process was killed just now."""
+    killed = runs.create(engine, "import", {}, lease=lease)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    with writing(engine) as connection:
+        values = {"status": "running", "pid": process.pid}
+        connection.execute(update(RunRow).where(RunRow.id == killed).values(values))
+    return killed
+
+
+def test_the_lease_of_a_process_that_was_killed_on_this_machine_is_free_at_once(engine: Engine) -> None:
+    killed = of_a_process_that_ended(engine, "ingest")
+    assert runs.get(engine, killed).state == "lost"
+    runs.create(engine, "import", {}, lease="ingest")
+    assert runs.get(engine, killed).status == "failed"
+
+
+def test_of_a_process_on_another_machine_only_its_heart_tells(engine: Engine) -> None:
+    other = of_a_process_that_ended(engine, "ingest")
+    with writing(engine) as connection:
+        connection.execute(update(RunRow).where(RunRow.id == other).values(host="another"))
+    assert runs.get(engine, other).state == "running"
+    with pytest.raises(runs.LeaseHeld):
+        runs.create(engine, "import", {}, lease="ingest")
+
+
+def test_a_heart_that_beat_before_the_clock_was_set_back_holds_nothing(engine: Engine) -> None:
+    ahead = runs.create(engine, "refresh", {}, lease="refresh")
+    with writing(engine) as connection:
+        later = now() + timedelta(hours=6)
+        connection.execute(update(RunRow).where(RunRow.id == ahead).values(heartbeat_at=later))
+    assert runs.get(engine, ahead).state == "lost"
+    runs.create(engine, "refresh", {}, lease="refresh")
+    assert runs.get(engine, ahead).status == "failed"
+
+
 def test_cancelling_a_lost_run_closes_it(engine: Engine) -> None:
     lost = runs.create(engine, "import", {}, lease="ingest")
     heart_stopped(engine, lost)

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from musktracker.db import stored
 from musktracker.db.engines import reading
 from musktracker.db.tables import RunRow
-from musktracker.runs import ACTIVE, STALE
+from musktracker.runs import ACTIVE, beating, process_is_gone
 
 EACH = 60  # the newest runs of a kind that are looked at
 
@@ -31,6 +31,8 @@ class Attempt:
     heartbeat_at: datetime | None
     cancel_requested_at: datetime | None
     lease: str | None = None
+    host: str = ""
+    pid: int | None = None
 
     @property
     def begun(self) -> datetime:
@@ -43,8 +45,9 @@ class Attempt:
         return self.finished_at or self.heartbeat_at or self.created_at
 
     def lost(self, moment: datetime) -> bool:
-        """Whether it claims to go on, yet its heart has stopped."""
-        return self.status in ACTIVE and moment - (self.heartbeat_at or self.created_at) > STALE
+        """Whether it claims to go on, yet its heart has stopped or its process has ended."""
+        beats = beating(self.heartbeat_at or self.created_at, moment)
+        return self.status in ACTIVE and not (beats and not process_is_gone(self.host, self.pid))
 
     def going(self, moment: datetime) -> bool:
         """Whether it goes on."""

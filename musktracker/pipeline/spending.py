@@ -23,7 +23,7 @@ from musktracker.db.engines import is_sqlite, reading, writing
 from musktracker.db.tables import ApiLimit, BoughtPost, RunRow, Spending
 from musktracker.db.upsert import upsert
 from musktracker.errors import MuskTrackerError, UsageError
-from musktracker.runs import STALE, Run
+from musktracker.runs import AHEAD, STALE, Run
 from musktracker.sources.x_limits import LARGEST, RateLimit
 from musktracker.sources.x_pages import Usage
 from musktracker.timeline import DAY, floor_day
@@ -208,9 +208,9 @@ def _spent(connection: Connection, day: date) -> Spent:
 
 def _reserved(connection: Connection, *, but: Run | None = None) -> int:
     """What living runs reserve, but for one of them."""
-    total = select(func.sum(RunRow.reserved)).where(
-        RunRow.lease.is_not(None), RunRow.heartbeat_at > timeline.now() - STALE
-    )
+    moment = timeline.now()
+    beats = RunRow.heartbeat_at.between(moment - STALE, moment + AHEAD)
+    total = select(func.sum(RunRow.reserved)).where(RunRow.lease.is_not(None), beats)
     if but is not None and but.id is not None:
         total = total.where(RunRow.id != but.id)
     return int(connection.scalar(total) or 0)
