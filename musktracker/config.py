@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from musktracker.errors import UsageError
 
 MASK = "••••"
+LONG = 8  # characters of a secret that is no part of a word
 APPLICATION = "musktracker"
 ENVIRONMENT = {
     "database_url": "MUSKTRACKER_DATABASE_URL",
@@ -95,7 +96,10 @@ class Settings:
     def scrub(self, text: str) -> str:
         """The text without any secret in it."""
         for secret in self._secrets():
-            text = text.replace(secret, MASK)
+            if len(secret) >= LONG:
+                text = text.replace(secret, MASK)
+            else:  # within words it would be anything
+                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
         return text
 
     def _secrets(self) -> list[str]:

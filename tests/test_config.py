@@ -154,6 +154,11 @@ def test_secrets_are_masked_wherever_settings_are_shown(tmp_path: Path) -> None:
     assert scrubbed == f"failed: {MASK}, {MASK}, {MASK}, Bearer {MASK}"
 
 
+def test_a_short_secret_is_masked_where_it_stands_alone_and_no_letter_of_a_word_is(tmp_path: Path) -> None:
+    settings = load({"X_BEARER_TOKEN": "t"}, tmp_path)
+    assert settings.scrub("musktracker: Bearer t was refused") == f"musktracker: Bearer {MASK} was refused"
+
+
 @given(password=st.text(st.characters(codec="ascii", categories=["L", "N"])).map("p4ss".__add__))
 def test_no_password_survives_the_mask(password: str) -> None:
     for url in (f"postgresql://me:{password}@localhost/d", f"postgresql://h/d?user=me&password={password}"):

@@ -98,7 +98,9 @@ def open_database(settings: Settings) -> Iterator[Engine]:
     settings.with_data_dir_made()
     engine = engines.connect(settings.database_url)
     try:
-        migrate.ensure_current(engine)
+        behind = migrate.ensure_current(engine)
+        if behind is not None:
+            print(f"The database was at revision {behind}, and is brought up to {migrate.head()}", file=sys.stderr)
         yield engine
     finally:
         engine.dispose()

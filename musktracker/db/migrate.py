@@ -86,13 +86,16 @@ class TimedStatement(NamedTuple):
     ms: float
 
 
-def ensure_current(engine: Engine) -> None:
-    """Bring the schema up to date; one SELECT where it is.
+def ensure_current(engine: Engine) -> str | None:
+    """Bring the schema up to date; one SELECT where it is. Returns the revision that was left behind, if any.
 
     Raises MuskTrackerError where it is newer than this program.
     """
-    if not is_current(engine):
+    at = current(engine)
+    if at != head():
         upgrade(engine)
+        return at
+    return None
 
 
 def current(engine: Engine) -> str | None:

@@ -54,6 +54,14 @@ def test_current_changes_nothing(bare: Engine, capsys: pytest.CaptureFixture[str
     assert migrate.current(bare) is None
 
 
+def test_a_command_that_brings_the_schema_up_says_so_once(bare: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    migrate.upgrade(bare, "009")
+    assert main(["status"]) == 0
+    assert capsys.readouterr().err == f"The database was at revision 009, and is brought up to {migrate.head()}\n"
+    assert main(["status"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_current_at_the_head_says_so(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", "current"]) == 0
     assert capsys.readouterr().out == f"{migrate.head()} (head)\n"

@@ -221,8 +221,9 @@ def test_a_start_with_nothing_pending_imports_no_alembic(database_url: str) -> N
 
 def test_ensure_current_brings_an_old_database_to_the_head(bare: Engine) -> None:
     migrate.upgrade(bare, "002")
-    migrate.ensure_current(bare)
+    assert migrate.ensure_current(bare) == "002"
     assert migrate.is_current(bare)
+    assert migrate.ensure_current(bare) is None
 
 
 def test_status_tells_what_is_applied_and_what_is_pending(bare: Engine) -> None:
