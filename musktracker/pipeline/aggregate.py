@@ -27,12 +27,14 @@ from musktracker.db.upsert import upsert
 from musktracker.models.base import History, IntArray
 from musktracker.pipeline import features
 from musktracker.pipeline.features import Stored
+from musktracker.pipeline.outages import through_outages
 from musktracker.runs import Run
 from musktracker.timeline import HOUR, Span, floor_hour, from_hour_index, hour_index, iso, now
 
 TABLE = TimeBucket.__table__
 KEY = ("bucket_start", "granularity")
 Buckets = tuple[list[Any], list[Any], list[int]]  # starts, ends, counts
+LONGEST_OUTAGE = 60.0  # seconds: it takes a few itself, and is done again every hour
 TIME_WIDTH = len("2025-12-31 23:59:59.999999")
 
 
@@ -44,6 +46,10 @@ def refresh(engine: Engine, run: Run, *, full: bool = False, counting: str | Non
     many there are and how many were inserted, changed and removed; the span that they cover (None where no whole hour
     was observed); the definition of which posts count; and the seconds it took.
     """
+    return through_outages(run, lambda: _refresh(engine, run, full, counting), longest=LONGEST_OUTAGE)
+
+
+def _refresh(engine: Engine, run: Run, full: bool, counting: str | None) -> dict[str, Any]:
     begun = time.perf_counter()
     if counting is not None:
         settings.set(engine, settings.COUNTING, counting)

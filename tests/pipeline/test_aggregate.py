@@ -13,13 +13,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import counts
 from musktracker.db.tables import Coverage, ExogenousEvent, Feature, RawTweet, TimeBucket
 from musktracker.errors import Cancelled
-from musktracker.pipeline import aggregate, store
+from musktracker.pipeline import aggregate, outages, store
 from musktracker.pipeline.aggregate import refresh
 from musktracker.runs import Run
 from musktracker.timeline import DAY, HOUR, Span, union
@@ -362,3 +363,21 @@ def test_time_seen_without_replies_counts_as_observed_only_where_replies_do_not_
     assert len(counts.hourly(engine, Span(start, start + DAY))) == 5
     refresh(engine, Run(), counting="all")
     assert len(counts.hourly(engine, Span(start, start + DAY))) == 2
+
+
+def test_an_outage_in_the_middle_is_waited_for(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    cover(engine, 0, HOURS)
+    post(engine, 0.5, 3.2)
+    whole, errors = aggregate.features.store, iter([OperationalError("", None, Exception("the server went away"))])
+
+    def store_features(*arguments: Any, **options: Any) -> Any:
+        for error in errors:
+            raise error
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(aggregate.features, "store", store_features)
+    monkeypatch.setattr(outages, "LONGEST_WAIT", 0.0)
+    run = Run()
+    assert refresh(engine, run)["hours"]["inserted"] == HOURS
+    assert buckets(engine)[3] == 1
+    assert "The database answers again" in [line.message for line in run.lines]
