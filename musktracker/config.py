@@ -69,6 +69,15 @@ class Settings:
         """The database's address without its password."""
         return mask_url(self.database_url)
 
+    @property
+    def may_write(self) -> bool:
+        """Whether the database may be changed, as far as its file tells: others may only let it be looked at."""
+        scheme, _, name = self.database_url.partition(":///")
+        path = Path(name)
+        if scheme != "sqlite" or not path.exists():
+            return True
+        return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
     def with_data_dir_made(self) -> Settings:
         """Create the data directory, readable by its owner alone. Raises UsageError where that cannot be."""
         try:

@@ -167,7 +167,7 @@ class Console(App[None], inherit_bindings=False):
         self._zones = tuple(dict.fromkeys((settings.timezone, *ZONES)))
         if self.memory.get("zone") in self._zones:
             self.settings = _in_zone(settings, self.memory["zone"])
-        self.read_only = read_only
+        self.read_only = read_only or not settings.may_write
         self.engine: Engine | None = None
         self.next_settings: Settings | None = None
         self.now = clock

@@ -92,13 +92,16 @@ def fail(error: MuskTrackerError, settings: Settings | None, *, as_json: bool = 
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Engine]:
-    """The settings' database, brought up to the newest schema; its connections end with the block."""
+    """The settings' database, brought up to the newest schema; its connections end with the block.
+
+    One that may not be written is looked at as it is.
+    """
     from musktracker.db import engines, migrate
 
     settings.with_data_dir_made()
-    engine = engines.connect(settings.database_url)
+    engine = engines.connect(settings.database_url, read_only=not settings.may_write)
     try:
-        behind = migrate.ensure_current(engine)
+        behind = migrate.ensure_current(engine) if settings.may_write else None
         if behind is not None:
             print(f"The database was at revision {behind}, and is brought up to {migrate.head()}", file=sys.stderr)
         yield engine

@@ -58,7 +58,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises ReadOnly where the engine only reads.
     """
     if engine.get_execution_options().get(READS_ONLY):
-        raise ReadOnly("The database was opened to be read only", "Start without --read-only to change anything")
+        raise ReadOnly("The database is only read here", "Its file cannot be written, or --read-only was asked for")
     with engine.begin() as connection:
         yield connection
 

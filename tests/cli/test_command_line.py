@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,26 @@ def environment(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def unwritable(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database of somebody else, which may be read."""
+    path = tmp_path / "theirs.db"
+    shutil.copy(sqlite_template, path)
+    monkeypatch.setenv("MUSKTRACKER_DATABASE_URL", f"sqlite:///{path}")
+    monkeypatch.setattr(os, "access", lambda found, mode: found != path or mode != os.W_OK)
+    return path
+
+
+def test_a_database_that_may_not_be_written_is_read_and_changed_by_nothing(unwritable: Path, capsys: Capture) -> None:
+    before = unwritable.read_bytes()
+    assert main(["status"]) == 0
+    assert main(["events", "list"]) == 0
+    capsys.readouterr()
+    assert main(["refresh"]) == 1
+    assert "The database is only read here" in capsys.readouterr().err
+    assert unwritable.read_bytes() == before
 
 
 @pytest.mark.parametrize(
