@@ -122,7 +122,7 @@ async def test_a_run_is_refused_by_the_core_too(
         assert isinstance(app.screen, ConsoleScreen)
         app.screen.launch("refresh", {})
         await settled(pilot)
-        assert any("read only" in note.message for note in app._notifications)
+        assert any("only read" in note.message for note in app._notifications)
     with engines.reading(populated_engine) as connection:
         assert len(connection.scalars(select(tables.RunRow.id)).all()) == 7
 
