@@ -171,7 +171,7 @@ def test_a_line_adds_an_event_and_a_dry_run_says_how_it_is_understood(
 
 def test_a_line_with_two_meanings_is_asked_about(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("add", "3/4/2025 14:00 launch") == 2
-    assert "Write '2025-03-04' (04 March) or '2025-04-03' (03 April)" in capsys.readouterr().err
+    assert "Write '2025-03-04' (4 March) or '2025-04-03' (3 April)" in capsys.readouterr().err
 
 
 def test_an_event_like_another_is_added_with_a_warning(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
