@@ -322,6 +322,8 @@ def _import(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
 
 
 def _print_report(report: ImportReport, *, dry_run: bool) -> None:
+    for note in report.notes:
+        print(f"note: {printable(note)}", file=sys.stderr)
     for error in report.errors[:SHOWN_ERRORS]:
         print(f"line {error.line}: {printable(error.reason)}", file=sys.stderr)
     if len(report.errors) > SHOWN_ERRORS:
