@@ -453,4 +453,6 @@ def _difference(change: EventChange) -> str:
     if change.before is None or change.after is None:
         return ""
     changed = [name for name, value in change.after.items() if value != change.before.get(name)]
-    return ", ".join(f"{name}: {change.before.get(name)} → {change.after[name]}" for name in changed)
+    return ", ".join(
+        f"{name.removeprefix('event_')}: {change.before.get(name)} → {change.after[name]}" for name in changed
+    )
