@@ -54,8 +54,8 @@ def days_apart(text: str) -> str:
     if found:
         first, last, year = found["first"], found["last"], found["year"] or ""
         month = found["before"] or found["after"]
-        return f"{month} {first} {year} - {month} {last} {year}{text[found.end() :]}"
-    return _DAYS_APART.sub(r"\1 - ", text, count=1)
+        return f"{month} {first} {year} - {month} {last} {year}{text[found.end() :].lstrip(',')}"
+    return _DAYS_APART.sub(r"\1 - ", _YEAR_AFTER.sub(r"\1 \3 \2 \3", text, count=1), count=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class When:
     """Reads the words at the head of a line that tell a day and a time; of an end, where it is given its `begin`."""
 
     def __init__(self, words: Sequence[str], now: datetime, zone: tzinfo, begin: datetime | None = None) -> None:
-        self._words = [word.lower().strip(",").replace(".m.", "m") for word in words]
+        self._words = [word.lower().strip(",;:").replace(".m.", "m") for word in words]
         self._said = words
         self._now = now
         self._begin = begin
@@ -294,7 +294,7 @@ class When:
     def _zone_at(self, word: str, _following: Sequence[str]) -> int:
         if self._clock is None or self._where is not None:
             return 0
-        said = self._said[self._at].strip(",")
+        said = self._said[self._at].strip(",;:")
         if said in _UNCLEAR:
             raise AmbiguousLine(said, _UNCLEAR[said])
         self._where = _zone(word, said)
@@ -430,15 +430,20 @@ CLOCKS = re.compile(
 )
 _DAY_WORDS, _MONTH_WORDS = "|".join(_WEEKDAYS), "|".join(_MONTHS)
 _NUMBER = _ORDINAL.pattern
+_DAY_OF_MONTH = rf"(?:(?:{_MONTH_WORDS})\s+{_NUMBER}|{_NUMBER}\s+(?:{_MONTH_WORDS}))"
 _DATE = (
     rf"(?:{ISO.pattern}|\d{{1,2}}[/.]\d{{1,2}}(?:[/.]\d{{2,4}})?|(?:{_DAY_WORDS})"
-    rf"|(?:(?:{_MONTH_WORDS})\s+{_NUMBER}|{_NUMBER}\s+(?:{_MONTH_WORDS}))(?:\s+20\d\d)?)"
+    rf"|{_DAY_OF_MONTH}(?:\s+20\d\d)?)"
 )
 _DAYS_APART = re.compile(rf"^(\s*(?:(?:from|on)\s+)?{_DATE})\s*[-–—]\s*(?={_DATE}(?:[\s,]|$))", re.IGNORECASE)
+_YEAR_AFTER = re.compile(  # of both days
+    rf"^(\s*(?:(?:from|on)\s+)?{_DAY_OF_MONTH})(\s*(?:[-–—]|to|until|till)\s*{_DAY_OF_MONTH}),?\s+(20\d\d)(?!\S)",
+    re.IGNORECASE,
+)
 _DAYS_OF_MONTH = re.compile(
     rf"\s*(?:(?:from|on)\s+)?(?P<before>(?:{_MONTH_WORDS})\s+)?"
     rf"(?P<first>{_NUMBER})(?:\s*[-–—]\s*|\s+to\s+)(?P<last>{_NUMBER})"
-    rf"(?(before)|\s+(?P<after>{_MONTH_WORDS}))(?P<year>\s+20\d\d)?(?=[\s,]|$)(?!\s*[ap]\.?m)",
+    rf"(?(before)|\s+(?P<after>{_MONTH_WORDS}))(?:,?(?P<year>\s+20\d\d))?(?=[\s,]|$)(?!\s*[ap]\.?m)",
     re.IGNORECASE,
 )
 A_TIME = rf"(?:{TIME}|{_DATE}|{'|'.join(_DAYS)})"
