@@ -33,6 +33,7 @@ from musktracker.pipeline.event_when import (
 from musktracker.pipeline.events import USUAL_INTENSITY, EventFields, cleaned, read_intensity
 
 EXAMPLE = "next fri 14:00 ET +2h starship launch !0.8 #launch"
+LONGEST = 1_000  # characters of a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ def parse_line(text: str, now: datetime, zone: ZoneInfo) -> Understood:
 
     Raises AmbiguousLine, UsageError for what cannot be read, InvalidEvent for what cannot be an event.
     """
+    if len(text) > LONGEST:
+        raise UsageError(f"A line has at most {LONGEST:,} characters, not {len(text):,}", f"For example: {EXAMPLE}")
     try:
         return _understood(text, now, zone)
     except OverflowError:

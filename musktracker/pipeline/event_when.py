@@ -148,22 +148,24 @@ class When:
         return moment < self._now if self._begin is None else moment <= self._begin
 
     def _read_one(self) -> bool:
-        """Take the next words that tell something of a day or a time; False where they do not."""
+        """Take the next words that tell something of a day or a time; False where they do not.
+
+        `at`, `on` and `from` mean nothing, but only before what does.
+        """
+        if self._words[self._at] not in ("at", "on", "from"):
+            return self._read_telling()
+        self._at += 1
+        if self._at < len(self._words) and self._read_telling():
+            return True
+        self._at -= 1
+        return False
+
+    def _read_telling(self) -> bool:
         for read in (self._moment_at, self._day_at, self._clock_at, self._zone_at):
             used = read(self._words[self._at], self._words[self._at + 1 :])
             if used:
                 self._at += used
                 return True
-        return self._filler()
-
-    def _filler(self) -> bool:
-        """`at`, `on` and `from` mean nothing, but only before what tells a day or a time."""
-        if self._words[self._at] not in ("at", "on", "from") or self._at + 1 >= len(self._words):
-            return False
-        self._at += 1
-        if self._read_one():
-            return True
-        self._at -= 1
         return False
 
     def _moment_at(self, word: str, following: Sequence[str]) -> int:

@@ -177,6 +177,7 @@ def test_what_can_be_read_in_two_ways_is_asked(said: str, choices: list[str]) ->
         ("fri 14:00 +1 month x", "'[+]1 month' cannot be read"),
         ("fri 14:00 to 3 x", "'to 3' cannot be read"),
         ("fri - x", "'- x' cannot be read"),
+        ("fri 14:00 " + "x " * 1_000, "at most 1,000 characters"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_a_way_out(said: str, words: str) -> None:
