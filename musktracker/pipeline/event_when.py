@@ -124,20 +124,19 @@ class When:
     def _check_hour(self, day: date) -> None:
         """Ask for the day where its time makes it doubtful: a weekday's that has passed today, one after midnight."""
         said = " ".join(self._said[: self._at])
-        rest = said.partition(" ")[2]
+        read = zip(self._said[: self._at], self._words[: self._at], strict=True)
+        rest = " ".join(each for each, word in read if word != self._day_word)
         if self._day_word == "tonight":
             if self._clock is None:
                 raise UsageError("'tonight' tells no time", "Write tonight 20:00")
             if self._clock < time(12):
-                raise AmbiguousLine(said, [(f"{word} {rest}", _short(day)) for word, day in self._next_days()])
+                days = (("today", day), ("tomorrow", day + DAY))
+                raise AmbiguousLine(said, [(f"{word} {rest}", _short(each)) for word, each in days])
         if day == self._today and self._day_word in _WEEKDAYS and self._passed(day):
             later = day + 7 * DAY
             raise AmbiguousLine(
                 said, [(f"today {rest}", "it has passed"), (f"{later} {rest}", f"{later:%a} {_short(later)}")]
             )
-
-    def _next_days(self) -> list[tuple[str, date]]:
-        return [("today", self._today), ("tomorrow", self._today + DAY)]
 
     @property
     def _today(self) -> date:

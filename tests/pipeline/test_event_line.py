@@ -136,6 +136,7 @@ def test_a_whole_day_has_as_many_hours_as_the_clocks_give_it() -> None:
         ("2026-11-01 01:30 x", ["01:30 -04:00", "01:30 -05:00"]),
         ("fri 9am CST x", ["CT", "Asia/Shanghai"]),
         ("tonight 2am x", ["today 2am", "tomorrow 2am"]),
+        ("5am wed x", ["today 5am", "2026-12-02 5am"]),
     ],
 )
 def test_what_can_be_read_in_two_ways_is_asked(said: str, choices: list[str]) -> None:
