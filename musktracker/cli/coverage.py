@@ -69,8 +69,8 @@ def _print(data: dict[str, Any], settings: Settings) -> None:
         header = (f"from ({settings.timezone})", "to", "days", "source", "posts")
         spans = [(*_row(span, span["source"], settings), span["counting"]) for span in data["spans"]]
         print(table(header, spans))
-        print(f"\nOf {data['observed']:.2%} of the time since the first every post was seen that is counted,")
-        print(f"which are those of the definition {data['counting']!r}.")
+        print(f"\n{data['observed']:.2%} of the time since the first of these was observed in full: every post was")
+        print(f"seen that counts ({data['counting']}: {_meaning(data['counting'])}).")
     if data["holes"]:
         print()
         rows = [_row(hole, hole["reason"] or "not fetched", settings) for hole in data["holes"]]
@@ -78,6 +78,12 @@ def _print(data: dict[str, Any], settings: Settings) -> None:
     for each in data["open_ranges"]:
         start, end = (_local(each[name], settings) for name in ("start", "end"))
         print(f"\nStill to fetch ({each['purpose']}): {start} to {end}")
+
+
+def _meaning(counting: str) -> str:
+    from musktracker.db import settings
+
+    return settings.known(counting).meaning
 
 
 def _row(span: dict[str, Any], words: str, settings: Settings) -> tuple[str, str, str, str]:

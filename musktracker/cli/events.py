@@ -322,6 +322,8 @@ def _import(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
 
 
 def _print_report(report: ImportReport, *, dry_run: bool) -> None:
+    for note in report.notes:
+        print(f"note: {printable(note)}", file=sys.stderr)
     for error in report.errors[:SHOWN_ERRORS]:
         print(f"line {error.line}: {printable(error.reason)}", file=sys.stderr)
     if len(report.errors) > SHOWN_ERRORS:
@@ -451,4 +453,6 @@ def _difference(change: EventChange) -> str:
     if change.before is None or change.after is None:
         return ""
     changed = [name for name, value in change.after.items() if value != change.before.get(name)]
-    return ", ".join(f"{name}: {change.before.get(name)} → {change.after[name]}" for name in changed)
+    return ", ".join(
+        f"{name.removeprefix('event_')}: {change.before.get(name)} → {change.after[name]}" for name in changed
+    )

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    parser.add_argument("--horizon", type=_hours, default=24, metavar="24h|7d", help="how far: Nh or Nd (24h)")
+    parser.add_argument(
+        "--horizon", type=_hours, default=24, metavar="LENGTH", help="how far: 24h, 7d, or any up to 60d (24h)"
+    )
     add_simulation(parser)
     parser.add_argument(
         "--plot", action=argparse.BooleanOptionalAction, help="draw the hours (by default on a terminal)"

@@ -119,10 +119,6 @@ def _print_file(outcome: Mapping[str, Any], zone: ZoneInfo, dry_run: bool) -> No
     for i, (label, count) in enumerate(counts.items()):
         if count or i < 2:
             print(f"  {count:>11,} {label}")
-    for bad in outcome["bad_rows"]:
-        print(f"              {printable(bad['where'])}: {printable(bad['reason'])}")
-    if outcome["bad"] > len(outcome["bad_rows"]):
-        print(f"              and {outcome['bad'] - len(outcome['bad_rows']):,} more")
     for span in outcome["covered"]:
         print(f"  {'would cover' if dry_run else 'covers':>11} {_local(span, zone)}")
 

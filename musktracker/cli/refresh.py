@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _shown(result: Mapping[str, Any]) -> str:
     columns = ("total", "inserted", "changed", "removed")
-    rows = [(name, *(str(result[name][column]) for column in columns)) for name in ("hours", "days", "features")]
+    rows = [(name, *(f"{result[name][column]:,}" for column in columns)) for name in ("hours", "days", "features")]
     start, end = result["span"]
     return "\n".join(
         [

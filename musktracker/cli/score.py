@@ -15,6 +15,7 @@ from typing import Any
 
 from musktracker.cli.command import add_json, moment, open_database, print_json, printable, run_stage, table
 from musktracker.config import Settings
+from musktracker.text import counted
 
 MEASURES = ("n", "MAE", "RMSE", "bias", "in 50%", "in 80%", "in 95%", "above", "below", "width 95%")
 
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _print(result: Mapping[str, Any]) -> None:
-    hours, totals, windows = (f"{result[f'{name}_filled']:,} {name}" for name in ("hours", "totals", "windows"))
+    hours, totals, windows = (counted(result[f"{name}s_filled"], name) for name in ("hour", "total", "window"))
     print(f"Filled in or corrected: {hours}, {totals} and {windows}, counting {result['counting']}")
     for title, key, label in (("Totals", "totals", "horizon"), ("Hours", "hourly", "lead")):
         found = result[key]

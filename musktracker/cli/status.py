@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import add_json, doing, open_database, print_json, table
 from musktracker.config import Settings
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from musktracker.timeline import now
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ def _so_far(forecast: NewestForecast, settings: Settings) -> str:
     if so_far.intervals:
         where = f", outside {max(so_far.intervals):.0%}" if so_far.inside is None else f", inside {so_far.inside:.0%}"
     origin = "its origin" if so_far.origin == forecast.origin else f"the origin {_time(so_far.origin, settings)}"
-    came = f"{so_far.count:,} of {so_far.expected:,.1f} posts expected"
-    return f"\n{came} came in the {so_far.hours} h from {origin}{where}"
+    came = f"{counted(so_far.count, 'post')} came where {so_far.expected:,.1f} were expected"
+    return f"\n{came}, in the {so_far.hours} h from {origin}{where}"
 
 
 def _time(value: datetime | None, settings: Settings) -> str:

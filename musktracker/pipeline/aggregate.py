@@ -196,8 +196,8 @@ def _store_buckets(
 def _report(run: Run, result: dict[str, dict[str, int]], span: Span | None) -> None:
     for name, rows in result.items():
         run.info(
-            f"{rows['total']} {name} stored: {rows['inserted']} new, {rows['changed']} changed, "
-            f"{rows['removed']} removed",
+            f"{rows['total']:,} {name} stored: {rows['inserted']:,} new, {rows['changed']:,} changed, "
+            f"{rows['removed']:,} removed",
             **rows,
         )
     if span is None:

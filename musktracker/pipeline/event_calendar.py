@@ -2,11 +2,13 @@
 
 SUMMARY is the name, the first of CATEGORIES the category, CREATED when it became known. Intensity and source have no
 place in the standard: X-INTENSITY and X-SOURCE are ours, and an entry without the first is of medium intensity.
-Entries that repeat become an event for each time within REACH; days and times without a zone are in the reader's.
+Entries that repeat become an event for each time within REACH; days and times without a zone are in the calendar's
+(X-WR-TIMEZONE), or else in the reader's, and their rows say which: LOCAL_TO.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -20,21 +22,25 @@ from dateutil.rrule import rruleset, rrulestr
 from musktracker import __version__
 from musktracker.errors import UsageError
 from musktracker.pipeline.events import USUAL_INTENSITY, Event
+from musktracker.text import printable
 from musktracker.timeline import DAY, iso, utc
 
 if TYPE_CHECKING:
+    from icalendar import Calendar
     from icalendar import Event as Entry
 
 REACH = (timedelta(days=-5 * 365), timedelta(days=2 * 365))  # from now: where a series becomes events
 MOST = 1_000  # events of a series
 TOO_OFTEN = {"SECONDLY", "MINUTELY", "HOURLY"}
 INTENSITY, SOURCE = "X-INTENSITY", "X-SOURCE"
+LOCAL_TO = "local_to"  # in a row: the zone in which days and times without one were taken
+LONGEST_SHOWN = 40  # of a summary in a message
 
 Row = tuple[int, Mapping[str, Any] | str]
 
 
 def rows(content: str, now: datetime, zone: ZoneInfo) -> Iterator[Row]:
-    """The entries of a calendar as rows of an import: (place of the entry, cells by column or what is wrong).
+    """The entries of a calendar as rows of an import: (line where one begins, cells by column or what is wrong).
 
     Raises UsageError where the content is no calendar.
     """
@@ -46,11 +52,13 @@ def rows(content: str, now: datetime, zone: ZoneInfo) -> Iterator[Row]:
         raise UsageError(f"It cannot be read as a calendar: {error}") from None
     if not calendars:
         raise UsageError("There is no calendar in it", "An .ics file begins with BEGIN:VCALENDAR")
+    lines = [content.count("\n", 0, begin.start()) + 1 for begin in _BEGIN.finditer(content)]
     place = 0
     for calendar in calendars:
         found = list(enumerate(calendar.events, place + 1))
         place += len(found)
-        yield from _of_calendar(found, now, zone)
+        for at, row in _of_calendar(found, now, _zone(calendar) or zone):
+            yield lines[at - 1] if at <= len(lines) else at, row
 
 
 def to_ics(events: Iterable[Event]) -> str:
@@ -79,6 +87,17 @@ def to_ics(events: Iterable[Event]) -> str:
     return str(calendar.to_ical(), "utf-8")
 
 
+_BEGIN = re.compile(r"^BEGIN:VEVENT\s*$", re.MULTILINE | re.IGNORECASE)
+
+
+def _zone(calendar: Calendar) -> ZoneInfo | None:
+    """The zone that a calendar names for what names none."""
+    try:
+        return ZoneInfo(str(calendar["X-WR-TIMEZONE"]).strip())
+    except (KeyError, ValueError, OSError):  # KeyError also where no zone is of that name
+        return None
+
+
 def _of_calendar(found: Sequence[tuple[int, Entry]], now: datetime, zone: ZoneInfo) -> Iterator[Row]:
     """Each entry's rows; a time of a series that another entry moves (RECURRENCE-ID) is left to that one."""
     moved: dict[str, set[datetime]] = defaultdict(set)
@@ -89,7 +108,7 @@ def _of_calendar(found: Sequence[tuple[int, Entry]], now: datetime, zone: ZoneIn
     for place, entry in found:
         wrong = _wrong(entry)
         if wrong:
-            yield place, wrong
+            yield place, f"{_called(place, entry)} {wrong}"
         elif "RRULE" in entry or "RDATE" in entry:
             yield from _of_series(place, entry, moved[str(entry.get("UID", ""))], now, zone)
         else:
@@ -109,6 +128,13 @@ def _wrong(entry: Entry) -> str:
     return ""
 
 
+def _called(place: int, entry: Entry) -> str:
+    """The entry as a message names it."""
+    summary = printable(_summary(entry))
+    shown = summary if len(summary) <= LONGEST_SHOWN else f"{summary[: LONGEST_SHOWN - 1]}…"
+    return f"event {place} ({shown})" if shown else f"event {place}"
+
+
 def _of_series(place: int, entry: Entry, moved: Collection[datetime], now: datetime, zone: ZoneInfo) -> Iterator[Row]:
     try:
         starts = [
@@ -117,10 +143,10 @@ def _of_series(place: int, entry: Entry, moved: Collection[datetime], now: datet
             if _moment(start, zone) not in moved
         ]
     except (ValueError, TypeError, OverflowError) as error:
-        yield place, f"cannot be repeated: {error}"
+        yield place, f"{_called(place, entry)} cannot be repeated: {error}"
         return
     if len(starts) > MOST:
-        yield place, f"repeats more than {MOST:,} times"
+        yield place, f"{_called(place, entry)} repeats more than {MOST:,} times"
         return
     for start in starts:
         yield place, _cells(entry, zone, start)
@@ -166,9 +192,11 @@ def _cells(entry: Entry, zone: ZoneInfo, start: date | None = None) -> dict[str,
     begin = _moment(entry.start if start is None else start, zone)
     created = entry.get("CREATED")
     categories = entry.categories
-    source = {"source": str(entry[SOURCE])} if SOURCE in entry else {}
-    return source | {
-        "name": " ".join(str(entry.get("SUMMARY", "")).split()),
+    more = {"source": str(entry[SOURCE])} if SOURCE in entry else {}
+    if not isinstance(entry.start, datetime) or entry.start.tzinfo is None:
+        more[LOCAL_TO] = zone.key
+    return more | {
+        "name": _summary(entry),
         "event_start": iso(begin),
         "event_end": iso(begin + length),
         "intensity": str(entry.get(INTENSITY, USUAL_INTENSITY)),
@@ -176,6 +204,10 @@ def _cells(entry: Entry, zone: ZoneInfo, start: date | None = None) -> dict[str,
         "description": str(entry.get("DESCRIPTION", "")),
         "created_at": iso(_moment(created.dt, zone)) if created is not None else "",
     }
+
+
+def _summary(entry: Entry) -> str:
+    return " ".join(str(entry.get("SUMMARY", "")).split())
 
 
 def _moment(value: date, zone: ZoneInfo) -> datetime:

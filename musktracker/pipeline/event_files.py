@@ -1,7 +1,8 @@
 """Events in files: CSV, JSON and calendars, in and out, with nothing lost on the way.
 
-A file row is an event's fields, and optionally `created_at`: when it became known, for events that were announced
-before they were typed in. Times need their offset (a trailing Z for UTC), but for those of a calendar.
+A file row is an event's fields (without an end it is a point in time), and optionally `created_at`: when it became
+known, for events that were announced before they were typed in. Times need their offset (a trailing Z for UTC), but
+for those of a calendar. What the console writes of its table is taken too, without its columns LEFT_OUT.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,18 +24,20 @@ from sqlalchemy import Engine
 
 from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.pipeline import event_calendar
-from musktracker.pipeline.events import Event, EventFields, InvalidEvent, Merged, cleaned, merge
+from musktracker.pipeline.events import FIRST, Event, EventFields, InvalidEvent, Merged, cleaned, merge
+from musktracker.text import counted
 from musktracker.timeline import iso, now, parse_time
 
-REQUIRED = ("name", "event_start", "event_end", "intensity")
+REQUIRED = ("name", "event_start", "intensity")
 COLUMNS = ("name", "category", "event_start", "event_end", "intensity", "description", "source", "created_at")
+LEFT_OUT = ("id", "updated_at", "removed_at")  # what else the console writes of an event
 LARGEST = 20_000_000  # bytes
 UNNAMED_SOURCE = "import"
 
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """A row that cannot be an event: its line in a CSV file, or its place in a list or calendar, from 1."""
+    """A row that cannot be an event: the line of the file where it begins, from 1."""
 
     line: int
     reason: str
@@ -41,7 +47,7 @@ class RowError:
 class ImportReport:
     """What an import did, or would do: nothing is stored while `stored` is false.
 
-    `twins` is how many of the added have the name and start of another event.
+    `twins` is how many of the added have the name and start of another event; `notes` say how the file was taken.
     """
 
     added: int
@@ -51,6 +57,7 @@ class ImportReport:
     errors: tuple[RowError, ...]
     stored: bool
     twins: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def good(self) -> int:
@@ -72,7 +79,7 @@ def import_file(
     An event with the name and start of a stored one is that event: changed where the file says otherwise. A second
     row with the same name and start is a second event, since events may be stored so and what is exported must come
     back: see `events.merge`. Nothing is stored where a row is wrong, unless `skip_bad`. `zone` (UTC) is of the days
-    and times of a calendar that name none. Raises UsageError where the file is none of the three.
+    and times of a calendar that names none. Raises UsageError where the file is none of the three.
     """
     content = _text(path)
     rows: Iterable[tuple[int, Mapping[str, Any] | str]]
@@ -97,12 +104,13 @@ def import_rows(
     """Bring in rows: (line, cells by column), or (line, what is wrong with it)."""
     good, errors = _checked(rows)
     stored = not dry_run and (skip_bad or not errors)
-    entries = [(fields, known) for fields, known, _ in good]
-    given = {name for *_, names in good for name in names}
-    keep = [name for name in ("category", "description", "source") if name not in given]
-    merged = merge(engine, entries, keep=keep, dry_run=not stored, who=who) if entries else Merged(0, 0, 0, 0)
+    there = [(fields, known) for fields, known, row in good if not row.get("removed_at")]
+    given = {name for *_, row in good for name in row}
+    keep = [name for name in ("category", "description", "source", "event_end") if name not in given]
+    merged = merge(engine, there, keep=keep, dry_run=not stored, who=who) if there else Merged(0, 0, 0, 0)
     counts = (merged.added, merged.changed, merged.unchanged, merged.left_removed)
-    return ImportReport(*counts, tuple(errors), stored and bool(good), merged.twins)
+    notes = tuple(_notes([row for *_, row in good]))
+    return ImportReport(*counts, tuple(errors), stored and bool(there), merged.twins, notes)
 
 
 def written(path: Path, events: Iterable[Event]) -> str:
@@ -133,8 +141,8 @@ def as_data(event: Event) -> dict[str, Any]:
 
 def _checked(
     rows: Iterable[tuple[int, Mapping[str, Any] | str]],
-) -> tuple[list[tuple[EventFields, datetime | None, Sequence[str]]], list[RowError]]:
-    good: list[tuple[EventFields, datetime | None, Sequence[str]]] = []
+) -> tuple[list[tuple[EventFields, datetime | None, Mapping[str, Any]]], list[RowError]]:
+    good: list[tuple[EventFields, datetime | None, Mapping[str, Any]]] = []
     errors: list[RowError] = []
     for line, row in rows:
         try:
@@ -144,25 +152,51 @@ def _checked(
         except UsageError as error:
             errors.append(RowError(line, str(error)))
         else:
-            good.append((fields, known, tuple(row)))
+            good.append((fields, known, row))
     return good, errors
 
 
+def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """How rows were taken that left something open, or say more than an event."""
+    left = [name for name in LEFT_OUT if any(name in row for row in rows)]
+    if left:
+        yield f"not taken in: {', '.join(left)}"
+    removed = sum(bool(row.get("removed_at")) for row in rows)
+    if removed:
+        yield f"left out, as removed: {counted(removed, 'event')}"
+    points = sum(not row.get("event_end") and not row.get("removed_at") for row in rows)
+    if points:
+        yield f"a point in time, without an end: {counted(points, 'event')}"
+    zones = Counter(row[event_calendar.LOCAL_TO] for row in rows if event_calendar.LOCAL_TO in row)
+    for zone, number in zones.items():
+        yield f"in {zone}, as a whole day or without a zone of its own: {counted(number, 'event')}"
+
+
 def _fields(row: Mapping[str, Any]) -> tuple[EventFields, datetime | None]:
+    """The event of a row and when it became known. Raises InvalidEvent with all that is wrong with it."""
     problems: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name in COLUMNS:
         try:
             values[name] = _READERS.get(name, _as_text)(row.get(name))
         except UsageError as error:
-            problems[name] = str(error)
+            problems[name] = str(error) if str(error).startswith("must ") else f"({error})"
     known = values.pop("created_at", None)
     if known is not None and known > now():
         problems["created_at"] = "must not be in the future"
+    start, end = values.get("event_start"), values.get("event_end")
+    values |= {"event_start": start or end or FIRST, "event_end": end or start or FIRST}
+    values["source"] = values.get("source") or UNNAMED_SOURCE
+    try:
+        fields = cleaned(EventFields(**(_SOUND | values)))
+    except InvalidEvent as wrong:
+        problems = wrong.problems | problems
     if problems:
-        raise InvalidEvent({name: f"({problem})" for name, problem in problems.items()})
-    values["source"] = values["source"] or UNNAMED_SOURCE
-    return cleaned(EventFields(**values)), known
+        raise InvalidEvent({name: problems[name] for name in COLUMNS if name in problems})
+    return fields, known
+
+
+_SOUND: dict[str, Any] = {"name": "unread", "intensity": 0.0}  # in place of what cannot be read, to check the rest
 
 
 def _as_text(value: Any) -> str:
@@ -179,7 +213,7 @@ def _as_time(value: Any) -> datetime:
     return parse_time(_as_text(value))
 
 
-def _as_known(value: Any) -> datetime | None:
+def _as_time_if_any(value: Any) -> datetime | None:
     return _as_time(value) if value else None
 
 
@@ -193,8 +227,8 @@ def _as_number(value: Any) -> float:
 
 _READERS: dict[str, Any] = {
     "event_start": _as_time,
-    "event_end": _as_time,
-    "created_at": _as_known,
+    "event_end": _as_time_if_any,
+    "created_at": _as_time_if_any,
     "intensity": _as_number,
 }
 
@@ -237,13 +271,13 @@ def _csv_rows(path: Path, content: str) -> Iterator[tuple[int, Mapping[str, Any]
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
     missing = [name for name in REQUIRED if name not in names]
-    unknown = [name for name in names if name not in COLUMNS]
+    unknown = [name for name in names if name not in COLUMNS + LEFT_OUT]
     if missing:
         raise UsageError(f"{path} has no column {missing[0]}", f"Its first line must name {', '.join(REQUIRED)}")
     if unknown or len(set(names)) < len(names):
         raise UsageError(
             f"{path} has the unknown column {unknown[0]!r}" if unknown else f"{path} names a column twice",
-            f"Known: {', '.join(COLUMNS)}",
+            f"{_perhaps(unknown[0]) if unknown else ''}Known: {', '.join(COLUMNS)}",
         )
 
 
@@ -254,14 +288,35 @@ def _json_rows(path: Path, content: str) -> list[tuple[int, Mapping[str, Any] | 
         raise UsageError(f"{path} cannot be read as JSON: {error}") from None
     if not isinstance(found, list):
         raise UsageError(f"{path} is not a list of events", 'Write [{"name": …, "event_start": …}, …]')
-    return [(i, _json_row(row)) for i, row in enumerate(found, 1)]
+    return [(line, _json_row(row)) for line, row in zip(_json_lines(content, len(found)), found, strict=True)]
+
+
+def _json_lines(content: str, count: int) -> Iterator[int]:
+    """The lines where the values of a list begin."""
+    decoder, at, line = json.JSONDecoder(), 0, 1
+    for _ in range(count):
+        before = _BEFORE_VALUE.match(content, at)
+        begin = before.end() if before else at
+        line += content.count("\n", at, begin)
+        yield line
+        _, at = decoder.raw_decode(content, begin)
+        line += content.count("\n", begin, at)
+
+
+_BEFORE_VALUE = re.compile(r"\s*[\[,]\s*")
 
 
 def _json_row(row: Any) -> Mapping[str, Any] | str:
     if not isinstance(row, dict):
         return f"is not an event but {type(row).__name__}"
-    unknown = [name for name in row if name not in COLUMNS]
-    return f"has the unknown field {unknown[0]!r}" if unknown else row
+    unknown = [name for name in row if name not in COLUMNS + LEFT_OUT]
+    return f"has the unknown field {unknown[0]!r}. {_perhaps(unknown[0])}".rstrip(" .") if unknown else row
+
+
+def _perhaps(name: str) -> str:
+    """The column that was meant by another name, as a sentence; empty where none is like it."""
+    close = get_close_matches(name, COLUMNS, 1)
+    return f"Did you mean {close[0]!r}? " if close else ""
 
 
 def _cell(value: Any) -> str:

@@ -59,7 +59,7 @@ def shifted(fields: EventFields, by: timedelta) -> EventFields:
 
 def read_shift(text: str) -> timedelta:
     """`+2h`, `-1d` or `90m` as a time to shift by. Raises UsageError."""
-    from musktracker.pipeline.event_line import read_duration
+    from musktracker.pipeline.event_when import read_duration
 
     sign = -1 if text.strip().startswith("-") else 1
     return sign * read_duration(text.strip().lstrip("+-").lower())

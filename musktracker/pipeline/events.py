@@ -151,9 +151,10 @@ def cleaned(fields: EventFields) -> EventFields:
 
 
 def read_intensity(text: str) -> float:
-    """An intensity from what people type: a number, or the name of a level. Raises UsageError for other words."""
+    """An intensity from what people type: 0.8, 80% or the name of a level. Raises UsageError for other words."""
+    typed = text.strip().lower()
     try:
-        return INTENSITIES.get(text.strip().lower()) or float(text)
+        return INTENSITIES.get(typed) or (float(typed[:-1]) / 100 if typed.endswith("%") else float(typed))
     except ValueError:
         raise UsageError(f"{text!r} is no intensity", f"Write 0 to 1, or {', '.join(INTENSITIES)}") from None
 

@@ -27,6 +27,7 @@ from musktracker.pipeline.store import cover, fill_kinds, insert_rows, sqlite_ti
 from musktracker.runs import Run
 from musktracker.sources import files as sources
 from musktracker.sources.file_posts import Posts
+from musktracker.text import counted, printable
 from musktracker.timeline import EPOCH, Span, iso, now, parse_time
 
 SOURCE = "file"
@@ -34,6 +35,7 @@ BATCH = {"sqlite": 2_000, "postgresql": 20_000}  # SQLite has one writer: others
 MICROSECOND = timedelta(microseconds=1)
 LONG_SILENCE = timedelta(hours=72)
 SHOWN_SILENCES = 5
+LONGEST_SHOWN = 80  # characters of a file's name in the log line of a row
 
 
 @dataclass(slots=True)
@@ -169,6 +171,10 @@ class _Importer:
             return outcome
         self._describe(outcome, read)
         self._store(outcome, read.posts, last, report("store", 0.5))
+        for bad in read.posts.bad_rows:
+            self._run.warning(f"{_shown(label)}, {_shown(bad.where)}: {printable(bad.reason)}")
+        if outcome.bad > len(outcome.bad_rows):
+            self._run.warning(f"{label}: and {counted(outcome.bad - len(outcome.bad_rows), 'more bad row')}")
         for warning in outcome.warnings:
             self._run.warning(f"{label}: {warning}")
         self._run.info(_summary(label, outcome, self._dry_run))
@@ -332,20 +338,30 @@ def _warnings(read: sources.FileRead, *, covered: bool) -> Iterator[str]:
     posts = read.posts
     if posts.contradicted:
         yield (
-            f"{posts.contradicted:,} rows state a time more than 2 s from the one in their id, which was taken "
+            f"{_stating(posts.contradicted)} more than 2 s from the one in the id, which was taken "
             f"(first: {'; '.join(posts.contradicted_at)})"
         )
     if posts.unread_times:
-        yield f"{posts.unread_times:,} rows state a time that cannot be read; the one in their id was taken"
+        yield f"{_stating(posts.unread_times)} that cannot be read; the one in the id was taken"
     if posts.bad and covered:
-        yield f"{posts.bad:,} bad rows may be posts that are missing from a time that now counts as observed whole"
+        lacking = f"{counted(posts.bad, 'bad row')} may stand for posts that are missing"
+        yield f"{lacking} from a time that now counts as observed whole"
     yield from (f"left out {text}" for text in read.left_out)
+
+
+def _stating(rows: int) -> str:
+    return f"{counted(rows, 'row')} {'states' if rows == 1 else 'state'} a time"
+
+
+def _shown(text: str) -> str:
+    """Where a row is, with names of files in it: made safe to show, and short."""
+    return printable(text if len(text) <= LONGEST_SHOWN else f"…{text[1 - LONGEST_SHOWN :]}")
 
 
 def _summary(label: str, outcome: FileOutcome, dry_run: bool) -> str:
     verb = "would be imported" if dry_run else "imported"
-    known, bad = f"{outcome.already_there:,} already stored", f"{outcome.bad:,} bad rows"
-    return f"{label}: {outcome.imported:,} posts {verb}, {known}, {bad}"
+    known, bad = f"{outcome.already_there:,} already stored", counted(outcome.bad, "bad row")
+    return f"{label}: {counted(outcome.imported, 'post')} {verb}, {known}, {bad}"
 
 
 def _nothing(failed: list[FileOutcome]) -> MuskTrackerError:

@@ -17,6 +17,7 @@ from musktracker.sources import delimited, json_posts
 from musktracker.sources.containers import Limits, members
 from musktracker.sources.file_posts import Posts, StrictStop, Unknown, Unreadable
 from musktracker.sources.rows import MAPPED
+from musktracker.text import counted
 
 START = 1 << 21  # characters within which the form shows
 
@@ -96,7 +97,8 @@ def _read_text(text: Iterator[str], posts: Posts, mapping: Mapping[str, str]) ->
 def _empty(posts: Posts, left_out: list[str]) -> Unreadable:
     if posts.bad:
         where, reason = posts.bad_rows[0]
-        return Unreadable(f"holds no usable post: {posts.bad:,} bad rows, the first at {where} ({reason})")
+        bad = counted(posts.bad, "bad row")
+        return Unreadable(f"holds no usable post: {bad}, the first at {where} ({reason})")
     if posts.other_authors:
         return Unreadable(f"holds no post of that author, but {posts.other_authors:,} of others", "Check --author-id")
     return Unreadable("holds no posts" + (f" ({left_out[0]})" if left_out else ""))

@@ -169,9 +169,27 @@ def test_a_line_adds_an_event_and_a_dry_run_says_how_it_is_understood(
     assert (event["event_start"], event["event_end"]) == ("2025-03-07T19:00:00Z", "2025-03-07T21:00:00Z")
 
 
+def test_the_history_names_fields_as_forms_and_options_do(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(command)
+    command("edit", "1", "--end", "2025-03-06T19:00")
+    assert command("history") == 0
+    assert " end: 2025-03-06T22:00:00Z → 2025-03-07T00:00:00Z" in capsys.readouterr().out
+
+
+def test_an_import_notes_which_rows_have_no_end(
+    command: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("name,event_start,intensity\na,2025-01-01T00:00Z,0.5\n")
+    assert command("import", str(path)) == 0
+    assert "note: a point in time, without an end: 1 event" in capsys.readouterr().err
+
+
 def test_a_line_with_two_meanings_is_asked_about(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("add", "3/4/2025 14:00 launch") == 2
-    assert "Write '2025-03-04' (04 March) or '2025-04-03' (03 April)" in capsys.readouterr().err
+    assert "Write '2025-03-04' (4 March) or '2025-04-03' (3 April)" in capsys.readouterr().err
 
 
 def test_an_event_like_another_is_added_with_a_warning(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

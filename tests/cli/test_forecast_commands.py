@@ -13,6 +13,7 @@ from stored_hours import store_hours
 
 from musktracker.cli.main import main
 from musktracker.config import Settings
+from musktracker.pipeline.forecast import LONGEST_HORIZON
 from musktracker.pipeline.train import train
 from musktracker.runs import Run
 
@@ -54,6 +55,12 @@ def test_it_says_total_intervals_counting_model_and_days(
         f"2025-04-{day}" for day in range(10, 18)
     ]
     assert "Posts an hour" not in out
+
+
+def test_the_help_says_how_far_it_goes(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command("--help")
+    assert f"any up to {LONGEST_HORIZON // 24}d" in " ".join(capsys.readouterr().out.split())
 
 
 def test_json_holds_the_stored_hours_and_is_the_same_every_time(

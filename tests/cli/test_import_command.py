@@ -38,10 +38,11 @@ def file(tmp_path: Path) -> str:
 def test_it_says_what_it_stored_and_what_it_could_not(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import", file]) == 0
     said = capsys.readouterr()
-    for words in ("4 rows", "3 imported", "1 bad rows", "line 5: it has no post id", "Imported 3 posts"):
+    for words in ("4 rows", "3 imported", "1 bad rows", "Imported 3 posts"):
         assert words in said.out
     assert "covers 2025-03-01 00:00:00 to 2025-03-01 02:00:00 UTC" in said.out
-    assert "1 bad rows may be posts that are missing" in said.err
+    assert "posts.txt, line 5: it has no post id" in said.err
+    assert "1 bad row may stand for posts that are missing" in said.err
     assert "\x1b" not in said.out + said.err
 
 

@@ -264,6 +264,7 @@ def test_coverage_lists_spans_holes_and_reasons(simulator: Simulator, engine: En
         "2026-01-01 00:00:00  2026-01-02 00:00:00",
         "2026-01-02 00:00:00  2026-01-02 06:00:00  0.25  the timeline reaches back 3,200 posts",
         "2026-01-02 06:00:00  2026-01-03 00:00:00  0.75  not fetched",
+        "of the time since the first of these was observed in full: every post was\nseen that counts (all: every",
     ):
         assert words in said
     assert main(["coverage", "--json"]) == 0

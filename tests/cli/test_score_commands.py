@@ -84,7 +84,7 @@ def test_error_and_coverage_are_printed_by_version(
 ) -> None:
     assert command() == 0
     out = capsys.readouterr().out
-    assert out.startswith("Filled in or corrected: 2 hours, 1 totals and 0 windows, counting all")
+    assert out.startswith("Filled in or corrected: 2 hours, 1 total and 0 windows, counting all")
     lines = [" ".join(line.split()) for line in out.splitlines() if line.startswith("seasonal_naive")]
     assert lines[0] == "seasonal_naive v1 2 h 1 2.00 2.00 -2.00 0% 0% 0% 1 0 7.0"
     assert lines[1] == "seasonal_naive v1 first 24 h 2 1.00 1.00 -1.00 100% 100% 100% 0 0 8.0"
@@ -142,7 +142,7 @@ def test_windows_that_came_to_pass_are_printed_with_their_scores(
         connection.execute(insert(Coverage).values(span))
     assert command() == 0
     out = capsys.readouterr().out
-    assert "and 1 windows, counting all" in out
+    assert "and 1 window, counting all" in out
     line = next(line for line in out.splitlines() if " 48h " in line)
     # nothing came: u = 0 of a uniform on 0 to 20, below its 95% bounds, and the first bracket of two
     assert line.split() == [

@@ -79,6 +79,14 @@ def test_an_observed_hour_without_posts_is_a_zero_and_an_unobserved_one_has_no_b
     assert result["span"] == ["2024-02-28T00:00:00Z", "2024-02-28T06:00:00Z"]
 
 
+def test_the_log_separates_the_thousands(engine: Engine) -> None:
+    cover(engine, 0, 1_100)
+    post(engine, 0.5)
+    run = Run()
+    refresh(engine, run)
+    assert "1,100 hours stored: 1,100 new, 0 changed, 0 removed" in [line.message for line in run.lines]
+
+
 def test_an_hour_that_was_observed_in_part_has_no_bucket(engine: Engine) -> None:
     cover(engine, 0.5, 2.5)
     post(engine, 0.7, 1.5, 2.1)

@@ -33,11 +33,11 @@ def starts(*entries: str) -> list[str]:
 
 
 def test_an_entry_becomes_an_event() -> None:
-    [(place, row)] = rows(
+    [(line, row)] = rows(
         "UID:1\nSUMMARY:Launch\\, at last\nDTSTART;TZID=America/New_York:20260302T180000\nDURATION:PT2H\n"
         "CATEGORIES:launch,space\nCREATED:20251201T000000Z\nDESCRIPTION:one\\ntwo\nX-INTENSITY:0.8"
     )
-    assert place == 1
+    assert line == 4
     assert row == {
         "name": "Launch, at last",
         "event_start": "2026-03-02T23:00:00Z",
@@ -62,6 +62,34 @@ def test_days_and_times_without_a_zone_are_in_the_readers(times: str, begin: str
     [(_, row)] = rows(f"UID:1\nSUMMARY:x\n{times}")
     assert isinstance(row, dict)
     assert (row["event_start"], row["event_end"]) == (begin, end)
+
+
+def test_a_calendar_that_names_its_zone_is_read_in_that_one(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "days.ics"
+    whole_day = calendar(
+        "UID:1\nSUMMARY:x\nDTSTART;VALUE=DATE:20260201", "UID:2\nSUMMARY:y\nDTSTART:20260301T100000Z"
+    )
+    path.write_text(whole_day.replace("PRODID:x", "PRODID:x\r\nX-WR-TIMEZONE:Europe/Berlin"))
+    report = event_files.import_file(engine, path, zone=NEW_YORK)
+    assert [event.event_start.hour for event in events.listed(engine)] == [23, 10]
+    assert report.notes == ("in Europe/Berlin, as a whole day or without a zone of its own: 1 event",)
+
+
+def test_whole_days_are_said_to_be_in_the_readers_zone(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "days.ics"
+    path.write_text(
+        calendar("UID:1\nSUMMARY:x\nDTSTART;VALUE=DATE:20260201", "UID:2\nSUMMARY:y\nDTSTART:20260301T100000")
+    )
+    report = event_files.import_file(engine, path, zone=NEW_YORK)
+    assert report.notes == ("in America/New_York, as a whole day or without a zone of its own: 2 events",)
+
+
+def test_a_zone_that_a_calendar_names_wrongly_is_not_used() -> None:
+    content = calendar("UID:1\nSUMMARY:x\nDTSTART;VALUE=DATE:20260201")
+    content = content.replace("PRODID:x", "PRODID:x\r\nX-WR-TIMEZONE:../etc/passwd")
+    [(_, row)] = event_calendar.rows(content, NOW, NEW_YORK)
+    assert isinstance(row, dict)
+    assert row["event_start"] == "2026-02-01T05:00:00Z"
 
 
 def test_a_series_keeps_its_local_time_and_ends_where_it_says() -> None:
@@ -102,9 +130,10 @@ def test_an_endless_series_reaches_two_years_ahead() -> None:
 )
 def test_an_entry_that_cannot_be_an_event_says_why(entry: str, words: str) -> None:
     sound = "UID:9\nSUMMARY:sound\nDTSTART:20260101T000000Z"
-    (_, wrong), (place, row) = rows(entry, sound)
+    (_, wrong), (line, row) = rows(entry, sound)
+    assert str(wrong).startswith("event 1 (x) ")
     assert words in str(wrong)
-    assert place == 2
+    assert line == entry.count("\n") + 7
     assert isinstance(row, dict)
 
 
@@ -119,7 +148,7 @@ def test_a_calendar_file_is_imported_with_its_wrong_entries_named(engine: Engine
     path.write_text(calendar("UID:1\nSUMMARY:x\nDTSTART:20260101T000000Z", "UID:2\nSUMMARY:y"))
     refused = event_files.import_file(engine, path, zone=NEW_YORK)
     assert (refused.stored, refused.added) == (False, 1)
-    assert [(error.line, error.reason) for error in refused.errors] == [(2, "has no DTSTART")]
+    assert [(error.line, error.reason) for error in refused.errors] == [(9, "event 2 (y) has no DTSTART")]
     stored = event_files.import_file(engine, path, zone=NEW_YORK, skip_bad=True)
     assert stored.stored
     assert [event.name for event in events.listed(engine)] == ["x"]

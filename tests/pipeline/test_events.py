@@ -22,6 +22,7 @@ from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.pipeline import event_files, events
 from musktracker.pipeline.events import EventFields
 from musktracker.timeline import HOUR, Span, utc
+from tui.exporting import Exported, record_of
 
 START = datetime(2025, 3, 6, 22, tzinfo=UTC)
 LAUNCH = EventFields("Rocket launch", START, START + 3 * HOUR, 0.7, "launch")
@@ -433,6 +434,66 @@ def test_one_bad_row_stores_nothing_and_names_each_line(engine: Engine, tmp_path
     assert "time zone" in report.errors[1].reason
     assert not report.stored
     assert events.listed(engine) == []
+
+
+def test_every_fault_of_a_row_is_told(engine: Engine, tmp_path: Path) -> None:
+    path = written(tmp_path / "e.csv", "name,event_start,event_end,intensity", " ,soon,2025-03-07T01:00Z,7")
+    [error] = event_files.import_file(engine, path).errors
+    assert error.reason.startswith("name must not be empty; event_start ('soon' is not a time")
+    assert error.reason.endswith("; intensity must be from 0 to 1, not 7.0")
+
+
+def test_a_row_without_an_end_is_a_point_in_time(engine: Engine, tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "e.csv",
+        "name,event_start,event_end,intensity",
+        "a,2025-03-06T22:00Z,,0.5",
+        "b,2025-03-06T22:00Z,2025-03-06T23:00Z,0.5",
+    )
+    report = event_files.import_file(engine, path)
+    assert report.notes == ("a point in time, without an end: 1 event",)
+    assert [event.event_end.hour for event in events.listed(engine)] == [22, 23]
+
+
+def test_a_file_without_ends_changes_no_end(engine: Engine, tmp_path: Path) -> None:
+    event_files.import_file(engine, written(tmp_path / "e.csv", HEADER, ROW))
+    [before] = events.listed(engine)
+    path = written(tmp_path / "f.csv", "name,event_start,intensity", "Launch,2025-03-06T22:00:00Z,0.9")
+    assert event_files.import_file(engine, path).changed == 1
+    [after] = events.listed(engine)
+    assert (after.event_end, after.intensity) == (before.event_end, 0.9)
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_what_the_console_writes_of_its_table_is_taken_without_what_is_not_of_an_event(
+    engine: Engine, tmp_path: Path, form: str
+) -> None:
+    event_files.import_file(engine, written(tmp_path / "e.csv", HEADER, ROW, ROW.replace("Launch", "Other")))
+    events.remove(engine, events.listed(engine)[1].id)
+    kept, removed = events.listed(engine, include_removed=True)
+    exported = Exported([record_of(kept), record_of(removed)], [], [])
+    path = tmp_path / f"table.{form}"
+    path.write_text(exported.as_csv() if form == "csv" else exported.as_json())
+    report = event_files.import_file(engine, path)
+    assert (report.unchanged, report.left_removed, report.errors) == (1, 0, ())
+    assert report.notes == ("not taken in: id, updated_at, removed_at", "left out, as removed: 1 event")
+
+
+def test_an_unknown_column_is_refused_with_the_one_that_may_be_meant(engine: Engine, tmp_path: Path) -> None:
+    path = written(tmp_path / "e.csv", HEADER + ",descripton", ROW + ",x")
+    with pytest.raises(UsageError, match="unknown column 'descripton'") as refused:
+        event_files.import_file(engine, path)
+    assert refused.value.hint is not None
+    assert refused.value.hint.startswith("Did you mean 'description'? Known: ")
+
+
+def test_a_wrong_row_of_json_is_told_by_its_line(engine: Engine, tmp_path: Path) -> None:
+    row = {"name": "a", "event_start": "2025-03-06T22:00Z", "intensity": 0.5}
+    path = tmp_path / "e.json"
+    path.write_text(json.dumps([row, {**row, "intensty": 1}, 7], indent=1))
+    errors = event_files.import_file(engine, path).errors
+    assert [error.line for error in errors] == [7, 13]
+    assert errors[0].reason == "has the unknown field 'intensty'. Did you mean 'intensity'?"
 
 
 def test_bad_rows_can_be_skipped(engine: Engine, tmp_path: Path) -> None:

@@ -176,6 +176,30 @@ def test_bad_rows_are_left_out_and_reported(engine: Engine, tmp_path: Path) -> N
     assert "missing" in outcome["warnings"][0]
 
 
+def test_the_log_lists_bad_rows_by_file_and_line_and_counts_those_beyond_twenty(
+    engine: Engine, tmp_path: Path
+) -> None:
+    path = tmp_path / "a\x1b[31m"
+    path.write_text(f"id\n{ids(0)[0]}\n" + "what\n" * 1_254)
+    run = Run()
+    import_files(engine, run, files=[str(path)])
+    warned = [line.message for line in run.lines if line.level == "warning"]
+    assert warned[0] == "a�[31m, line 3: it has no post id"
+    assert warned[19].startswith("a�[31m, line 22: ")
+    assert warned[20].endswith(": and 1,234 more bad rows")
+
+
+def test_one_row_is_told_in_the_singular(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    first, second = ids(0, 1)
+    path.write_text(f"id,created_at\n{first},soon\n{second},2001-01-01T00:00:00Z\n")
+    [outcome] = import_files(engine, Run(), files=[str(path)])["files"]
+    assert outcome["warnings"] == [
+        "1 row states a time more than 2 s from the one in the id, which was taken (first: line 3)",
+        "1 row states a time that cannot be read; the one in the id was taken",
+    ]
+
+
 def test_strict_stores_nothing_of_a_file_with_a_bad_row(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "b"
     path.write_text(f"id\n{ids(1)[0]}\nwhat\n")

@@ -173,6 +173,18 @@ async def test_the_filter_shows_what_holds_the_text_and_escape_all_again(opened:
         assert len(names(screen)) == 5
 
 
+async def test_the_history_names_fields_as_the_form_does(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    event = events.get(populated_engine, 5)
+    events.edit(populated_engine, 5, replace(event.fields, event_end=event.event_end + timedelta(hours=1)))
+    async with opened() as (pilot, screen):
+        await pilot.press("h")
+        await settled(pilot)
+        line = screen.query_one(ChangeTable).render_line(1).text
+        assert f" end {pilot.app.format_time(event.event_end)} → " in line
+
+
 async def test_the_history_says_who_changed_what_before_and_after(
     opened: Opened, settled: Any, populated_engine: Engine
 ) -> None:

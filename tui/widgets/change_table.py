@@ -49,7 +49,10 @@ class ChangeTable(RecordTable["EventChange"]):
         if bool(before.get("removed_at")) != bool(after.get("removed_at")):
             return "taken out" if after.get("removed_at") else "brought back"
         names = [name for name in after if after[name] != before.get(name)]
-        texts = [f"{name} {self._value(name, before.get(name))} → {self._value(name, after[name])}" for name in names]
+        texts = [
+            f"{name.removeprefix('event_')} {self._value(name, before.get(name))} → {self._value(name, after[name])}"
+            for name in names
+        ]
         return ", ".join(texts) or "nothing"
 
     def _value(self, name: str, value: Any) -> str:
