@@ -82,7 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("--dry-run", action="store_true", help="say what would happen, and store nothing")
     importing.add_argument("--skip-bad", action="store_true", help="store the good rows although others are wrong")
     exporting = actions.add_parser("export", help="write them as CSV, JSON or a calendar, by the file's name")
-    exporting.add_argument("file", type=Path, nargs="?", help="where to; standard output without it")
+    exporting.add_argument("file", type=Path, nargs="?", help="where to; standard output without it, or with -")
     exporting.add_argument("--force", action="store_true", help="replace a file that exists")
     for each in actions.choices.values():
         add_json(each)
@@ -346,7 +346,7 @@ def _print_report(report: ImportReport, *, dry_run: bool) -> None:
 def _export(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:  # noqa: ARG001
     from musktracker.pipeline import event_files, events
 
-    path: Path | None = arguments.file
+    path: Path | None = None if arguments.file == Path("-") else arguments.file
     found = events.listed(engine)
     content = event_files.to_json(found) if arguments.json else event_files.written(path or Path(), found)
     if path is None:

@@ -33,6 +33,7 @@ REACH = (timedelta(days=-5 * 365), timedelta(days=2 * 365))  # from now: where a
 MOST = 1_000  # events of a series
 TOO_OFTEN = {"SECONDLY", "MINUTELY", "HOURLY"}
 INTENSITY, SOURCE = "X-INTENSITY", "X-SOURCE"
+CANCELLED = "cancelled"  # in a row: the calendar calls it off
 LOCAL_TO = "local_to"  # in a row: the zone in which days and times without one were taken
 LONGEST_SHOWN = 40  # of a summary in a message
 
@@ -195,6 +196,8 @@ def _cells(entry: Entry, zone: ZoneInfo, start: date | None = None) -> dict[str,
     more = {"source": str(entry[SOURCE])} if SOURCE in entry else {}
     if not isinstance(entry.start, datetime) or entry.start.tzinfo is None:
         more[LOCAL_TO] = zone.key
+    if str(entry.get("STATUS", "")).upper() == "CANCELLED":
+        more[CANCELLED] = "yes"
     return more | {
         "name": _summary(entry),
         "event_start": iso(begin),

@@ -104,7 +104,7 @@ def import_rows(
     """Bring in rows: (line, cells by column), or (line, what is wrong with it)."""
     good, errors = _checked(rows)
     stored = not dry_run and (skip_bad or not errors)
-    there = [(fields, known) for fields, known, row in good if not row.get("removed_at")]
+    there = [(fields, known) for fields, known, row in good if not _is_off(row)]
     given = {name for *_, row in good for name in row}
     keep = [name for name in ("category", "description", "source", "event_end") if name not in given]
     merged = merge(engine, there, keep=keep, dry_run=not stored, who=who) if there else Merged(0, 0, 0, 0)
@@ -161,15 +161,19 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     left = [name for name in LEFT_OUT if any(name in row for row in rows)]
     if left:
         yield f"not taken in: {', '.join(left)}"
-    removed = sum(bool(row.get("removed_at")) for row in rows)
+    removed = sum(map(_is_off, rows))
     if removed:
-        yield f"left out, as removed: {counted(removed, 'event')}"
-    points = sum(not row.get("event_end") and not row.get("removed_at") for row in rows)
+        yield f"left out, as removed or cancelled: {counted(removed, 'event')}"
+    points = sum(not row.get("event_end") and not _is_off(row) for row in rows)
     if points:
         yield f"a point in time, without an end: {counted(points, 'event')}"
     zones = Counter(row[event_calendar.LOCAL_TO] for row in rows if event_calendar.LOCAL_TO in row)
     for zone, number in zones.items():
         yield f"in {zone}, as a whole day or without a zone of its own: {counted(number, 'event')}"
+
+
+def _is_off(row: Mapping[str, Any]) -> bool:
+    return bool(row.get("removed_at") or row.get(event_calendar.CANCELLED))
 
 
 def _fields(row: Mapping[str, Any]) -> tuple[EventFields, datetime | None]:

@@ -113,6 +113,19 @@ def test_times_of_a_series_can_be_left_out_added_and_moved() -> None:
     ]
 
 
+def test_what_a_calendar_cancels_is_left_out_and_said(engine: Engine, tmp_path: Path) -> None:
+    series = "UID:1\nSUMMARY:show\nDTSTART:20260302T180000Z\nDTEND:20260302T190000Z\nRRULE:FREQ=WEEKLY;COUNT=3"
+    off = (
+        "UID:1\nSUMMARY:show\nRECURRENCE-ID:20260309T180000Z\nSTATUS:CANCELLED\n"
+        "DTSTART:20260309T180000Z\nDTEND:20260309T190000Z"
+    )
+    path = tmp_path / "calendar.ics"
+    path.write_text(calendar(series, off), newline="")
+    report = event_files.import_file(engine, path)
+    assert report.notes == ("left out, as removed or cancelled: 1 event",)
+    assert [f"{event.event_start:%m-%d}" for event in events.listed(engine)] == ["03-02", "03-16"]
+
+
 def test_an_endless_series_reaches_two_years_ahead() -> None:
     found = starts("UID:1\nSUMMARY:earnings\nDTSTART:20260115T210000Z\nRRULE:FREQ=MONTHLY;INTERVAL=3")
     assert found[0] == "2026-01-15T21:00:00Z"

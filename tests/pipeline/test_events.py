@@ -476,7 +476,7 @@ def test_what_the_console_writes_of_its_table_is_taken_without_what_is_not_of_an
     path.write_text(exported.as_csv() if form == "csv" else exported.as_json())
     report = event_files.import_file(engine, path)
     assert (report.unchanged, report.left_removed, report.errors) == (1, 0, ())
-    assert report.notes == ("not taken in: id, updated_at, removed_at", "left out, as removed: 1 event")
+    assert report.notes == ("not taken in: id, updated_at, removed_at", "left out, as removed or cancelled: 1 event")
 
 
 def test_an_unknown_column_is_refused_with_the_one_that_may_be_meant(engine: Engine, tmp_path: Path) -> None:
