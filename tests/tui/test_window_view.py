@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from made_forecasts import NOW, ORIGIN, WINDOW, store_window_forecasts
-from sqlalchemy import Engine, insert, update
+from sqlalchemy import Engine, insert
 
 from musktracker import runs
 from musktracker.brackets import Bracket, parse
@@ -18,6 +18,7 @@ from musktracker.config import Settings
 from musktracker.db import tables
 from musktracker.db.engines import writing
 from musktracker.db.queries.window_standing import Standing, StoredWindowForecast, forecasts_of, standing
+from musktracker.errors import UsageError
 from musktracker.market_windows import ET
 from musktracker.timeline import DAY, EPOCH, HOUR, Span, snowflake_floor
 from tui import state
@@ -201,10 +202,8 @@ async def test_a_run_that_failed_is_shown_below_its_own_window_alone(
 
     def fail(_: Any, engine: Engine, kind: str, parameters: dict[str, Any], lease: Any = None) -> int:
         run_id = runs.create(engine, kind, parameters)
-        with writing(engine) as connection:
-            connection.execute(
-                update(tables.RunRow).where(tables.RunRow.id == run_id).values(status="failed", error=why)
-            )
+        with suppress(UsageError), runs.recording(engine, run_id):
+            raise UsageError(why)
         return run_id
 
     monkeypatch.setattr(runs, "launch", fail)

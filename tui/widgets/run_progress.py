@@ -28,7 +28,6 @@ STATES = Marks(
     }
 )
 LEAST_PROGRESS = 0.02  # before it, a time left would be a guess
-LINES = 2
 FULL, EMPTY = "━", "─"
 
 
@@ -75,7 +74,7 @@ class RunProgress(Widget):
         if info is None:
             return self._line((self.idle, "dim"))
         mark, colour = STATES[info.state]
-        lines = Text(no_wrap=self.size.height <= LINES, overflow="ellipsis", end="")
+        lines = Text(no_wrap=self.size.height <= 2, overflow="ellipsis", end="")
         lines.append_text(self._line((f"{mark} {info.state:<9} ", colour), (f"{info.kind} #{info.id} ", "")))
         lines.append_text(self._bar(info, colour, width - lines.cell_len - 2))
         lines.append("\n")
