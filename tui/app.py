@@ -30,6 +30,7 @@ from musktracker.text import printable
 from tui import state
 from tui.copying import clipboard
 from tui.frame import Frame, Sparing
+from tui.moments import worded
 from tui.places import PLACES
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
@@ -192,8 +193,8 @@ class Console(App[None], inherit_bindings=False):
         return self.settings.zone
 
     def format_time(self, moment: datetime | None, pattern: str = "%Y-%m-%d %H:%M") -> str:
-        """A moment in the display time zone; a dash where there is none."""
-        return "–" if moment is None else moment.astimezone(self.zone).strftime(pattern)
+        """A moment in the display time zone, far ones with their year; a dash where there is none."""
+        return "–" if moment is None else worded(moment, pattern, self.zone, self.now())
 
     def words(self, error: BaseException) -> str:
         """An error as one line that shows no secret."""

@@ -76,7 +76,7 @@ def _as_data(
 def _market_data(market: MarketWindow) -> dict[str, Any]:
     data = dataclasses.asdict(market) | {"per_day": market.per_day, "at_pace": market.at_pace}
     if market.forecast is not None:
-        brackets = [{"bracket": text, "probability": p} for text, p, _ in market.forecast.brackets]
+        brackets = [{"bracket": text, "probability": p} for text, p in market.forecast.brackets]
         data["forecast"] |= {"brackets": brackets}
     return data
 
@@ -96,7 +96,7 @@ def _print(
         counts = [
             (
                 window.name,
-                f"{window.count:,}",
+                f"{window.count:,}" if window.count or window.observed > 0 else "–",
                 "" if window.usual is None else f"{window.usual:,.0f}",
                 f"{window.observed:.0%}",
             )
@@ -130,7 +130,7 @@ def _market(market: MarketWindow, moment: datetime) -> tuple[str, ...]:
         "" if at_pace is None else f"{at_pace:,.0f}",
         "" if found is None else f"{found.total:,.0f}",
         "" if ends is None else f"{ends[0]:,.0f}–{ends[1]:,.0f}",
-        "" if found is None else "{} {:.0%}".format(*found.brackets[0]),
+        "" if found is None or not found.brackets else "{} {:.0%}".format(*found.brackets[0]),
         "" if found is None else f"{_age(found.origin, moment)}",
     )
 

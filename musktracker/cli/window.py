@@ -105,19 +105,21 @@ def _print(result: Mapping[str, Any]) -> None:
     for warning in result["warnings"]:
         print(f"warning    {printable(warning)}")
     print()
-    header = ("bracket", "probability", "to enter", "to overrun")
+    header = ("bracket", "probability", "to enter /h", "to overrun /h")
     print(table(header, [_row(bracket) for bracket in _folded(result["brackets"])]))
     if result["usual_per_hour"] is not None:
-        print(f"\nposts an hour to enter and to overrun; usual in these hours: {result['usual_per_hour']:.2f}")
+        print(f"\n/h: posts an hour in the hours to come; usual in these hours: {result['usual_per_hour']:.2f}")
 
 
 def _count(result: Mapping[str, Any], until: str) -> list[str]:
     if result["state"] == "before":
         return [f"so far     not begun; {result['hours_left']:.1f} h long"]
+    if result["pace"] is None:
+        return [f"so far     not observed yet; {result['hours_left']:.1f} h left"]
     least = "at least " if result["lower_bound"] else ""
     lines = [f"so far     {least}{result['count']:,} posts, counted until {until}; {result['hours_left']:.1f} h left"]
     pace = result["pace"]
-    if pace is not None and result["hours_to_come"]:
+    if result["hours_to_come"]:
         lines.append(f"pace       {pace['per_hour']:.2f} an hour; {pace['projected']:,.0f} if it goes on like this")
     return lines
 

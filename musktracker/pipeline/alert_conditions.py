@@ -313,7 +313,7 @@ def _edge(snapshot: Snapshot, newest: WindowTotal, name: str, parameters: Parame
         if away > 0:
             if away > parameters["posts"] or max(left[2], entered[2]) < parameters["likely"]:
                 return []
-            text = f"{name}: {count} posts so far, {away} more enter {_label(entered)} and end {_label(left)}"
+            text = f"{name}: {count} posts so far, {away} more take it from {_label(left)} to {_label(entered)}"
             details = {"posts": count, "edge": entered[0], "p_entered": entered[2], "p_left": left[2]}
             return [Finding(f"{name}: {entered[0]}", "warning", text, details)]
     return []

@@ -43,7 +43,6 @@ TRAINED_FOR = timedelta(days=1)  # after which the demo trains its models anew
 LOOKING_BACK = 5  # weeks before now from which forecasts are made, so that they can be scored
 CHAMPION_MODEL = "har_bootstrap"
 WHY_CHAMPION = "The demo's own choice: the gate is passed over, which takes minutes"
-WINDOW_PATHS = 500
 BACKTEST_ORIGINS = 20
 BACKTEST_NAME, BACKTEST_WEEKS, BACKTEST_PATHS = "eight weeks", 8, 500
 
@@ -89,7 +88,7 @@ def prepare(
         stage("forecast", {"horizon": WEEK, "model": model, "timezone": timezone}, until=end + 0.03)
     _name_champion(engine, CHAMPION_MODEL)
     for preset in windows.SHOWN:
-        stage("window", {"preset": preset, "n_paths": WINDOW_PATHS}, until=stage.reached)
+        stage("window", {"preset": preset}, until=stage.reached)
     stage("score", {}, until=0.97)
     _keep_backtest(stage, moment)
     run.progress(1.0, stage="ready", message=f"The account is simulated until {iso(span.end)}")

@@ -55,6 +55,19 @@ def test_json_names_what_counts_and_what_is_next(engine: Engine, capsys: pytest.
     assert {stage["name"]: stage["state"] for stage in told["stages"]}["posts"] == "good"
 
 
+@pytest.mark.usefixtures("environment")
+def test_what_was_not_observed_has_no_count(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    moment = now() - timedelta(days=90)
+    post = {"tweet_id": "1", "created_at": moment, "source": "test", "ingest_time": moment}
+    with writing(engine) as connection:
+        connection.execute(insert(RawTweet).values(post))
+        seen = {"source": "test", "span_start": moment, "span_end": moment + timedelta(days=1), "created_at": moment}
+        connection.execute(insert(Coverage).values(seen))
+    assert command.invoke("status", []) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["today", "–", "0%"] in rows
+
+
 @pytest.fixture
 def watched(engine: Engine) -> datetime:
     """Two days of observed posts every two hours until now, an open alert, one that was seen and one that is over."""

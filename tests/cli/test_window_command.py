@@ -115,6 +115,21 @@ def test_the_next_window_has_not_begun(command: Command, trained: Engine, capsys
     assert "so far     not begun; 168.0 h long" in out
 
 
+def test_a_window_of_which_nothing_was_observed_has_no_count(
+    command: Command, trained: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edges = ("--start", "2025-04-10T02:00", "--end", "2025-04-11T02:00", "--as-of", "2025-04-10T05:00")
+    assert command(*edges) == 0
+    assert "so far     not observed yet; 21.0 h left" in capsys.readouterr().out
+
+
+def test_rates_are_told_with_their_unit(
+    command: Command, trained: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(*AS_OF) == 0
+    assert "bracket  probability  to enter /h  to overrun /h" in capsys.readouterr().out
+
+
 def test_times_are_in_the_zone_named_or_the_displays(
     command: Command, observed: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,8 +83,7 @@ def test_what_was_forecast_is_read_back_from_the_last_made(counted: Engine) -> N
     assert newest.total == last["total"]["mean"]
     assert newest.interval(80) == pytest.approx((last["total"]["lower_80"], last["total"]["upper_80"]))
     assert (newest.origin, newest.count_so_far, newest.model) == (END, last["count"], "seasonal_naive")
-    assert newest.probability(Bracket(100, 119)) == newest.probabilities[5]
-    assert newest.probability(Bracket(7, 8)) is None
+    assert newest.chances.forecast(Bracket(100, 119)) == pytest.approx(newest.probabilities[5])
     assert newest.interval(98) is None
 
 

@@ -115,8 +115,26 @@ def test_the_newest_forecast_of_the_same_window_is_shown_with_its_likeliest_brac
     assert forecast is not None
     assert (forecast.total, forecast.origin) == (150, MOMENT - 2 * HOUR)
     assert forecast.intervals == {0.8: (135, 170), 0.95: (130, 190)}
-    assert forecast.brackets == (("140-159", 0.5, 159), ("160+", 0.3, None), ("0-139", 0.2, 139))
+    assert [text for text, _ in forecast.brackets] == ["140-159", "160-179", "120-139"]
     assert found["tue-noon"].forecast is None
+
+
+def test_the_likeliest_brackets_are_of_the_presets_width_and_still_possible(posts: Engine) -> None:
+    store_version(posts, 1)
+    store_forecast(posts, MOMENT - 3 * HOUR, brackets=json.dumps([[0, 119], [120, 129], [130, None]]))
+    covered = [Span(FRIDAY, MOMENT)]
+    forecast = read(posts, covered)["fri-noon"].forecast
+    assert forecast is not None
+    chances = dict(forecast.brackets)
+    assert "120-139" in chances  # 0-119 is passed: 120 posts came
+    assert sum(chances.values()) == pytest.approx(1, abs=0.06)
+    store_forecast(posts, MOMENT - 2 * HOUR, predicted_total=90.0, quantiles=json.dumps({"0.1": 80, "0.9": 95}))
+    store_forecast(
+        posts, MOMENT - HOUR, brackets=json.dumps([[0, 119], [120, None]]), bracket_probabilities="[0.99, 0.01]"
+    )
+    forecast = read(posts, covered)["fri-noon"].forecast
+    assert forecast is not None
+    assert (forecast.total, forecast.brackets) == (150, ())
 
 
 @pytest.mark.parametrize(

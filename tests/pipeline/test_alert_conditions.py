@@ -189,10 +189,10 @@ def bracket_snapshot(posts: int, *windows: WindowTotal) -> Snapshot:
 
 def test_a_bracket_about_to_be_entered_is_told() -> None:
     [finding] = found("bracket", bracket_snapshot(17))
-    assert "17 posts so far, 3 more enter 20-39 and end 0-19" in finding.message
+    assert "17 posts so far, 3 more take it from 0-19 to 20-39" in finding.message
     assert finding.key.endswith(": 20")
     [last] = found("bracket", bracket_snapshot(39))
-    assert "1 more enter 40+ and end 20-39" in last.message
+    assert "1 more take it from 20-39 to 40+" in last.message
 
 
 @pytest.mark.parametrize("posts", [16, 20, 36, 40, 50])

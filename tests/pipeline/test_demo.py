@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import shutil
 import sys
@@ -28,10 +29,11 @@ from musktracker.cli.main import main
 from musktracker.config import Settings, for_demo
 from musktracker.db.engines import connect, reading, writing
 from musktracker.db.queries import coverage, overview
-from musktracker.db.tables import ForecastTotal, ModelMetadata, RawTweet, TimeBucket
+from musktracker.db.tables import ForecastTotal, ModelMetadata, RawTweet, TimeBucket, WindowForecast
 from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from musktracker.models.simulation import simulate_account
 from musktracker.pipeline import aliases, demo, events
+from musktracker.pipeline.window import window
 from musktracker.runs import Run
 from musktracker.timeline import EPOCH, HOUR, floor_hour, iso, now
 
@@ -111,6 +113,13 @@ def test_the_overview_is_filled_the_champions_forecast_and_windows_too(prepared:
     assert found.week.observed == found.week.possible
     [change] = aliases.history(prepared.engine)
     assert change.reason == demo.WHY_CHAMPION
+
+
+def test_a_forecast_of_the_same_windows_asked_for_anew_is_the_same(prepared: Prepared) -> None:
+    with reading(prepared.engine) as connection:
+        asked = connection.execute(select(WindowForecast.n_paths, WindowForecast.seed).distinct()).all()
+    usual = inspect.signature(window).parameters
+    assert asked == [(usual["n_paths"].default, usual["seed"].default)]
 
 
 def test_a_champion_that_people_chose_stays(engine: Engine) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,13 +13,14 @@ from made_forecasts import NOW, ORIGIN, WINDOW, store_window_forecasts
 from sqlalchemy import Engine, insert
 
 from musktracker import runs
-from musktracker.brackets import Bracket
+from musktracker.brackets import Bracket, parse
 from musktracker.config import Settings
 from musktracker.db import tables
 from musktracker.db.engines import writing
-from musktracker.db.queries.window_standing import StoredWindowForecast, forecasts_of, standing
+from musktracker.db.queries.window_standing import Standing, StoredWindowForecast, forecasts_of, standing
+from musktracker.errors import UsageError
 from musktracker.market_windows import ET
-from musktracker.timeline import EPOCH, HOUR, Span, snowflake_floor
+from musktracker.timeline import DAY, EPOCH, HOUR, Span, snowflake_floor
 from tui import state
 from tui.app import Console
 from tui.screens import window_text as words
@@ -30,6 +31,7 @@ from tui.screens.window_view import WindowScreen
 from tui.widgets.bracket_bars import BracketBars
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.form import FormScreen
+from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
 from tui.widgets.toned_line import TonedLine
 
@@ -83,6 +85,17 @@ def shown_rows(screen: WindowScreen) -> list[str]:
     return [bars.render_line(y).text.rstrip() for y in range(bars.size.height)]
 
 
+def post(at: datetime) -> dict[str, Any]:
+    return {
+        "tweet_id": str(snowflake_floor(at)),
+        "created_at": at,
+        "source": "api",
+        "ingest_time": NOW,
+        "is_deleted": False,
+        "kind": "original",
+    }
+
+
 async def test_it_says_so_far_pace_total_model_and_origin(forecast: Engine, opened: Opened) -> None:
     async with opened((120, 36)) as (_, screen):
         assert "fri-noon  Fri 09 Jan 12:00 – Fri 16 Jan 12:00 EST · 168 h · 22 h 53 min left" in said(screen, "span")
@@ -126,24 +139,87 @@ async def test_posts_that_arrive_count_at_once_and_kill_brackets(
     forecast: Engine, opened: Opened, settled: Any
 ) -> None:
     async with opened() as (pilot, screen):
-        rows = [
-            {
-                "tweet_id": str(snowflake_floor(NOW - timedelta(seconds=30 + k)) + k),
-                "created_at": NOW - timedelta(seconds=30 + k),
-                "source": "api",
-                "ingest_time": NOW,
-                "is_deleted": False,
-                "kind": "original",
-            }
-            for k in range(20)
-        ]
         with writing(forecast) as connection:
-            connection.execute(insert(tables.RawTweet), rows)
+            connection.execute(insert(tables.RawTweet), [post(NOW - timedelta(seconds=30 + k)) for k in range(20)])
         screen.refresh_data()
         await settled(pilot)
         assert said(screen, "count").startswith("So far 440 ")
-        states = {bar.label: bar.state for bar in screen.query_one(BracketBars).bars}
-        assert (states["420-439"], states["440-459"]) == ("dead", "in")
+        bars = {bar.label: bar for bar in screen.query_one(BracketBars).bars}
+        assert (bars["420-439"].state, bars["440-459"].state) == ("dead", "in")
+
+
+async def test_what_is_still_possible_has_all_the_chances(forecast: Engine, opened: Opened, settled: Any) -> None:
+    with writing(forecast) as connection:
+        connection.execute(insert(tables.RawTweet), [post(NOW - timedelta(seconds=30 + k)) for k in range(60)])
+    async with opened() as (_, screen):
+        bars = screen.query_one(BracketBars)
+        assert said(screen, "count").startswith("So far 480 ")
+        assert sum(bar.probability or 0 for bar in bars.bars if bar.state != "dead") == pytest.approx(1)
+        present = next(bar for bar in bars.bars if bar.state == "in")
+        assert (present.label, present.at_least) == ("480-499", pytest.approx(1))
+        assert shown_rows(screen)[0].endswith("if 480+")
+
+
+async def test_a_count_that_was_hardly_forecast_leaves_no_chances(forecast: Engine, opened: Opened) -> None:
+    with writing(forecast) as connection:
+        connection.execute(insert(tables.RawTweet), [post(NOW - timedelta(seconds=30 + k)) for k in range(200)])
+    async with opened() as (_, screen):
+        assert {bar.probability for bar in screen.query_one(BracketBars).bars} == {None}
+        assert shown_rows(screen)[0].endswith("none at 620: n anew")
+
+
+async def test_brackets_that_were_not_forecast_have_chances_all_the_same(
+    forecast: Engine, populated: Settings, opened: Opened
+) -> None:
+    state.save(populated.data_dir, window=asdict(WindowChoice(brackets="<470,470-489,490+")))
+    async with opened((120, 36)) as (_, screen):
+        low, middle, high = screen.query_one(BracketBars).bars
+        assert (low.at_least, high.at_least) == (pytest.approx(1), high.probability)
+        assert (low.probability or 0) + (middle.probability or 0) + (high.probability or 0) == pytest.approx(1)
+        assert 0.1 < (low.probability or 0) < 0.4
+        assert shown_rows(screen)[0].endswith("approx.")
+        chart = screen.query_one("#chart-chance", FanChart)
+        assert chart.fan is not None
+        assert any(chart.fan.mean)
+
+
+async def test_the_last_forecast_is_shown_whatever_brackets_it_was_made_for(
+    populated_engine: Engine, opened: Opened
+) -> None:
+    store_window_forecasts(populated_engine, until=ORIGIN - HOUR)
+    store_window_forecasts(populated_engine, width="30")
+    async with opened() as (_, screen):
+        newest = forecasts_of(populated_engine, WINDOW, "all")[0]
+        assert said(screen, "total").startswith(f"Total {newest.total:,.0f} ")
+        assert "from Thu 15 Jan 18:00" in said(screen, "source")
+        assert screen.query_one(BracketBars).bars[1].label == "20-39"
+
+
+async def test_a_run_that_failed_is_shown_below_its_own_window_alone(
+    forecast: Engine, opened: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = "Data end at noon. " + "Bring newer posts in, or forecast from there. " * 3 + "So much for what to do."
+
+    def fail(_: Any, engine: Engine, kind: str, parameters: dict[str, Any], lease: Any = None) -> int:
+        run_id = runs.create(engine, kind, parameters)
+        with suppress(UsageError), runs.recording(engine, run_id):
+            raise UsageError(why)
+        return run_id
+
+    monkeypatch.setattr(runs, "launch", fail)
+    async with opened() as (pilot, screen):
+        await pilot.press("n")
+        await settled(pilot)
+        screen.refresh_data()
+        await settled(pilot)
+        progress = screen.query_one("#window-run", RunProgress)
+        assert progress.display
+        assert "So much for what to do." in " ".join(
+            progress.render_line(y).text.strip() for y in range(progress.size.height)
+        )
+        await pilot.press("w")
+        await settled(pilot)
+        assert not progress.display
 
 
 async def test_w_goes_on_to_the_next_preset_and_that_is_remembered(
@@ -166,7 +242,9 @@ async def test_f_shows_the_window_after_it_of_which_nothing_is_counted(
         await pilot.press("f")
         await settled(pilot)
         assert said(screen, "span").startswith("fri-noon, next  Fri 16 Jan 12:00 – Fri 23 Jan 12:00")
-        assert said(screen, "count").startswith("So far 0 ")
+        assert said(screen, "count").startswith("So far – not begun · usual ")
+        assert {bar.state for bar in screen.query_one(BracketBars).bars} == {"ahead"}
+        assert said(screen, "rate").startswith("0-19: where it begins, to overrun ")
 
 
 async def test_n_starts_a_run_of_the_window(forecast: Engine, opened: Opened, started: Started) -> None:
@@ -225,7 +303,7 @@ async def test_a_console_that_only_reads_starts_nothing(
 async def test_the_run_that_was_started_here_is_followed_until_its_forecast_is_there(
     forecast: Engine, opened: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "launch", lambda s, engine, kind, parameters, lease=None: runs.create(engine, kind, {}))
+    monkeypatch.setattr(runs, "launch", lambda s, engine, kind, found, lease=None: runs.create(engine, kind, found))
     async with opened() as (pilot, screen):
         await pilot.press("n")
         await settled(pilot)
@@ -366,7 +444,7 @@ def test_the_chance_of_a_bracket_is_told_up_to_now(forecast: Engine) -> None:
     found = stored(forecast)
     made, _ = chance_fan(course(found), Bracket(480, 499))
     known = [value for value in made.mean if value is not None]
-    assert known[-1] == pytest.approx(100 * (found[0].probability(Bracket(480, 499)) or 0))
+    assert known[-1] == pytest.approx(100 * found[0].chances.forecast(Bracket(480, 499)))
     assert made.mean[-1] is None
 
 
@@ -387,9 +465,48 @@ def test_hours_that_were_not_observed_are_told(forecast: Engine) -> None:
     span = Span(EPOCH, EPOCH + HOUR)
     found = standing(forecast, span, NOW, ET)
     assert found is not None
-    told = "".join(text for text, _ in words.count_parts(found, span, lambda moment, pattern="": f"{moment:%H:%M}"))
-    assert told.startswith("So far at least 0 ")
-    assert "1.0 h were not observed" in told
+    assert counted(found, span) == "So far – not observed: data end 18:00"
+    found = standing(forecast, span := Span(EPOCH, ORIGIN), NOW, ET)
+    assert found is not None
+    assert counted(found, span).startswith("So far at least ")
+    assert counted(found, span).endswith("h were not observed")
+
+
+def counted(found: Standing, span: Span) -> str:
+    parts = words.count_parts(found, span, lambda moment, pattern="": f"{moment:%H:%M}")
+    return "".join(text for text, _ in parts)
+
+
+def test_a_window_that_is_over_has_no_hours_to_come(forecast: Engine) -> None:
+    found = standing(forecast, WINDOW, WINDOW.end + 300 * DAY, ET)
+    assert found is not None
+    told = {str(one): "".join(text for text, _ in words.rate_parts(one, found)) for one in parse("20")}
+    assert told["420-439"] == "420-439: the count is in it · 22.9 h of the window were not observed"
+    assert told["480-499"] == "480-499: not reached · 22.9 h of the window were not observed"
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        (NOW, "fri-noon  Fri 09 Jan 12:00 – Fri 16 Jan 12:00 EST · 168 h · 22 h 53 min left"),
+        (NOW + 320 * DAY, "fri-noon  Fri 2026-01-09 12:00 – Fri 2026-01-16 12:00 EST · 168 h · over"),
+    ],
+)
+def test_a_window_long_ago_is_told_with_its_year(moment: datetime, told: str) -> None:
+    assert "".join(text for text, _ in words.span_parts("fri-noon", WINDOW, ET, moment)) == told
+
+
+async def test_brackets_leave_the_console_with_whose_they_are(forecast: Engine, opened: Opened) -> None:
+    async with opened() as (_, screen):
+        exported = screen.query_one(BracketBars).exported()
+        assert exported is not None
+        names = "window,start,end,as_of,so_far,model,origin,total,label,state,probability,at_least"
+        head, first, *_ = exported.as_csv().splitlines()
+        assert head == names
+        assert first.startswith(
+            "fri-noon,2026-01-09T17:00:00Z,2026-01-16T17:00:00Z,2026-01-15T18:07:00Z,420,"
+            "negative_binomial 1,2026-01-15T18:00:00Z,"
+        )
 
 
 @pytest.mark.parametrize(

@@ -201,30 +201,29 @@ def _market_line(market: MarketWindow, moment: datetime, likely: bool, whose: bo
         (f"{'–' if pace is None else f'{pace:,.0f}':>5}", ""),
         (f"{'–' if at_pace is None else f'{at_pace:,.0f}':>8}", ""),
     ]
-    parts += _odds(market.forecast, market.count, moment)
+    parts += _odds(market.forecast, moment)
     if likely and market.missed_hours:
         parts.append((f"   {market.missed_hours:,.0f} h not observed", "$warning"))
     if likely and market.forecast is not None:
-        others = "".join(f"  {text} {p:.0%}" for text, p, _ in market.forecast.brackets[1:])
-        parts.append((f"   then{others}", QUIET))
+        others = "".join(f"  {text} {p:.0%}" for text, p in market.forecast.brackets[1:])
+        parts.append((f"   then{others}" if others else "", QUIET))
     if whose and market.forecast is not None:
         parts.append((printable(f"   {market.forecast.model} {market.forecast.version}"), QUIET))
     return Content.assemble(*parts)
 
 
-def _odds(found: WindowOdds | None, count: int, moment: datetime) -> list[tuple[str, str]]:
+def _odds(found: WindowOdds | None, moment: datetime) -> list[tuple[str, str]]:
     """The forecast's total, its widest stored interval, the likeliest bracket, how old its origin is."""
     if found is None:
         return [("   no forecast is stored", QUIET)]
     ends = found.intervals.get(0.95)
     within = "–" if ends is None else f"{ends[0]:,.0f}–{ends[1]:,.0f}"
-    text, probability, last = found.brackets[0]
-    passed = last is not None and count > last
+    likeliest = "{:>10}{:>4.0%}".format(*found.brackets[0]) if found.brackets else f"{'–':>14}"
     old = moment - found.origin
     return [
         (f"{found.total:>9,.0f}", "$accent"),
         (f"{within:>12}", ""),
-        (f"{text:>10}{probability:>4.0%}", "$warning" if passed else ""),
+        (likeliest, ""),
         (f"{_short(old):>4}", "$warning" if old > DAY else QUIET),
     ]
 

@@ -18,6 +18,7 @@ from tui.widgets.form import Field, FormScreen, Values
 
 OWN = "own"
 OWN_WIDTH = 20
+WHICH_WINDOW = ("preset", "following", "start", "end")
 WHICH = (("", "the one that goes on"), ("following", "the one after it"))
 
 
@@ -74,6 +75,11 @@ class WindowChoice:
             return bracket_totals.parse(self.brackets or str(width))
         except ValueError as reason:
             raise UsageError(str(reason)) from None
+
+    def is_of(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether a run that was given these parameters forecasts this window."""
+        own = self.parameters()
+        return all((parameters.get(name) or None) == (own[name] or None) for name in WHICH_WINDOW)
 
     def parameters(self) -> dict[str, Any]:
         """What the run is given."""

@@ -76,7 +76,7 @@ def total_fan(course: Course) -> tuple[Fan, View]:
 def chance_fan(course: Course, bracket: Bracket) -> tuple[Fan, View]:
     """The probability of a bracket in percent over time, as far as it was forecast."""
     known = round((min(course.now, course.span.end) - course.start) / HOUR)
-    chances = {one.id: one.probability(bracket) for one in course.forecasts}
+    chances = {one.id: one.chances.forecast(bracket) for one in course.forecasts}
     held = [None if one is None else chances[one.id] for one in course.in_force()[: max(known, 1)]]
     made = Fan(
         course.start,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from musktracker.timeline import Span
+from tui.moments import is_far
 from tui.screens.forecast_text import DASH, LEVELS, counting_text
-from tui.widgets.bracket_bars import Bar
+from tui.widgets.bracket_bars import LEAST, Bar
 from tui.widgets.run_progress import duration
 from tui.widgets.toned_line import Parts
 
@@ -17,15 +19,18 @@ if TYPE_CHECKING:
     from musktracker.brackets import Bracket
     from musktracker.db.queries.window_standing import Standing, StoredWindowForecast
 
+DATED = "%a %d %b %H:%M %Z"
+LONGEST_WEEK = 169  # hours, in autumn: of a longer window a weekday names no day
 FRESH = timedelta(hours=1)  # an origin that is older than the newest counted hour by this has been overtaken
 
 
 def span_parts(name: str, span: Span, zone: ZoneInfo, moment: datetime) -> Parts:
     """Which window it is, and where the moment lies in it."""
-    start, end = (one.astimezone(zone) for one in span)
-    times = f"{start:%a %d %b %H:%M} {DASH} {end:%a %d %b %H:%M %Z}"
+    far = any(is_far(one, moment) for one in span)
+    pattern = "%a %Y-%m-%d %H:%M" if far else "%a %d %b %H:%M"
+    times = f"{span.start.astimezone(zone):{pattern}} {DASH} {span.end.astimezone(zone):{pattern} %Z}"
     if moment >= span.end:
-        state = f"over for {duration(moment - span.end)}"
+        state = "over" if far else f"over for {duration(moment - span.end)}"
     elif moment < span.start:
         state = f"begins in {duration(span.start - moment)}"
     else:
@@ -39,8 +44,15 @@ def count_parts(standing: Standing | None, span: Span, format_time: Callable[...
         return [("Nothing is counted yet: 3 brings posts in", "dim")]
     found = standing.so_far
     least = "at least " if found.missed else ""
-    parts: Parts = [("So far ", "dim"), (f"{least}{found.count:,}", "strong")]
-    parts.append((f" until {format_time(found.until, '%a %H:%M %Z')}", "dim"))
+    parts: Parts = [("So far ", "dim"), (f"{least}{found.count:,}" if standing.begun else DASH, "strong")]
+    if standing.begun:
+        is_this_week = standing.phase == "open" and span.hours() <= LONGEST_WEEK
+        pattern = "%a %H:%M %Z" if is_this_week else DATED
+        parts.append((f" until {format_time(found.until, pattern)}", "dim"))
+    elif standing.phase == "before":
+        parts.append((" not begun", "dim"))
+    else:
+        parts.append((f" not observed: data end {format_time(standing.data_until, DATED)}", "warning"))
     pace = found.pace(span)
     if pace is not None:
         parts += [(" · pace ", "dim"), (f"{pace.per_hour:.2f}/h", "")]
@@ -48,7 +60,7 @@ def count_parts(standing: Standing | None, span: Span, format_time: Callable[...
             parts.append((f" → {pace.projected:,.0f}", ""))
     if standing.usual is not None:
         parts += [(" · usual ", "dim"), (f"{standing.usual:.2f}/h", "")]
-    if found.missed:
+    if found.missed and standing.begun:
         parts.append((f" · {found.missed_hours:,.1f} h were not observed", "warning"))
     return parts
 
@@ -97,14 +109,22 @@ def rate_parts(bracket: Bracket, standing: Standing | None) -> Parts:
     if standing is None:
         return []
     count, to_come = standing.so_far.count, standing.so_far.to_come
-    state = bracket.state(count, to_come)
+    state = _state(bracket, standing)
     parts: Parts = [(f"{bracket}: ", "")]
+    if not standing.begun and standing.phase != "before":
+        return [*parts, ("nothing of the window was observed", "dim")]
     if not to_come:
         return [*parts, ("the total is in it" if state == "in" else "the total is not in it", "dim")]
     if state == "dead":
         return [*parts, ("passed", "dim")]
+    if standing.phase == "over":
+        held = "the count is in it" if state == "in" else "not reached"
+        return [*parts, (held, "strong"), (f" · {to_come:.1f} h of the window were not observed", "warning")]
     enter, overrun = bracket.to_enter(count, to_come), bracket.to_overrun(count, to_come)
-    parts += [("in it now", "strong")] if state == "in" else [("to enter ", "dim"), (f"{enter:.2f}/h", "strong")]
+    if state == "in" or not enter:
+        parts.append(("in it now" if state == "in" else "where it begins", "strong"))
+    else:
+        parts += [("to enter ", "dim"), (f"{enter:.2f}/h", "strong")]
     if overrun is not None:
         parts += [(", to overrun ", "dim"), (f"{overrun:.2f}/h", "strong")]
     if standing.usual is not None:
@@ -115,17 +135,44 @@ def rate_parts(bracket: Bracket, standing: Standing | None) -> Parts:
 def bars(
     brackets: Sequence[Bracket], forecast: StoredWindowForecast | None, standing: Standing | None
 ) -> tuple[Bar, ...]:
-    """Each bracket with its probability as it was forecast, and its state as it is now."""
-    found = []
-    at_least = 0.0
-    for bracket in reversed(brackets):
-        probability = forecast.probability(bracket) if forecast is not None else None
-        at_least += probability or 0.0
-        state = "ahead"
-        if standing is not None:
-            state = bracket.state(standing.so_far.count, standing.so_far.to_come)
-        found.append(Bar(str(bracket), state, probability, None if forecast is None else min(at_least, 1.0)))
-    return tuple(reversed(found))
+    """Each bracket with its chance, given the count so far, and its state as it is now."""
+    chances = _chances(brackets, forecast, standing)
+    if chances is None:
+        return tuple(Bar(str(one), _state(one, standing), None, None) for one in brackets)
+    at_least = list(accumulate(reversed(chances)))[::-1]
+    return tuple(
+        Bar(str(one), _state(one, standing), chance, min(or_more, 1.0))
+        for one, chance, or_more in zip(brackets, chances, at_least, strict=True)
+    )
+
+
+def chances_note(
+    brackets: Sequence[Bracket], forecast: StoredWindowForecast | None, standing: Standing | None
+) -> str:
+    """How the chances were come by, where they are not those that were forecast."""
+    if forecast is None or (standing is not None and standing.settled):
+        return ""
+    chances, count = forecast.chances, _count(standing)
+    if _chances(brackets, forecast, standing) is None:
+        return f"none at {count:,}: n anew"
+    given = f"if {count:,}+" if chances.below(count) >= LEAST else ""
+    return ", ".join(filter(None, (given, "" if chances.exact(brackets) else "approx.")))
+
+
+def about(
+    name: str, span: Span, forecast: StoredWindowForecast | None, standing: Standing | None, moment: datetime
+) -> Mapping[str, Any]:
+    """What brackets are of: which window, when, with how many posts, and by whose forecast."""
+    return {
+        "window": name,
+        "start": span.start,
+        "end": span.end,
+        "as_of": moment,
+        "so_far": standing.so_far.count if standing is not None and standing.begun else None,
+        "model": None if forecast is None else f"{forecast.model} {forecast.version}",
+        "origin": None if forecast is None else forecast.origin,
+        "total": None if forecast is None else forecast.total,
+    }
 
 
 def page(forecast: StoredWindowForecast, standing: Standing | None, format_time: Callable[..., str]) -> str:
@@ -143,25 +190,48 @@ def page(forecast: StoredWindowForecast, standing: Standing | None, format_time:
     ]
     lines = [f"{name:<12} {value}" for name, value in rows]
     lines += [f"{'Warning':<12} {warning}" for warning in forecast.warnings]
-    lines += ["", f"{'Bracket':>10}{'chance':>9}{'to enter':>11}{'to overrun':>12}"]
-    for bracket, probability in zip(forecast.brackets, forecast.probabilities, strict=True):
-        lines.append(f"{bracket!s:>10}{probability:>9.1%}{_rates(bracket, standing)}")
+    lines += ["", f"{'Bracket':>10}{'forecast':>10}{'now':>9}{'to enter/h':>12}{'to overrun/h':>14}"]
+    chances = _chances(forecast.brackets, forecast, standing)
+    for k, (bracket, probability) in enumerate(zip(forecast.brackets, forecast.probabilities, strict=True)):
+        now = DASH if chances is None else f"{chances[k]:.1%}"
+        lines.append(f"{bracket!s:>10}{probability:>10.1%}{now:>9}{_rates(bracket, standing)}")
+    lines += ["", "now: of the totals that were forecast, those that the count so far leaves possible"]
     wanted = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99]
     near = [min(forecast.quantiles, key=lambda pair: abs(pair[0] - p)) for p in wanted] if forecast.quantiles else []
     lines += ["", "Quantiles of the total"]
     return "\n".join([*lines, *(f"{p:>10.1%}  {count:>8,.0f}" for p, count in dict.fromkeys(near))])
 
 
+def _chances(
+    brackets: Sequence[Bracket], forecast: StoredWindowForecast | None, standing: Standing | None
+) -> list[float] | None:
+    """The chances of some brackets: certain where the total is known, otherwise given the count so far."""
+    if standing is not None and standing.settled:
+        return [float(one.holds(standing.so_far.count)) for one in brackets]
+    return None if forecast is None else forecast.chances.of(brackets, _count(standing))
+
+
+def _count(standing: Standing | None) -> int:
+    return 0 if standing is None else standing.so_far.count
+
+
+def _state(bracket: Bracket, standing: Standing | None) -> str:
+    """As Bracket.state; of a window of which nothing was observed, nothing is in a bracket."""
+    if standing is None or not standing.begun:
+        return "ahead"
+    return bracket.state(standing.so_far.count, standing.so_far.to_come)
+
+
 def _rates(bracket: Bracket, standing: Standing | None) -> str:
     if standing is None:
         return ""
     count, to_come = standing.so_far.count, standing.so_far.to_come
-    state = bracket.state(count, to_come)
+    state = _state(bracket, standing)
     if state == "dead":
-        return f"{'dead':>11}"
+        return f"{'dead':>12}"
     enter, overrun = bracket.to_enter(count, to_come), bracket.to_overrun(count, to_come)
     entering = "in it" if state == "in" else "" if enter is None else f"{enter:.2f}"
-    return f"{entering:>11}" + ("" if overrun is None else f"{overrun:>12.2f}")
+    return f"{entering:>12}" + ("" if overrun is None else f"{overrun:>14.2f}")
 
 
 def _inside(forecast: StoredWindowForecast, level: int, actual: int) -> bool:

@@ -131,7 +131,7 @@ class WindowScreen(RunningScreen):
         span, brackets = choice.span(moment), tuple(choice.bracket_list())
         standing = windows.standing(engine, span, moment, choice.zone)
         found = windows.forecasts_of(engine, span, standing.counting) if standing is not None else []
-        forecasts = _alike(found, choice.model, brackets)
+        forecasts = _alike(found, choice.model)
         course = Course(span, forecasts, (), (), moment)
         run = self.read_run(engine)
         return WindowData(
@@ -154,10 +154,10 @@ class WindowScreen(RunningScreen):
         """Bring everything up to date, and forecast anew where that is wanted."""
         self._data = data
         self._show_words(data)
-        self.query_one(BracketBars).set_bars(words.bars(data.brackets, data.newest, data.standing))
+        self._show_bars(data)
         self._show_charts(data)
         self._show_rate()
-        self.show_run(data.run)
+        self.show_run(data.run if data.run is not None and data.choice.is_of(data.run.parameters) else None)
         self.refresh_bindings()
         self._forecast_by_itself(data)
 
@@ -293,6 +293,13 @@ class WindowScreen(RunningScreen):
         counted = "Brackets" if standing is None else f"Brackets · {counting_text(standing.counting)}"
         frame.border_title = "Brackets · forecast anew each counted hour" if self._auto else counted
 
+    def _show_bars(self, data: WindowData) -> None:
+        self.query_one(BracketBars).set_bars(
+            words.bars(data.brackets, data.newest, data.standing),
+            note=words.chances_note(data.brackets, data.newest, data.standing),
+            about=words.about(data.choice.name, data.span, data.newest, data.standing, data.minute),
+        )
+
     def _show_rate(self) -> None:
         data, bracket = self._data, self._bracket
         parts = words.rate_parts(bracket, data.standing) if data is not None and bracket is not None else []
@@ -336,10 +343,7 @@ def _in_view(widget: Widget) -> bool:
     return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
 
 
-def _alike(
-    found: list[StoredWindowForecast], model: str | None, brackets: tuple[Bracket, ...]
-) -> tuple[StoredWindowForecast, ...]:
-    """Those by the model that is asked for (or by that of the last), and with these brackets where there are any."""
+def _alike(found: list[StoredWindowForecast], model: str | None) -> tuple[StoredWindowForecast, ...]:
+    """Those by the model that is asked for (or by that of the last), whatever the brackets they were made for."""
     named = [one for one in found if one.model == model] if model is not None and "@" not in model else found
-    same = [one for one in named if one.brackets == brackets] or named
-    return tuple(one for one in same if one.model == same[0].model)
+    return tuple(one for one in named if one.model == named[0].model)

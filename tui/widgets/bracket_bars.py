@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -54,6 +54,8 @@ class BracketBars(LineList):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.bars: Sequence[Bar] = ()
+        self._note = ""
+        self._about: Mapping[str, Any] = {}
 
     @property
     def count(self) -> int:
@@ -65,8 +67,15 @@ class BracketBars(LineList):
         """The one under the cursor."""
         return self.bars[self.cursor] if self.bars else None
 
-    def set_bars(self, bars: Sequence[Bar]) -> None:
-        """Show these; the cursor stays on its bracket, and begins on the likeliest."""
+    def set_bars(self, bars: Sequence[Bar], *, note: str = "", about: Mapping[str, Any] | None = None) -> None:
+        """Show these; the cursor stays on its bracket, and begins on the likeliest.
+
+        `note` says how the chances were come by, `about` what is written beside each when they leave the console.
+        """
+        self._about = about or {}
+        if note != self._note:
+            self._note = note
+            self.refresh()
         before, top, label = self.bars, self.top, self.bar.label if self.bar is not None else None
         self.bars = tuple(bars)
         if [bar.label for bar in before] != [bar.label for bar in bars]:
@@ -112,7 +121,9 @@ class BracketBars(LineList):
         if not self.bars:
             return None
         rows = [[bar.label, bar.state, _percent(bar.probability), _percent(bar.at_least)] for bar in self.bars]
-        return Exported([record_of(bar) for bar in self.bars], ["Bracket", "State", "Chance", "Or more"], rows)
+        return Exported(
+            [{**self._about, **record_of(bar)} for bar in self.bars], ["Bracket", "State", "Chance", "Or more"], rows
+        )
 
     def header_strip(self, y: int, width: int) -> Strip:  # noqa: ARG002
         """What the columns are."""
@@ -120,6 +131,7 @@ class BracketBars(LineList):
         text = f"  {'Posts'.rjust(self._label_width)}  {'Chance'.rjust(NUMBER)}"
         if width >= AT_LEAST_FROM:
             text += f"  {'Or more'.rjust(NUMBER + 1)}"
+        text += f"  {self._note}"
         return Strip([Segment(fitted(text, width), style)])
 
     def row_strip(self, index: int, width: int, base: Style) -> Strip:

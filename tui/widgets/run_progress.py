@@ -33,7 +33,10 @@ FULL, EMPTY = "━", "─"
 
 
 class RunProgress(Widget):
-    """Two lines on one run; give it `info`, again whenever it changed. Without one it says `idle`."""
+    """Two lines on one run; give it `info`, again whenever it changed. Without one it says `idle`.
+
+    A place that is higher, such as one of the class `-failed`, has room for all of why it failed.
+    """
 
     app: Console
     COMPONENT_CLASSES = {f"run-progress--{name}" for name in ("dim", "accent", "good", "bad", "warning")}  # noqa: RUF012
@@ -62,6 +65,7 @@ class RunProgress(Widget):
 
     def watch_info(self) -> None:
         """A run that goes on has a clock that ticks."""
+        self.set_class(self.info is not None and self.info.status == "failed", "-failed")
         if self._timer is not None:
             (self._timer.resume if self._live() else self._timer.pause)()
 
@@ -71,7 +75,7 @@ class RunProgress(Widget):
         if info is None:
             return self._line((self.idle, "dim"))
         mark, colour = STATES[info.state]
-        lines = Text(no_wrap=True, overflow="ellipsis", end="")
+        lines = Text(no_wrap=self.size.height <= 2, overflow="ellipsis", end="")
         lines.append_text(self._line((f"{mark} {info.state:<9} ", colour), (f"{info.kind} #{info.id} ", "")))
         lines.append_text(self._bar(info, colour, width - lines.cell_len - 2))
         lines.append("\n")

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, Row, Select, select
+from sqlalchemy import Connection, Engine, Row, Select, select
 
 from musktracker import timeline
 from musktracker.brackets import Bracket
+from musktracker.chances import Chances
 from musktracker.db import stored
 from musktracker.db.engines import reading
 from musktracker.db.queries import counts, coverage
@@ -47,12 +48,16 @@ class SoFar:
 
     def pace(self, span: Span) -> Pace | None:
         """Posts an hour over the observed part of the window so far, and the total at that; None before any."""
-        observed = Span(span.start, self.until).hours() - self.missed_hours
-        observed -= sum(max(Span(one.start, min(one.end, self.until)).hours(), 0.0) for one in self.ahead)
+        observed = self.observed_hours(span)
         if observed <= 0:
             return None
         rate = self.count / observed
         return Pace(rate, self.count + rate * self.to_come)
+
+    def observed_hours(self, span: Span) -> float:
+        """How much of the window was observed."""
+        observed = Span(span.start, self.until).hours() - self.missed_hours
+        return observed - sum(max(Span(one.start, min(one.end, self.until)).hours(), 0.0) for one in self.ahead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,22 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a window stands at a moment; `usual` is the mean rate of the hours to come, None where not known."""
+    """How a window stands at a moment; `usual` is the mean rate of the hours to come, None where not known.
+
+    `phase` is before, open or over, by the clock; `begun` tells whether any of it was observed.
+    """
 
     so_far: SoFar
+    phase: str
+    begun: bool
     counting: str
     data_until: datetime
     usual: float | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the total is known."""
+        return self.begun and not self.so_far.ahead and not self.so_far.missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +124,10 @@ class StoredWindowForecast:
         ]
         return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
 
-    def probability(self, bracket: Bracket) -> float | None:
-        """The probability of a bracket; None where it is not among those of the forecast."""
-        return self.probabilities[self.brackets.index(bracket)] if bracket in self.brackets else None
+    @property
+    def chances(self) -> Chances:
+        """What it says of any bracket."""
+        return Chances(self.brackets, self.probabilities, self.quantiles, self.count_so_far)
 
 
 def standing(engine: Engine, span: Span, moment: datetime, zone: ZoneInfo) -> Standing | None:
@@ -125,7 +141,8 @@ def standing(engine: Engine, span: Span, moment: datetime, zone: ZoneInfo) -> St
         past = Span(fresh.latest_end - USUAL_HOURS * HOUR, fresh.latest_end)
         by_hour = {hour_index(one.start): one.count for one in counts.hourly(engine, past)}
         usually = usual(by_hour, hour_index(fresh.latest_end), found.ahead, zone)
-    return Standing(found, fresh.counting, fresh.latest_end, usually)
+    phase = "before" if moment < span.start else "over" if moment >= span.end else "open"
+    return Standing(found, phase, found.observed_hours(span) > 0, fresh.counting, fresh.latest_end, usually)
 
 
 def so_far(engine: Engine, span: Span, moment: datetime, origin: datetime, counting: str) -> SoFar:
@@ -170,26 +187,36 @@ def shares(spans: Sequence[Span], first: int, hours: int) -> list[float]:
 
 def forecasts_of(engine: Engine, span: Span, counting: str, limit: int = 400) -> list[StoredWindowForecast]:
     """The forecasts of a window, of the posts that `counting` counts, from the last made back."""
-    query = _forecasts().where(
-        WindowForecast.window_start == span.start,
-        WindowForecast.window_end == span.end,
-        WindowForecast.counting == counting,
-    )
     with reading(engine) as connection:
-        return [_forecast(row) for row in connection.execute(query.limit(limit))]
+        return [_forecast(row) for row in connection.execute(_forecasts(span, counting).limit(limit))]
 
 
-def _forecasts() -> Select[Any]:
+def newest(connection: Connection, span: Span, counting: str, moment: datetime) -> StoredWindowForecast | None:
+    """The last forecast of a window that was made until a moment, whatever its brackets."""
+    query = _forecasts(span, counting).where(WindowForecast.made_at <= moment)
+    row = connection.execute(query.limit(1)).first()
+    return None if row is None else _forecast(row)
+
+
+def _forecasts(span: Span, counting: str) -> Select[Any]:
     names = (ModelMetadata.model_name, ModelMetadata.model_version, ModelMetadata.training_end_date)
     return (
         select(WindowForecast.__table__, *names)
         .join(ModelMetadata, ModelMetadata.id == WindowForecast.model_metadata_id)
+        .where(
+            WindowForecast.window_start == span.start,
+            WindowForecast.window_end == span.end,
+            WindowForecast.counting == counting,
+        )
         .order_by(WindowForecast.made_at.desc(), WindowForecast.id.desc())
     )
 
 
 def _forecast(row: Row[Any]) -> StoredWindowForecast:
     quantiles = sorted(stored.quantiles(row.quantiles).items())
+    brackets = tuple(Bracket(lower, upper) for lower, upper in stored.brackets(row.brackets))
+    probabilities = tuple(stored.probabilities(row.bracket_probabilities))
+    alike = len(brackets) == len(probabilities)  # other programs may have written them
     return StoredWindowForecast(
         id=row.id,
         model_metadata_id=row.model_metadata_id,
@@ -199,8 +226,8 @@ def _forecast(row: Row[Any]) -> StoredWindowForecast:
         made_at=row.made_at,
         origin=row.forecast_time,
         span=Span(row.window_start, row.window_end),
-        brackets=tuple(Bracket(lower, upper) for lower, upper in stored.brackets(row.brackets)),
-        probabilities=tuple(stored.probabilities(row.bracket_probabilities)),
+        brackets=brackets if alike else (),
+        probabilities=probabilities if alike else (),
         counting=row.counting,
         n_paths=row.n_paths,
         seed=row.seed,

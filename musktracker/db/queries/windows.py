@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from musktracker import market_windows, timeline
-from musktracker.db import settings, stored
-from musktracker.db.tables import ModelMetadata, RawTweet, WindowForecast
+from musktracker import brackets, market_windows, timeline
+from musktracker.db import settings
+from musktracker.db.queries import window_standing
+from musktracker.db.tables import RawTweet
 from musktracker.timeline import HOUR, Span
 
 SHOWN = ("fri-noon", "tue-noon", "month")
 SHARES = (0.5, 0.8, 0.95)
+LIKELIEST = 3  # brackets of a window that are told
 SHORTEST = 1.0  # observed hours below which there is no pace
 
 
 @dataclass(frozen=True, slots=True)
 class WindowOdds:
-    """A stored forecast of a window's total. `brackets` are (text, probability, last count), the likeliest first.
+    """The newest stored forecast of a window's total, whatever the brackets it was asked for.
 
-    `origin` is where its simulated hours begin, `intervals` are the central ones by their share.
+    `brackets` are (text, probability), the likeliest of the preset's own given the count so far; none where the count
+    has left the forecast behind. `origin` is where its simulated hours begin, `intervals` are the central ones by
+    their share.
     """
 
     model: str
@@ -32,7 +35,7 @@ class WindowOdds:
     origin: datetime
     total: float
     intervals: Mapping[float, tuple[float, float]]
-    brackets: tuple[tuple[str, float, int | None], ...]
+    brackets: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +95,18 @@ def _window(
     until = min(seen[-1].end, moment) if seen else span.start
     missed = timeline.holes(seen, Span(span.start, until))
     missed_hours = sum(hole.hours() for hole in missed)
+    count = _posts(connection, Span(span.start, until), counting)
+    count -= sum(_posts(connection, one, counting) for one in missed)
     return MarketWindow(
         name,
         span.start,
         span.end,
         (span.end - moment) / HOUR,
-        _posts(connection, Span(span.start, until), counting)
-        - sum(_posts(connection, one, counting) for one in missed),
+        count,
         until,
         Span(span.start, until).hours() - missed_hours,
         missed_hours,
-        _forecast(connection, name, span, moment, counting),
+        _odds(connection, name, span, moment, counting, count),
     )
 
 
@@ -116,44 +120,21 @@ def _posts(connection: Connection, span: Span, counting: str) -> int:
     return int(connection.scalar(query) or 0)
 
 
-def _forecast(connection: Connection, name: str, span: Span, moment: datetime, counting: str) -> WindowOdds | None:
-    query = (
-        select(WindowForecast.__table__, ModelMetadata.model_name, ModelMetadata.model_version)
-        .join(ModelMetadata, ModelMetadata.id == WindowForecast.model_metadata_id)
-        .where(
-            WindowForecast.window_end == span.end,
-            WindowForecast.window_start == span.start,
-            WindowForecast.preset == name,
-            WindowForecast.counting == counting,
-            WindowForecast.made_at <= moment,
-        )
-        .order_by(WindowForecast.made_at.desc(), WindowForecast.id.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    if row is None:
+def _odds(
+    connection: Connection, name: str, span: Span, moment: datetime, counting: str, count: int
+) -> WindowOdds | None:
+    found = window_standing.newest(connection, span, counting, moment)
+    if found is None or not found.quantiles or not found.brackets:  # other programs may have written it
         return None
-    quantiles, likeliest = stored.quantiles(row.quantiles), _likeliest(row)
-    if not quantiles or not likeliest:  # other programs may have written it
-        return None
+    listed = brackets.parse(str(market_windows.PRESETS[name].bracket_width))
+    chances = found.chances.of(listed, count) or []
+    ranked = sorted(zip(listed, chances, strict=False), key=lambda pair: (-pair[1], pair[0].lower))
     return WindowOdds(
-        row.model_name,
-        row.model_version,
-        row.made_at,
-        row.forecast_time,
-        row.predicted_total,
-        intervals(quantiles),
-        likeliest,
+        found.model,
+        found.version,
+        found.made_at,
+        found.origin,
+        found.total,
+        intervals(dict(found.quantiles)),
+        tuple((str(bracket), chance) for bracket, chance in ranked[:LIKELIEST]),
     )
-
-
-def _likeliest(row: Any, most: int = 3) -> tuple[tuple[str, float, int | None], ...]:
-    pairs = zip(stored.brackets(row.brackets), stored.probabilities(row.bracket_probabilities), strict=False)
-    ranked = sorted(pairs, key=lambda pair: (-pair[1], pair[0][0]))[:most]
-    return tuple((_bracket(low, high), float(p), high) for (low, high), p in ranked)
-
-
-def _bracket(low: int, high: int | None) -> str:
-    if high is None:
-        return f"{low}+"
-    return f"{low}" if low == high else f"{low}-{high}"
