@@ -256,6 +256,13 @@ def test_the_form_knows_the_models_that_there_are_and_how_long_they_look_back() 
     assert windows == form.MODELS
 
 
+def test_for_a_version_of_a_model_that_is_not_known_the_usual_one_is_offered() -> None:
+    zone = ZoneInfo("UTC")
+    offered = form.train_form(zone, None, "of_a_newer_program")
+    assert offered.values["model"] == form.DEFAULT
+    assert form.problems(offered.values | {"window_days": "9"}, zone).keys() == {"window_days"}
+
+
 def test_what_is_typed_is_what_the_models_read(tmp_path: Any) -> None:
     values = asked(window_days="90", others="harmonics=2 features=lag_1h,hour_of_day", until="2026-01-01")
     found = form.parameters(values, EASTERN, tmp_path)
