@@ -141,6 +141,20 @@ async def test_keys_faster_than_a_screen_is_made_end_nothing_and_change_nothing_
     assert _rows(path) == before
 
 
+@pytest.mark.parametrize("place", ["ingestion", "events", "models", "forecasts", "settings"])
+async def test_enters_that_come_at_once_open_nothing_twice(
+    place: str, populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(pilot, settled, place)
+        beneath = len(app.screen_stack)
+        for _ in range(3):  # the second closes a page that the first opened, or saves a form
+            app.post_message(Key("enter", None))
+        await settled(pilot)
+        assert len(app.screen_stack) <= beneath + 1
+
+
 async def test_where_the_palette_finds_nothing_there_is_no_page_to_turn(
     populated: Settings, console: MakeConsole, settled: Any
 ) -> None:
