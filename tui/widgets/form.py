@@ -365,9 +365,9 @@ def _nothing_wrong(_values: Values) -> Mapping[str, str]:
 def _row(field: Field) -> ComposeResult:
     with Vertical(classes="form-row"):
         with Horizontal(classes="form-line"):
-            yield Static(field.label, classes="form-label", markup=False)
+            yield Static(printable(field.label), classes="form-label", markup=False)
             if field.choices:
                 yield Choice(field.choices, field.value, id=f"field-{field.name}")
             else:
                 yield Entry(field.value, id=f"field-{field.name}", select_on_focus=False)
-        yield Static(field.hint, id=f"note-{field.name}", classes="form-note", markup=False)
+        yield Static(printable(field.hint), id=f"note-{field.name}", classes="form-note", markup=False)
