@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from places import shown
+from places import go, shown
 from sqlalchemy import Engine
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from musktracker import runs
 from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError
 from tui.app import Console
@@ -249,3 +250,38 @@ async def test_controls_in_labels_hints_and_values_are_drawn_as_marks_and_values
         await pilot.press("enter")
         await settled(pilot)
         assert results == [{"name": evil}]
+
+
+@pytest.mark.parametrize(
+    ("place", "keys"),
+    [
+        ("train-form", ("tab", "9")),
+        ("promote-form", ("tab", "x")),
+        ("backtest-form", tuple("pool")),
+        ("forecast-form", ("left",)),
+        ("service-start", ("down", "right")),
+    ],
+)
+async def test_where_a_run_cannot_start_its_form_says_why_and_stays_as_it_was_filled(
+    place: str,
+    keys: tuple[str, ...],
+    populated: Settings,
+    console: Callable[..., Console],
+    settled: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> int:
+        raise MuskTrackerError("The lease is held by run 7")
+
+    monkeypatch.setattr(runs, "launch", refuse)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(pilot, settled, place)
+        await pilot.press(*keys)
+        form: Any = app.screen
+        filled = form.values
+        await pilot.press("enter")
+        await settled(pilot)
+        assert app.screen is form
+        assert form.values == filled
+        assert "held by run 7" in str(form.query_one("#form-trouble", Static).content)

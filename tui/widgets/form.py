@@ -104,6 +104,11 @@ class FormScreen(ModalScreen[Any]):
         self._saved: list[Any] = []  # the result, until the form is closed with it
         self._timer: Timer | None = None
 
+    def go_on(self, further: Callable[[Engine, Any], Any]) -> None:
+        """Go on with what saving gives, in the same thread: what that raises is shown, what it returns the result."""
+        save = self._save
+        self._save = lambda engine, values: further(engine, values if save is None else save(engine, values))
+
     @property
     def values(self) -> dict[str, str]:
         """What the fields hold now."""
