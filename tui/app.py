@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -398,6 +397,7 @@ class Console(App[None], inherit_bindings=False):
 
     def action_export(self) -> None:
         """Write a table or a drawing of the screen to a file, at first what has the focus; or all as a picture."""
+        from tui.paths import working_directory
         from tui.screens.export_form import export_form
 
         title = self.screen.title or self.current_mode
@@ -408,7 +408,7 @@ class Console(App[None], inherit_bindings=False):
             if path is not None:
                 self.notify(f"Wrote {path}", markup=False)
 
-        self.push_screen(export_form(name, self._parts(title), picture, Path.cwd()), told)
+        self.push_screen(export_form(name, self._parts(title), picture, working_directory()), told)
 
     def _parts(self, title: str) -> list[Part]:
         """What of the screen can be written; first what has the focus."""

@@ -193,7 +193,7 @@ class Reporter:
             return
         self._clear()
         prefix = "" if line.level == "info" else f"{line.level}: "
-        print(prefix + printable(line.message), file=sys.stderr)
+        print(printable(prefix + line.message), file=sys.stderr)
 
     def progressed(self, run: Run) -> None:
         """Redraw the progress where there is a terminal to draw it on."""

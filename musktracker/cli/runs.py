@@ -143,7 +143,7 @@ def _tell_end(info: RunInfo, *, as_json: bool) -> None:
 def _line(line: LogLine, settings: Settings) -> str:
     fields = " ".join(f"{name}={value}" for name, value in line.fields.items())
     moment = line.time.astimezone(settings.zone)
-    return f"{moment:%H:%M:%S} {line.level:<7} {printable(f'{line.message} {fields}'.rstrip())}"
+    return f"{moment:%H:%M:%S} {printable(f'{line.level:<7} {line.message} {fields}'.rstrip())}"
 
 
 def _as_data(info: RunInfo) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from tui.screens import backtest_form as form
 from tui.screens.backtest_pair import BacktestPairScreen
 from tui.screens.backtest_results import BacktestScreen, ModelTable
 from tui.screens.backtests import BacktestsScreen, BacktestTable
-from tui.screens.base import ConsoleScreen
 from tui.screens.models import ModelsScreen
 from tui.widgets.confirm import Confirm
 from tui.widgets.form import FormScreen
@@ -31,14 +30,6 @@ from tui.widgets.text_page import TextPage
 
 EASTERN = ZoneInfo("America/New_York")
 Opened = Callable[..., Console]
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """What would have been started."""
-    found: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(ConsoleScreen, "launch", lambda self, kind, asked, **_: found.append((kind, asked)))
-    return found
 
 
 async def press(pilot: Any, settled: Any, *keys: str) -> Any:
@@ -87,26 +78,26 @@ async def test_without_a_backtest_it_says_which_key_starts_one(
 
 
 async def test_n_asks_and_starts_a_backtest(
-    backtested: Settings, console: Opened, settled: Any, started: list[Any]
+    backtested: Settings, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
     app = console(backtested)
     async with app.run_test(size=(120, 36)) as pilot:
         await go(pilot, settled, "n")
         assert isinstance(app.screen, FormScreen)
         await press(pilot, settled, *"hawkes", "enter")
-    [(kind, asked)] = started
+    [(kind, asked)] = launched
     assert (kind, asked["models"], asked["spacing"], asked["n_paths"]) == ("backtest", ["hawkes"], 73, 2000)
 
 
 async def test_s_goes_on_with_an_unfinished_one_as_it_was_asked_for(
-    backtested: Settings, console: Opened, settled: Any, started: list[Any]
+    backtested: Settings, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
     app = console(backtested)
     async with app.run_test(size=(120, 36)) as pilot:
         await go(pilot, settled, "s")
-        assert started == []  # the first is whole
+        assert launched == []  # the first is whole
         await press(pilot, settled, "G", "s")
-    [(kind, asked)] = started
+    [(kind, asked)] = launched
     assert (kind, asked["name"], asked["models"]) == ("backtest", "cut off", ["pool"])
     assert asked["begin"] == "2025-08-01T00:00:00Z"
     assert (asked["spacing"], asked["n_paths"], asked["seed"], asked["every"]) == (73, 2000, 1, {"pool": 1})
@@ -228,18 +219,18 @@ async def test_o_leaves_only_the_origins_that_all_models_have(
 
 
 async def test_intervals_are_computed_by_a_run_where_they_are_missing(
-    backtested: Settings, populated_engine: Engine, console: Opened, settled: Any, started: list[Any]
+    backtested: Settings, populated_engine: Engine, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
     app = console(backtested)
     async with app.run_test(size=(120, 36)) as pilot:
         await go(pilot, settled, "enter", "i")
-        assert started == []
+        assert launched == []
         with writing(populated_engine) as connection:
             connection.execute(delete(RunRow).where(RunRow.id == 20))
         screen = await press(pilot, settled, "r")
         assert "i computes them" in str(screen.query_one("#plot-skill").border_title)
         await press(pilot, settled, "i")
-    assert started == [("compare", {"name": "autumn"})]
+    assert launched == [("compare", {"name": "autumn"})]
 
 
 async def test_enter_tells_all_about_a_model(backtested: Settings, console: Opened, settled: Any) -> None:
@@ -252,7 +243,7 @@ async def test_enter_tells_all_about_a_model(backtested: Settings, console: Open
 
 
 async def test_two_marked_ones_are_compared_on_the_origins_that_both_have(
-    backtested: Settings, console: Opened, settled: Any, started: list[Any]
+    backtested: Settings, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
     app = console(backtested)
     async with app.run_test(size=(120, 36)) as pilot:
@@ -266,18 +257,18 @@ async def test_two_marked_ones_are_compared_on_the_origins_that_both_have(
         await press(pilot, settled, "w")
         assert table.render_line(1).text.split()[2:4] == before[::-1]
         await press(pilot, settled, "i")
-    assert started == [("compare", {"name": "fewer paths", "other": "autumn"})]
+    assert launched == [("compare", {"name": "fewer paths", "other": "autumn"})]
 
 
 async def test_backtests_without_a_common_origin_say_how_they_would_meet(
-    backtested: Settings, populated_engine: Engine, console: Opened, settled: Any, started: list[Any]
+    backtested: Settings, populated_engine: Engine, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
     made.store(populated_engine, "apart", made.BEGIN + HOUR, made=made.MADE + HOUR, models=("pool",))
     app = console(backtested)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await go(pilot, settled, "space", "j", "c", "i")
         assert "begin at the same time" in shown(screen, "#pair-plot")
-    assert started == []
+    assert launched == []
 
 
 async def test_comparing_one_alone_says_what_to_do(backtested: Settings, console: Opened, settled: Any) -> None:

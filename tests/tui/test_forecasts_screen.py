@@ -219,13 +219,9 @@ async def test_the_hours_are_a_table_of_their_own_where_there_is_no_room_beside(
 
 
 async def test_n_asks_and_starts_a_run(
-    populated: Settings, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+    populated: Settings, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
     app = console(populated)
-    started: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(
-        ForecastsScreen, "launch", lambda self, kind, parameters, then=None: started.append((kind, parameters))
-    )
     async with app.run_test(size=(120, 36)) as pilot:
         await go(app, pilot, settled)
         await pilot.press("n")
@@ -234,8 +230,9 @@ async def test_n_asks_and_starts_a_run(
         await pilot.press("enter")
         await settled(pilot)
         await pilot.press("s")
+        await settled(pilot)
     asked = {"horizon": 168, "model": None, "version": None, "as_of": None, "n_paths": 2000, "seed": 1}
-    assert started == [("forecast", asked | {"timezone": "UTC"}), ("score", {})]
+    assert launched == [("forecast", asked | {"timezone": "UTC"}), ("score", {})]
 
 
 async def test_without_forecasts_it_says_which_key_makes_one(

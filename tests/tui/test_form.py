@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from places import go, shown
 from sqlalchemy import Engine
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from musktracker import runs
 from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError
 from tui.app import Console
@@ -52,11 +55,13 @@ def opened(
     monkeypatch.setattr(Console, "MODES", {"overview": Empty})
 
     @asynccontextmanager
-    async def open_form(**options: Any) -> AsyncIterator[tuple[Pilot[Any], FormScreen, list[Any]]]:
+    async def open_form(
+        fields: Sequence[Field] = FIELDS, **options: Any
+    ) -> AsyncIterator[tuple[Pilot[Any], FormScreen, list[Any]]]:
         app = console(populated)
         async with app.run_test(size=(80, 24)) as pilot:
             await settled(pilot)
-            form, results = FormScreen("Title [b]", FIELDS, check=check, **options), []
+            form, results = FormScreen("Title [b]", fields, **{"check": check, **options}), []
             app.push_screen(form, results.append)
             await settled(pilot)
             yield pilot, form, results
@@ -66,6 +71,10 @@ def opened(
 
 def note(form: FormScreen, name: str) -> str:
     return str(form.query_one(f"#note-{name}", Static).content)
+
+
+def keys(form: FormScreen) -> str:
+    return str(form.query_one("#form-keys", Static).content)
 
 
 async def test_enter_gives_the_values(opened: Opened) -> None:
@@ -191,4 +200,88 @@ async def test_a_form_that_nobody_has_typed_in_complains_of_nothing(opened: Open
 
 async def test_a_form_with_choices_says_which_keys_choose(opened: Opened) -> None:
     async with opened() as (_, form, _results):
-        assert "← → choose" in str(form.query_one("#form-keys", Static).content)
+        assert "← → choose" in keys(form)
+
+
+async def test_a_check_that_fails_is_told_and_nothing_is_saved(opened: Opened, settled: Any) -> None:
+    def broken(values: Values) -> dict[str, str]:
+        raise RuntimeError(f"nobody foresaw {values['name']!r}")
+
+    async with opened(check=broken) as (pilot, form, results):
+        for pressed in ("x", "enter"):
+            await pilot.press(pressed)
+            await settled(pilot)
+            assert "nobody foresaw 'x'" in str(form.query_one("#form-trouble", Static).content)
+        assert results == []
+
+
+async def test_enters_that_come_at_once_close_a_form_once(opened: Opened, settled: Any) -> None:
+    async with opened() as (pilot, _form, results):
+        for _ in range(3):
+            pilot.app.post_message(Key("enter", None))
+        await settled(pilot)
+        assert isinstance(pilot.app.screen, Empty)
+        assert len(results) == 1
+
+
+async def test_while_it_is_saved_a_form_takes_nothing_in_and_cannot_be_left(opened: Opened, settled: Any) -> None:
+    may_end = threading.Event()
+
+    def save(engine: object, values: Values) -> str:
+        may_end.wait()
+        return values["name"]
+
+    async with opened(save=save) as (pilot, form, results):
+        await pilot.press("x", "enter", "y", "tab", "z", "escape", "escape")
+        assert pilot.app.screen is form
+        assert form.values["name"] == "x"
+        assert "too late to leave" in keys(form)
+        may_end.set()
+        await settled(pilot)
+        assert results == ["x"]
+
+
+async def test_controls_in_labels_hints_and_values_are_drawn_as_marks_and_values_stay_what_they_are(
+    opened: Opened, settled: Any
+) -> None:
+    evil = "e\x1b]0;own\x07\nv"
+    async with opened((Field("name", evil, evil, evil),), check=None) as (pilot, _form, results):
+        assert shown(pilot.app).count("e�]0;own� v") == 3
+        await pilot.press("enter")
+        await settled(pilot)
+        assert results == [{"name": evil}]
+
+
+@pytest.mark.parametrize(
+    ("place", "keys"),
+    [
+        ("train-form", ("tab", "9")),
+        ("promote-form", ("tab", "x")),
+        ("backtest-form", tuple("pool")),
+        ("forecast-form", ("left",)),
+        ("service-start", ("down", "right")),
+    ],
+)
+async def test_where_a_run_cannot_start_its_form_says_why_and_stays_as_it_was_filled(
+    place: str,
+    keys: tuple[str, ...],
+    populated: Settings,
+    console: Callable[..., Console],
+    settled: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> int:
+        raise MuskTrackerError("The lease is held by run 7")
+
+    monkeypatch.setattr(runs, "launch", refuse)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(pilot, settled, place)
+        await pilot.press(*keys)
+        form: Any = app.screen
+        filled = form.values
+        await pilot.press("enter")
+        await settled(pilot)
+        assert app.screen is form
+        assert form.values == filled
+        assert "held by run 7" in str(form.query_one("#form-trouble", Static).content)

@@ -45,6 +45,24 @@ ROWS: dict[str, Callable[[int, str, str], dict[str, Any]]] = {
         "hours_to_come": 9e999, "predicted_total": 9e999, "quantiles": text, "bracket_probabilities": text,
         "warnings": text, "actual_total": -3, "created_at": time,
     },
+    "exogenous_events": lambda i, time, text: {
+        "name": EVIL + str(i), "description": EVIL + text, "category": EVIL, "event_start": time, "event_end": time,
+        "intensity": 9e999, "source": EVIL, "created_at": time, "updated_at": time,
+    },
+    "runs": lambda i, time, text: {
+        "kind": ("train", EVIL, "ingest", "forecast")[i % 4], "status": ("succeeded", "failed", "running")[i % 3],
+        "parameters": text, "stage": EVIL, "progress": 9e999, "message": EVIL, "result": text, "error": EVIL,
+        "created_at": time, "started_at": time, "finished_at": time, "heartbeat_at": time, "host": EVIL, "pid": -1,
+        "who": EVIL,
+    },
+    "run_log": lambda _, time, text: {
+        "run_id": 7, "time": time, "level": EVIL, "message": EVIL, "fields": text
+    },
+    "model_metadata": lambda i, time, text: {
+        "model_name": EVIL, "model_version": str(i), "trained_at": time, "training_start_date": time,
+        "training_end_date": time, "hyperparameters": text, "rmse": 9e999, "mae": -9e999, "artifact_path": EVIL,
+        "diagnostics": text, "counting": EVIL,
+    },
 }  # fmt: skip
 CASES = [
     ("alerts", ("overview", "alerts"), (["alerts"], ["alerts", "list", "--json"], ["status"], ["status", "--json"])),
@@ -53,6 +71,10 @@ CASES = [
     ("event_changes", ("events", "events-history"), (["events", "history"], ["events", "list"])),
     ("database_settings", ("service", "schedule-form"), (["run", "--show"],)),
     ("window_forecasts", ("overview", "calibration-windows"), (["status"], ["monitor"])),
+    ("exogenous_events", ("events", "events-timeline", "event-edit", "what-if-form"), (["events", "list"],)),
+    ("runs", ("overview", "ingestion", "run", "models"), (["runs", "list"], ["runs", "list", "--json"])),
+    ("run_log", ("ingestion", "models"), (["runs", "show", "7"],)),
+    ("model_metadata", ("models", "version", "train-form", "forecast-form"), (["models", "list"],)),
 ]
 
 

@@ -195,7 +195,7 @@ async def test_a_second_follower_is_refused_with_who_holds_the_lease(
     async with opened() as (pilot, _screen):
         await pilot.press("a", "enter")
         await settled(pilot)
-        assert "ingest is held by run 8" in said(pilot)
+        assert "ingest is held by run 8" in str(pilot.app.screen.query_one("#form-trouble", Static).content)
 
 
 async def test_a_backfill_starts_from_its_form_with_times_of_the_display_zone(

@@ -21,6 +21,7 @@ from musktracker.config import Settings
 from tui.app import MOVING, Console
 from tui.screens.base import ConsoleScreen
 from tui.screens.help import HelpScreen
+from tui.widgets.confirm import Confirm
 from tui.widgets.keys import Keys
 from tui.widgets.palette import Palette
 
@@ -139,6 +140,35 @@ async def test_keys_faster_than_a_screen_is_made_end_nothing_and_change_nothing_
         await settled(pilot)
     assert app.return_code is None
     assert _rows(path) == before
+
+
+@pytest.mark.parametrize("place", ["ingestion", "events", "models", "forecasts", "settings"])
+async def test_enters_that_come_at_once_open_nothing_twice(
+    place: str, populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(pilot, settled, place)
+        beneath = len(app.screen_stack)
+        for _ in range(3):  # the second closes a page that the first opened, or saves a form
+            app.post_message(Key("enter", None))
+        await settled(pilot)
+        assert len(app.screen_stack) <= beneath + 1
+
+
+async def test_enters_that_come_at_once_answer_a_question_once(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app, answers = console(populated), list[object]()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.push_screen(Confirm("Drop it?", ["All of it"], yes="Drop", typed="all"), answers.append)
+        await settled(pilot)
+        await pilot.press(*"all")
+        for _ in range(3):
+            app.post_message(Key("enter", None))
+        await settled(pilot)
+    assert answers == [True]
 
 
 async def test_where_the_palette_finds_nothing_there_is_no_page_to_turn(

@@ -97,11 +97,9 @@ async def test_cancelling_asks_first_and_leaves_it_going_by_default(
 
 
 async def test_t_asks_and_starts_a_training(
-    populated: Settings, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+    populated: Settings, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
     app = console(populated)
-    started: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(ModelsScreen, "launch", lambda self, kind, parameters: started.append((kind, parameters)))
     async with app.run_test(size=(120, 36)) as pilot:
         await go(app, pilot, settled)
         await pilot.press("t")
@@ -109,7 +107,7 @@ async def test_t_asks_and_starts_a_training(
         assert isinstance(app.screen, FormScreen)
         await pilot.press("tab", *"180", "tab", *"harmonics=3", "enter")
         await settled(pilot)
-    [(kind, asked)] = started
+    [(kind, asked)] = launched
     assert (kind, asked["model"]) == ("train", "negative_binomial")
     assert asked["hyperparameters"] == {"window_days": "180", "harmonics": "3"}
     assert asked["artifact_dir"] == str(populated.artifact_dir)
@@ -138,11 +136,9 @@ async def test_the_champion_is_marked_beside_its_version(
 
 
 async def test_p_asks_and_leaves_it_to_the_gate(
-    populated: Settings, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+    populated: Settings, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
     app = console(populated)
-    started: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(ModelsScreen, "launch", lambda self, kind, asked, then: started.append((kind, asked)))
     async with app.run_test(size=(120, 36)) as pilot:
         await go(app, pilot, settled)
         await pilot.press("p")
@@ -150,7 +146,7 @@ async def test_p_asks_and_leaves_it_to_the_gate(
         await pilot.press("enter")
         await settled(pilot)
     expected = {"model": "negative_binomial", "version": "1", "alias": "champion", "reason": None}
-    assert started == [("promote", expected)]
+    assert launched == [("promote", expected)]
 
 
 async def test_where_the_gate_failed_a_reason_is_asked_for(
@@ -158,16 +154,15 @@ async def test_where_the_gate_failed_a_reason_is_asked_for(
 ) -> None:
     started: list[dict[str, Any]] = []
 
-    def fail(self: ModelsScreen, kind: str, asked: dict[str, Any], then: Callable[[int], None]) -> None:
+    def fail(settings: Settings, engine: Engine, kind: str, asked: dict[str, Any], **_: Any) -> int:
         started.append(asked)
-        run_id = runs.create(populated_engine, kind, asked)
+        run_id = runs.create(engine, kind, asked)
         error = "negative_binomial 1 does not pass the gate: too wide. Promote it all the same with --reason TEXT"
-        with writing(populated_engine) as connection:
+        with writing(engine) as connection:
             connection.execute(update(RunRow).where(RunRow.id == run_id).values(status="failed", error=error))
-        then(run_id)
-        self.refresh_data()
+        return run_id
 
-    monkeypatch.setattr(ModelsScreen, "launch", fail)
+    monkeypatch.setattr(runs, "launch", fail)
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await go(app, pilot, settled)
@@ -254,6 +249,13 @@ def asked(**more: str) -> dict[str, str]:
 def test_the_form_knows_the_models_that_there_are_and_how_long_they_look_back() -> None:
     windows = {name: registry.hyperparameters(kind()).get("window_days") for name, kind in registry.models().items()}
     assert windows == form.MODELS
+
+
+def test_for_a_version_of_a_model_that_is_not_known_the_usual_one_is_offered() -> None:
+    zone = ZoneInfo("UTC")
+    offered = form.train_form(zone, None, "of_a_newer_program")
+    assert offered.values["model"] == form.DEFAULT
+    assert form.problems(offered.values | {"window_days": "9"}, zone).keys() == {"window_days"}
 
 
 def test_what_is_typed_is_what_the_models_read(tmp_path: Any) -> None:

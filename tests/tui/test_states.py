@@ -119,7 +119,7 @@ async def test_what_opens_over_a_full_place_looks(
     text_snapshot: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tui.screens.import_form.Path.cwd", lambda: Path("/srv"))
+    monkeypatch.setattr("tui.paths.Path.cwd", lambda: Path("/srv"))
     app = console(backtested)
     async with app.run_test(size=SMALL) as pilot:
         async for place in walk(pilot, settled, places):

@@ -83,10 +83,8 @@ async def test_both_means_are_drawn_and_the_event_is_read_off(compared: Engine, 
 
 
 async def test_n_offers_the_coming_events_with_their_effects_and_starts_a_run(
-    compared: Engine, opened: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+    compared: Engine, opened: Opened, settled: Any, launched: list[Any]
 ) -> None:
-    started: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(WhatIfScreen, "launch", lambda self, kind, given, then=None: started.append((kind, given)))
     async with opened() as (pilot, _):
         await pilot.press("n")
         await settled(pilot)
@@ -97,7 +95,7 @@ async def test_n_offers_the_coming_events_with_their_effects_and_starts_a_run(
         await pilot.press("tab", "right", "enter")
         await settled(pilot)
     asked = {"without": [5], "added": [], "horizon": 168, "model": None, "timezone": "UTC"}
-    assert started == [("what_if", asked)]
+    assert launched == [("what_if", asked)]
 
 
 async def test_a_form_that_changes_nothing_says_so(compared: Engine, opened: Opened, settled: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from made_forecasts import NOW, ORIGIN, WINDOW, store_window_forecasts
 from sqlalchemy import Engine, insert
+from textual.events import Key
 
 from musktracker import runs
 from musktracker.brackets import Bracket, parse
@@ -377,6 +378,14 @@ async def test_enter_tells_all_of_the_forecast(forecast: Engine, opened: Opened,
         await pilot.press("enter")
         await settled(pilot)
         assert isinstance(pilot.app.screen, TextPage)
+
+
+async def test_enters_that_come_at_once_tell_it_once(forecast: Engine, opened: Opened, settled: Any) -> None:
+    async with opened() as (pilot, screen):
+        for _ in range(3):
+            pilot.app.post_message(Key("enter", None))
+        await settled(pilot)
+        assert pilot.app.screen_stack[-2] is screen
 
 
 async def test_esc_goes_back_and_the_next_start_begins_with_forecasts(

@@ -153,9 +153,9 @@ class BacktestsScreen(ConsoleScreen):
 
     def action_new(self) -> None:
         """Ask for a backtest, and start it."""
-        data = self._data
-        form = backtest_form(self.app.zone, data.data_until if data else None)
-        self.app.push_screen(form, self._start)
+        data, zone = self._data, self.app.zone
+        form = backtest_form(zone, data.data_until if data else None)
+        self.ask_run(form, "backtest", lambda values: parameters(values, zone))
 
     def action_resume(self) -> None:
         """Go on with the backtest under the cursor, as it was asked for."""
@@ -211,10 +211,6 @@ class BacktestsScreen(ConsoleScreen):
     @property
     def _run(self) -> RunInfo | None:
         return self._data.run if self._data is not None else None
-
-    def _start(self, values: dict[str, str] | None) -> None:
-        if values is not None:
-            self.launch("backtest", parameters(values, self.app.zone))
 
 
 def resumed(one: StoredBacktest) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -27,8 +28,10 @@ from tui.widgets.waiting import Waiting
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from musktracker.config import Settings
     from musktracker.runs import RunInfo
     from tui.app import Console
+    from tui.widgets.form import FormScreen
 
 LOSES_WORK = ("train", "demo", "compare", "promote")  # what other kinds have done stays in the database
 STALE_SECONDS = 60.0  # without any change in the database, data are read again after this long: minutes are shown
@@ -124,14 +127,32 @@ class ConsoleScreen(Screen[None]):
     def launch(self, kind: str, parameters: dict[str, Any], *, then: Callable[[int], None] | None = None) -> None:
         """Start a run as a detached process; `then` is called with its id."""
         settings = self.app.settings
+        start = partial(_launched, settings, kind=kind, parameters=parameters)
+        self.act(start, done=lambda run_id: _started(run_id, kind), then=then)
 
-        def start(engine: Engine) -> int:
-            from musktracker import runs
-            from musktracker.pipeline import stages
+    def ask_run(
+        self,
+        form: FormScreen,
+        kind: str,
+        parameters: Callable[[Any], dict[str, Any]] = dict,
+        *,
+        then: Callable[[int], None] | None = None,
+    ) -> None:
+        """Open a form, and start a run with the parameters of what it gives, as `launch` does.
 
-            return runs.launch(settings, engine, kind, parameters, lease=stages.lease(kind, parameters))
+        What keeps the run from starting is said in the form, which stays. `parameters` is called in a thread.
+        """
+        settings = self.app.settings
 
-        self.act(start, done=lambda run_id: f"Run {run_id} ({kind}) started", then=then)
+        def started(run_id: int | None) -> None:
+            if run_id is not None:
+                self.notify(_started(run_id, kind), markup=False, timeout=4)
+                if then is not None:
+                    then(run_id)
+                self.refresh_data()
+
+        form.go_on(lambda engine, given: _launched(settings, engine, kind, parameters(given)))
+        self.app.push_screen(form, started)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """A console that only reads has no action that would change something, and a screen in the making none."""
@@ -180,11 +201,7 @@ class ConsoleScreen(Screen[None]):
         """Ask for a file of posts, and import it."""
         from tui.screens.import_form import import_form
 
-        def start(parameters: dict[str, Any] | None) -> None:
-            if parameters is not None:
-                self.launch("import", parameters, then=self.run_started)
-
-        self.app.push_screen(import_form(), start)
+        self.ask_run(import_form(), "import", then=self.run_started)
 
     def run_started(self, run_id: int) -> None:
         """A run that was asked for here has begun; a screen that shows runs goes to it."""
@@ -346,3 +363,14 @@ class ConsoleScreen(Screen[None]):
             return
         banner.update(text)
         banner.display = bool(text)
+
+
+def _launched(settings: Settings, engine: Engine, kind: str, parameters: dict[str, Any]) -> int:
+    from musktracker import runs
+    from musktracker.pipeline import stages
+
+    return runs.launch(settings, engine, kind, parameters, lease=stages.lease(kind, parameters))
+
+
+def _started(run_id: int, kind: str) -> str:
+    return f"Run {run_id} ({kind}) started"

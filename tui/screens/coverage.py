@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -125,13 +125,8 @@ class CoverageScreen(ConsoleScreen):
 
     def action_fill(self) -> None:
         """Say what filling the holes costs, ask by which endpoint, and begin."""
-
-        def start(parameters: dict[str, Any] | None) -> None:
-            if parameters is not None:
-                self.launch("backfill", parameters, then=self.run_started)
-
         if has_token(self.app):
-            self.app.push_screen(fill_form(self.app.zone), start)
+            self.ask_run(fill_form(self.app.zone), "backfill", then=self.run_started)
 
     def run_started(self, run_id: int) -> None:
         """Go back to ingestion, where the run is in the list and its log below."""

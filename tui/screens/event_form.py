@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.timeline import iso, parse_time, typed_time
 from tui.exporting import write_file
+from tui.paths import typed_file, typed_path
 from tui.widgets.form import Field, FormScreen, Values
 from tui.widgets.run_progress import duration
 
@@ -151,18 +152,20 @@ def import_form(zone: ZoneInfo) -> FormScreen:
     def preview(engine: Engine, values: Values) -> str:
         from musktracker.pipeline import event_files
 
-        path = _path(values)
-        return report_text(event_files.import_file(engine, path, zone=zone, dry_run=True)) if path.is_file() else ""
+        if not values["path"].strip():
+            return ""
+        return report_text(event_files.import_file(engine, typed_file(values["path"]), zone=zone, dry_run=True))
 
     def save(engine: Engine, values: Values) -> ImportReport:
         from musktracker.pipeline import event_files
 
-        report = event_files.import_file(engine, _path(values), zone=zone, skip_bad=values["bad"] == "skip")
+        path = typed_file(values["path"])
+        report = event_files.import_file(engine, path, zone=zone, skip_bad=values["bad"] == "skip")
         if not report.stored:
             raise MuskTrackerError("Nothing was stored", "Mend the wrong rows, or choose to skip them")
         return report
 
-    return FormScreen("Import events", fields, check=file_problems, preview=preview, save=save, submit="import")
+    return FormScreen("Import events", fields, check=_path_problems, preview=preview, save=save, submit="import")
 
 
 def export_form(directory: Path) -> FormScreen:
@@ -177,7 +180,7 @@ def export_form(directory: Path) -> FormScreen:
     def save(engine: Engine, values: Values) -> Path:
         from musktracker.pipeline import event_files, events
 
-        path = _path(values)
+        path = typed_path(values["path"])
         write_file(path, [event_files.written(path, events.listed(engine))], replace=values["exists"] == "replace")
         return path
 
@@ -198,17 +201,6 @@ def report_text(report: ImportReport) -> str:
     lines += [f"line {error.line}: {error.reason}" for error in report.errors[:SHOWN_ERRORS]]
     more = len(report.errors) - SHOWN_ERRORS
     return "\n".join(lines + ([f"… and {more:,} more wrong rows"] if more > 0 else []))
-
-
-def file_problems(values: Values) -> Mapping[str, str]:
-    """A file to read must be there."""
-    text = values["path"].strip()
-    if not text:
-        return {"path": "must not be empty"}
-    path = _path(values)
-    if path.is_dir():
-        return {"path": "is a directory"}
-    return {} if path.is_file() else {"path": "is not there"}
 
 
 class _Unreadable(UsageError):
@@ -251,10 +243,6 @@ def _values_of(event: Event | None, zone: ZoneInfo) -> dict[str, str]:
         "intensity": f"{event.intensity:g}",
         "description": event.description or "",
     }
-
-
-def _path(values: Values) -> Path:
-    return Path(values["path"].strip()).expanduser()
 
 
 def _path_problems(values: Values) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from musktracker.text import counted, printable
+from tui.paths import working_directory
 from tui.screens.base import PASSING_SECONDS, ConsoleScreen
 from tui.screens.event_form import event_form, export_form, import_form, report_text
 from tui.screens.event_short_forms import line_form, repeat_form, shift_form
@@ -222,7 +223,7 @@ class EventsScreen(ConsoleScreen):
 
     def action_export(self) -> None:
         """Write the events to a file."""
-        self.app.push_screen(export_form(Path.cwd()), self._exported)
+        self.app.push_screen(export_form(working_directory()), self._exported)
 
     def action_recount(self) -> None:
         """Start a refresh, so that features follow the events."""

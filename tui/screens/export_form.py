@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from musktracker.text import counted
 from tui.exporting import Part, write_file
+from tui.paths import typed_path
 from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:
@@ -64,6 +65,6 @@ def _problems(values: Values) -> Mapping[str, str]:
 
 
 def _path(values: Values) -> Path:
-    path = Path(values["path"].strip()).expanduser()
+    path = typed_path(values["path"])
     form = SCREEN[0] if values["form"] == ALONE[0] else values["form"]
     return path if path.suffix else path.with_suffix(f".{form}")

@@ -244,8 +244,9 @@ class ForecastsScreen(RunningScreen):
         if data is None:
             self.notify(READING, timeout=2)
             return
-        form = forecast_form(data.versions, data.data_until, self.app.now(), self.app.zone)
-        self.app.push_screen(form, self._start)
+        zone = self.app.zone
+        form = forecast_form(data.versions, data.data_until, self.app.now(), zone)
+        self.ask_run(form, "forecast", lambda values: parameters(values, zone), then=self._follow)
 
     def action_place(self, name: str) -> None:
         """Go to windows, calibration or what-if, for the next start too."""
@@ -268,10 +269,6 @@ class ForecastsScreen(RunningScreen):
         if action in ("copy", "view", "hours", "chart") and self._chosen is None:
             return None
         return super().can(action)
-
-    def _start(self, values: dict[str, str] | None) -> None:
-        if values is not None:
-            self.start("forecast", parameters(values, self.app.zone))
 
     def made(self, run: RunInfo) -> None:
         """Show the forecast that the run has just made."""

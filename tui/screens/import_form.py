@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musktracker.errors import Cancelled, MuskTrackerError, UsageError
+from tui.paths import typed_file, typed_path, working_directory
 from tui.sizes import shown_bytes
 from tui.widgets.form import Field, FormScreen, Values
 
@@ -45,9 +46,9 @@ class _Preview:
 
     def __call__(self, engine: Engine, values: Values) -> str:
         self._asked += 1
-        path = _path(values)
         if not values["path"].strip():
-            return f"Relative to {Path.cwd()}"
+            return f"Relative to {working_directory()}"
+        path = typed_path(values["path"])
         if path.is_dir():
             return f"{path} is a directory: {_listed(path)}"
         if not path.is_file():
@@ -100,8 +101,6 @@ def _problems(values: Values) -> Mapping[str, str]:
     problems = {}
     if not values["path"].strip():
         problems["path"] = "Name a file"
-    elif not _path(values).is_file():
-        problems["path"] = "There is no such file"
     source = values["source"].strip()
     if not (source.isprintable() and 1 <= len(source) <= LONGEST_SOURCE):
         problems["source"] = f"must have 1 to {LONGEST_SOURCE} printable characters"
@@ -109,7 +108,7 @@ def _problems(values: Values) -> Mapping[str, str]:
 
 
 def _parameters(engine: Engine, values: Values) -> dict[str, Any]:  # noqa: ARG001
-    path = _path(values)
+    path = typed_file(values["path"])
     try:
         with path.open("rb"):
             pass
@@ -126,7 +125,3 @@ def _listed(directory: Path) -> str:
     except OSError as error:
         return error.strerror or "cannot be read"
     return (", ".join(names[:12]) + (" …" if len(names) > 12 else "")) or "nothing"
-
-
-def _path(values: Values) -> Path:
-    return Path(values["path"].strip()).expanduser().absolute()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -280,12 +280,8 @@ class IngestionScreen(ConsoleScreen):
         return True
 
     def _ask(self, form: FormScreen, kind: str) -> None:
-        def start(parameters: dict[str, Any] | None) -> None:
-            if parameters is not None:
-                self.launch(kind, parameters, then=self.run_started)
-
         if has_token(self.app):
-            self.app.push_screen(form, start)
+            self.ask_run(form, kind, then=self.run_started)
 
     def _show_summary(self, data: IngestionData) -> None:
         within = Span(data.minute - DAYS * DAY, data.minute)

@@ -218,7 +218,8 @@ class ModelsScreen(ConsoleScreen):
             return
         found = self.query_one(VersionTable).record
         form = train_form(self.app.zone, self._data.data_until, found.model if found else DEFAULT)
-        self.app.push_screen(form, self._start)
+        zone, artifact_dir = self.app.zone, self.app.settings.artifact_dir
+        self.ask_run(form, "train", lambda values: parameters(values, zone, artifact_dir))
 
     def action_promote(self) -> None:
         """Ask what the version under the cursor is to be, and let the gate decide."""
@@ -301,21 +302,16 @@ class ModelsScreen(ConsoleScreen):
         accuracy = next((one for one in data.accuracies if one.model_metadata_id == found.id), None)
         return words.detail(found, accuracy, self.app.format_time, width)
 
-    def _start(self, values: dict[str, str] | None) -> None:
-        if values is not None:
-            self.launch("train", parameters(values, self.app.zone, self.app.settings.artifact_dir))
-
     @property
     def _champion(self) -> str | None:
         versions = self._data.versions if self._data is not None else ()
         return next((f"{one.model} {one.version}" for one in versions if "champion" in one.aliases), None)
 
     def _ask_promotion(self, model: str, version: str, failed: str | None = None) -> None:
-        def start(values: dict[str, str] | None) -> None:
-            if values is not None:
-                self.launch("promote", promotion.parameters(values, model, version), then=self._promoting)
-
-        self.app.push_screen(promotion.promote_form(model, version, failed), start)
+        form = promotion.promote_form(model, version, failed)
+        self.ask_run(
+            form, "promote", lambda values: promotion.parameters(values, model, version), then=self._promoting
+        )
 
     def _promoting(self, run_id: int) -> None:
         self._promotion = run_id

@@ -167,11 +167,7 @@ class ServiceScreen(ConsoleScreen):
         """Ask how it is to serve, and start it."""
         from tui.screens.service_forms import start_form
 
-        def start(parameters: dict[str, Any] | None) -> None:
-            if parameters is not None:
-                self.launch("service", parameters)
-
-        self.app.push_screen(start_form(self.app.settings), start)
+        self.ask_run(start_form(self.app.settings), "service")
 
     def action_stop(self) -> None:
         """Ask the service to stop."""

@@ -27,11 +27,12 @@ LOCAL = "%a %d %b %H:%M %Z"
 
 
 def train_form(zone: ZoneInfo, data_until: datetime | None, model: str = DEFAULT) -> FormScreen:
-    """Ask for a model, its hyperparameters and the data; closes with the values."""
+    """Ask for a model (this one, where it is known), its hyperparameters and the data; closes with the values."""
     until = "nothing is counted yet" if data_until is None else f"counted until {data_until.astimezone(zone):{LOCAL}}"
+    begins = model if model in MODELS else DEFAULT  # a newer program may have trained others
     windows = [days for days in MODELS.values() if days]
     fields = (
-        Field("model", "Model", model, choices=tuple((name, label(name)) for name in MODELS)),
+        Field("model", "Model", begins, choices=tuple((name, label(name)) for name in MODELS)),
         Field(
             "window_days",
             "Window, days",

@@ -159,14 +159,9 @@ class WhatIfScreen(RunningScreen):
     def action_new(self) -> None:
         """Ask what to compare, and start it."""
         data, zone, now = self._data, self.app.zone, self.app.now()
-        if data is None:
-            return
-
-        def start(values: dict[str, str] | None) -> None:
-            if values is not None:
-                self.start("what_if", parameters(values, now, zone))
-
-        self.app.push_screen(what_if_form(data.candidates, data.models, now, zone), start)
+        if data is not None:
+            form = what_if_form(data.candidates, data.models, now, zone)
+            self.ask_run(form, "what_if", lambda values: parameters(values, now, zone), then=self._follow)
 
     def action_chart(self) -> None:
         """Give the chart the keys, or the table."""

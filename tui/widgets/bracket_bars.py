@@ -112,9 +112,9 @@ class BracketBars(LineList):
         self.refresh()
         self.moved()
 
-    def action_open(self) -> None:
-        """Tell that more is wanted."""
-        self.post_message(self.Opened())
+    async def action_open(self) -> None:
+        """Tell that more is wanted. It is heard at once, before another Enter asks again."""
+        await self.screen._on_message(self.Opened())
 
     def exported(self) -> Exported | None:
         """All brackets."""

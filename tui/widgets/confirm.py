@@ -74,8 +74,8 @@ class Confirm(ModalScreen[bool]):
         self.query_one("#yes", Button).disabled = event.value.strip() != self._typed
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter after the right text means yes."""
-        if event.value.strip() == self._typed:
+        """Enter after the right text means yes: the first, where several come at once."""
+        if self.is_current and event.value.strip() == self._typed:
             self.dismiss(True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.text import Text
 from textual.events import Key, Paste
 from textual.geometry import Region
 from textual.widgets import Input
@@ -62,6 +63,11 @@ class Entry(Input):
             event.stop()
             event.prevent_default()
             await self.run_action(deletion)
+
+    @property
+    def _value(self) -> Text:
+        """What is drawn: controls that others wrote are marks, and stay what they are until somebody mends them."""
+        return Text(printable(self.value), no_wrap=True, overflow="ignore", end="")
 
     def _show_cursor(self) -> None:
         self.scroll_to_region(Region(self._cursor_offset, 0, 1, 1), force=True, animate=False)

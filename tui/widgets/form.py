@@ -20,7 +20,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from musktracker.errors import UsageError
+from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.text import printable
 from tui.threads import in_thread
 from tui.widgets.entry import Entry
@@ -68,6 +68,7 @@ class FormScreen(ModalScreen[Any]):
         & .form-note.-wrong { color: $error; }
         & Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
         & Input:focus { background: $block-cursor-blurred-background; }
+        & Input:disabled, & Choice:disabled { opacity: 100%; }
         & #form-preview { height: auto; max-height: 8; color: $foreground; }
         & #form-trouble { height: auto; max-height: 4; color: $error; display: none; }
         & #form-keys { height: 1; color: $text-muted; margin-top: 1; }
@@ -103,6 +104,11 @@ class FormScreen(ModalScreen[Any]):
         self._saved: list[Any] = []  # the result, until the form is closed with it
         self._timer: Timer | None = None
 
+    def go_on(self, further: Callable[[Engine, Any], Any]) -> None:
+        """Go on with what saving gives, in the same thread: what that raises is shown, what it returns the result."""
+        save = self._save
+        self._save = lambda engine, values: further(engine, values if save is None else save(engine, values))
+
     @property
     def values(self) -> dict[str, str]:
         """What the fields hold now."""
@@ -129,8 +135,8 @@ class FormScreen(ModalScreen[Any]):
         self._preview_soon()
 
     def action_leave(self) -> None:
-        """Leave; where something was typed, only when asked twice."""
-        if self.dirty and not self._leaving:
+        """Leave; where something was typed, only when asked twice; while it is saved, not at all."""
+        if self._saving or (self.dirty and not self._leaving):
             self._leaving = True
             self._show_keys()
         else:
@@ -159,40 +165,44 @@ class FormScreen(ModalScreen[Any]):
 
     @on(Input.Submitted)
     def submit(self) -> None:
-        """Save, if nothing is wrong; otherwise go to the first field that is."""
+        """Save, if nothing is wrong; otherwise go to the first field that is. Enters that come at once save once."""
+        if self._saving or not self.is_current:
+            return
         self._touched |= {field.name for field in self._fields}
-        self._wrong = dict(self._check(self.values))
-        self._show_wrong()
-        if self._wrong:
+        values = self.values
+        if not self._is_right(values):
             self._focus_first(self._wrong)
         elif self._save is None:
-            self.dismiss(self.values)
-        elif not self._saving:
-            self._saving = True
-            self._show_keys()
-            self.run_worker(self._save_values(self._save), group="save")
+            self.dismiss(values)
+        else:
+            had = self.focused
+            self._hold(saving=True)
+            self.run_worker(self._save_values(self._save, values, had), group="save")
 
     def on_choice_submitted(self) -> None:
         """Enter on a choice saves, as it does on text."""
         self.submit()
 
-    async def _save_values(self, save: Callable[[Engine, Values], Any]) -> None:
+    async def _save_values(self, save: Callable[[Engine, Values], Any], values: Values, had: Widget | None) -> None:
         try:
-            engine = self.app.engine
-            if engine is None:
-                self._trouble("The database is not open yet")
-                return
-            result = await in_thread(save, engine, self.values)
+            if self.app.engine is None:
+                raise MuskTrackerError("The database is not open yet")
+            self._saved = [await in_thread(save, self.app.engine, values)]
         except Exception as error:
             if self._is_whole:
+                self._hold(saving=False)
+                self.set_focus(had)
                 self._failed(error)
-            return
-        finally:
-            self._saving = False
-            if self._is_whole:
-                self._show_keys()
-        self._saved = [result]
-        self.on_screen_resume()
+        else:
+            self.on_screen_resume()
+
+    def _hold(self, *, saving: bool) -> None:
+        """Take in nothing while it is saved: it would be lost."""
+        self._saving, self._leaving = saving, False
+        if saving:
+            self.set_focus(None)
+        self.query_one("#form-fields").disabled = saving
+        self._show_keys()
 
     @property
     def _is_whole(self) -> bool:
@@ -217,10 +227,19 @@ class FormScreen(ModalScreen[Any]):
         field = next((field for field in self._fields if field.name == name), None)
         if field is not None and self._entry(name) != field.value:
             self._touched.add(name)
-        self._trouble("")
-        self._wrong = dict(self._check(self.values))
-        self._show_wrong()
+        self._is_right(self.values)
         self._preview_soon()
+
+    def _is_right(self, values: Values) -> bool:
+        """Show what is wrong, at the fields, or below them where the check itself fails; whether nothing is."""
+        trouble = ""
+        try:
+            self._wrong = dict(self._check(values))
+        except Exception as error:
+            self._wrong, trouble = {}, self.app.words(error)
+        self._trouble(trouble)
+        self._show_wrong()
+        return not (self._wrong or trouble)
 
     def _show_wrong(self) -> None:
         for field in self._fields:
@@ -255,10 +274,10 @@ class FormScreen(ModalScreen[Any]):
             place.update("\n".join(map(printable, text.splitlines())))
 
     def _show_keys(self) -> None:
-        if self._leaving:
+        if self._saving:
+            text = "too late to leave: it is being saved; ctrl+q quits" if self._leaving else "one moment…"
+        elif self._leaving:
             text = "esc again discards what you typed; any other key goes on"
-        elif self._saving:
-            text = "one moment…"
         else:
             pick = "   ← → choose" if any(field.choices for field in self._fields) else ""
             text = f"enter {self._submit_word}   tab next field{pick}   esc leave"
@@ -365,9 +384,9 @@ def _nothing_wrong(_values: Values) -> Mapping[str, str]:
 def _row(field: Field) -> ComposeResult:
     with Vertical(classes="form-row"):
         with Horizontal(classes="form-line"):
-            yield Static(field.label, classes="form-label", markup=False)
+            yield Static(printable(field.label), classes="form-label", markup=False)
             if field.choices:
                 yield Choice(field.choices, field.value, id=f"field-{field.name}")
             else:
                 yield Entry(field.value, id=f"field-{field.name}", select_on_focus=False)
-        yield Static(field.hint, id=f"note-{field.name}", classes="form-note", markup=False)
+        yield Static(printable(field.hint), id=f"note-{field.name}", classes="form-note", markup=False)

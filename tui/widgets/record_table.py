@@ -165,10 +165,10 @@ class RecordTable(LineList, Generic[Record]):
         rows = [self._row_texts(record) for record in self.records]
         return Exported([record_of(record) for record in self.records], [c.title for c in self.columns], rows)
 
-    def action_open(self) -> None:
-        """Tell that the record under the cursor is wanted."""
+    async def action_open(self) -> None:
+        """Tell that the record under the cursor is wanted. It is heard at once, before another Enter asks again."""
         if self.record is not None:
-            self.post_message(self.Opened(self))
+            await self.screen._on_message(self.Opened(self))
 
     async def action_filter(self) -> None:
         """Ask which records to show."""

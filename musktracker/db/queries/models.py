@@ -175,7 +175,7 @@ def _loaded(text: str | None) -> Any:
     """What a column of JSON holds; nothing where someone put other text there."""
     try:
         return json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
