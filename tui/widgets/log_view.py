@@ -94,14 +94,15 @@ class LogView(LineList):
         """Add the newest lines."""
         if not lines:
             return
-        at = self._place()
+        at, before = self._place(), self.count
         rows = self.lines.append(lines)
-        if not rows:
+        if not rows and self.count == before:
             return
         if self.query_text and not self.searching:
             self.found.extend(self.lines.matches(self.query_text, range(max(self.count - rows, 0), self.count)))
+            self._forget_gone()
         if self.following:
-            self.cursor = self.count - 1
+            self.cursor = max(self.count - 1, 0)
             self.rows_changed()
         else:
             self.unseen += rows
@@ -317,7 +318,12 @@ class LogView(LineList):
             found.extend(self.lines.matches(query, rows))
             await asyncio.sleep(0)
         self.found, self.searching = found, False
+        self._forget_gone()
         if jump and found and self.number is not None:
             self.go_to(found[max(bisect_right(found, self.number) - 1, 0)])
         self.refresh()
         self.post_message(self.Changed(self))
+
+    def _forget_gone(self) -> None:
+        """Of the matches, those whose lines were dropped for newer ones."""
+        del self.found[: bisect_left(self.found, self.lines.shown[0]) if self.count else None]
