@@ -22,7 +22,8 @@ from musktracker.db.tables import RunLogLine
 from musktracker.runs import LogLine
 from tui.app import Console
 from tui.screens.base import ConsoleScreen
-from tui.widgets import run_log
+from tui.threads import in_thread
+from tui.widgets import log_view, run_log
 from tui.widgets.log_lines import LogLines
 from tui.widgets.log_view import LogView
 from tui.widgets.run_log import RunLog
@@ -303,11 +304,11 @@ async def test_the_error_key_goes_to_the_error(opened: Callable[..., Any]) -> No
 
 
 async def test_marked_lines_are_copied_to_the_clipboard_and_a_private_file(
-    opened: Callable[..., Any], populated: Settings
+    opened: Callable[..., Any], populated: Settings, settled: Any
 ) -> None:
     async with opened() as (pilot, log):
         await pilot.press("g", "space", "j", "y")
-        await pilot.pause()
+        await settled(pilot)
         path = populated.data_dir / "copied.txt"
         expected = [f"2026-01-15 18:05:{5 * k:02}+0000 info    step {k + 1} of 20  step={k + 1}" for k in (0, 1)]
         assert path.read_text().splitlines()[0] == expected[0]
@@ -315,6 +316,19 @@ async def test_marked_lines_are_copied_to_the_clipboard_and_a_private_file(
         assert pilot.app.clipboard == path.read_text().rstrip("\n")
         assert path.stat().st_mode & 0o777 == 0o600
         assert log.view.mark is None
+
+
+async def test_lines_are_put_together_elsewhere_as_they_were_when_they_were_copied(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[Any] = []
+    monkeypatch.setattr(log_view, "copy", lambda app, settings, text, what: copied.append(text))
+    async with opened() as (pilot, log):
+        log.view.lines.capacity = 21
+        expected = [log.view.plain(number) for number in log.view.lines.shown]
+        await pilot.press("g", "space", "G", "y")
+        log.view.append([line(100 + i) for i in range(21)])
+        assert (await in_thread(copied[0])).splitlines() == expected
 
 
 async def test_a_long_log_is_read_from_the_end_back_to_its_beginning(
