@@ -80,6 +80,18 @@ async def test_a_service_stands_back_behind_other_runs_unless_it_is_lost(
         assert words in shown(app).splitlines()[0]
 
 
+async def test_a_run_whose_process_never_came_is_lost_in_the_header_too(
+    populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any, frozen: datetime
+) -> None:
+    with engines.writing(populated_engine) as connection:
+        queued = {"status": "queued", "heartbeat_at": None, "created_at": frozen - timedelta(minutes=1)}
+        connection.execute(update(tables.RunRow).where(tables.RunRow.id == 7).values(**queued))
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert "! train lost" in shown(app).splitlines()[0]
+
+
 def test_the_database_is_named_as_long_as_there_is_room() -> None:
     url = "postgresql+psycopg://ada:••••@db.example:5432/posts?sslmode=require"
     names = [_database_name(url, room) for room in (60, 35, 15, 5)]
