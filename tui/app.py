@@ -180,6 +180,7 @@ class Console(App[None], inherit_bindings=False):
         self._pulse: Pulse | None = None
         self._focused: dict[Screen[Any], Widget] = {}
         self._last_mode = self.DEFAULT_MODE
+        self._quitting: Screen[bool] | None = None
         self.stylesheet._parse_cache.grow(PARSED_STYLES)
         for theme in THEMES:
             self.register_theme(theme)
@@ -394,6 +395,18 @@ class Console(App[None], inherit_bindings=False):
         if action == "trouble":
             return self.trouble is not None
         return super().check_action(action, parameters)
+
+    async def action_quit(self) -> None:
+        """Close the console; where something goes on that would end with it, only when asked twice or told so."""
+        lasting = [worker.description for worker in self.workers if worker.group == "act" and not worker.is_finished]
+        if not any(lasting) or self.screen is self._quitting:
+            self.exit()
+            return
+        from tui.widgets.confirm import Confirm
+
+        lines = [*filter(None, lasting), "", "It ends with the console, and what it has done so far is lost."]
+        self._quitting = Confirm("Close the console?", lines, yes="Close it", no="Let it go on")
+        self.push_screen(self._quitting, lambda yes: self.exit() if yes else None)
 
     def action_export(self) -> None:
         """Write a table or a drawing of the screen to a file, at first what has the focus; or all as a picture."""

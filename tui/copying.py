@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
+
+from tui.threads import in_thread
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -18,18 +21,12 @@ ESCAPE = "\x1b"
 SCREEN_CHUNK = 512  # characters of a string that GNU screen hands on at once
 
 
-def copy(app: App[Any], settings: Settings, text: str, what: str) -> None:
-    """Put a text in the clipboard and in a file, and say so; `what` names it: "3 lines"."""
-    path = settings.data_dir / "copied.txt"
-    try:
-        _write(path, text)
-    except OSError as error:
-        app.notify(f"{path} cannot be written: {error.strerror}", severity="warning", markup=False)
-    if len(text.encode("utf-8", "replace")) <= CAP:
-        app.copy_to_clipboard(text)
-        app.notify(f"Copied {what}; also in {path}", markup=False, timeout=4)
-    else:
-        app.notify(f"Too long for the clipboard: {what} are in {path}", markup=False, timeout=8)
+def copy(app: App[Any], settings: Settings, text: str | Callable[[], str], what: str) -> None:
+    """Put a text in the clipboard and in a file, and say so; `what` names it: "3 lines".
+
+    A long text is given by what makes it, which is called in a thread.
+    """
+    app.run_worker(_copy(app, settings.data_dir / "copied.txt", text, what), group="copy")
 
 
 def clipboard(text: str, environ: Mapping[str, str]) -> str:
@@ -47,7 +44,32 @@ def clipboard(text: str, environ: Mapping[str, str]) -> str:
     return asked
 
 
+async def _copy(app: App[Any], path: Path, text: str | Callable[[], str], what: str) -> None:
+    short, refused = await in_thread(_keep, path, text)
+    if refused:
+        app.notify(f"{path} cannot be written: {refused}", severity="warning", markup=False)
+    if short is not None:
+        app.copy_to_clipboard(short)
+        app.notify(f"Copied {what}" + ("" if refused else f"; also in {path}"), markup=False, timeout=4)
+    elif not refused:
+        app.notify(f"Too long for the clipboard: {what} are in {path}", markup=False, timeout=8)
+
+
+def _keep(path: Path, text: str | Callable[[], str]) -> tuple[str | None, str | None]:
+    """Write the text to the file; returns it where a clipboard has room for it, and what kept it from the file."""
+    text, refused = text if isinstance(text, str) else text(), None
+    with _WRITING:
+        try:
+            _write(path, text)
+        except OSError as error:
+            refused = error.strerror
+    return text if len(text.encode("utf-8", "replace")) <= CAP else None, refused
+
+
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text + "\n")
+
+
+_WRITING = Lock()  # whoever copies faster than a disk writes has the last text there whole

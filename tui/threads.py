@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+MOST_IDLE = 8  # that wait for work: a database that hung had more of them begin
 
 
 async def in_thread(function: Callable[..., Result], *arguments: Any) -> Result:
@@ -51,9 +52,11 @@ class _Worker(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Do what is asked, one job after the other."""
+        """Do what is asked, one job after the other, until enough others wait for the next."""
         while True:
             self.jobs.get()()
+            if len(_idle) >= MOST_IDLE:
+                return
             _idle.append(self)
 
 

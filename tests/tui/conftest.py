@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,46 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]
 
     monkeypatch.setattr(runs, "launch", launch)
     return asked
+
+
+class Held:
+    """Calls that have done what they do, and keep the answer in their threads until they are released."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._done = threading.Semaphore(0)
+        self._gate = threading.Event()
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            return self._function(*arguments, **named)
+        finally:
+            self._done.release()
+            self._gate.wait()
+
+    async def reached(self) -> None:
+        """Wait until another call is held."""
+        while not self._done.acquire(blocking=False):
+            await asyncio.sleep(0.001)
+
+    def release(self) -> None:
+        """Let all answer, those to come too."""
+        self._gate.set()
+
+
+@pytest.fixture
+def hold(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any, str], Held]]:
+    """Holds the answers of what threads call: `held = hold(runs, "recent")`, until `held.release()`."""
+    made: list[Held] = []
+
+    def held(owner: Any, name: str) -> Held:
+        made.append(Held(getattr(owner, name)))
+        monkeypatch.setattr(owner, name, made[-1])
+        return made[-1]
+
+    yield held
+    for one in made:
+        one.release()
 
 
 @pytest.fixture

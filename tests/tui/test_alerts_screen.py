@@ -17,7 +17,7 @@ from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.db.queries import alerts as queries
-from musktracker.pipeline import alerts
+from musktracker.pipeline import alert_delivery, alerts
 from tui.app import Console
 from tui.screens.alerts import AlertsScreen, AlertTable, RuleTable
 from tui.screens.overview import OverviewScreen
@@ -199,6 +199,23 @@ async def test_without_an_alert_command_a_test_says_that_nobody_was_told(opened:
     async with opened() as (pilot, _):
         await press(pilot, "t")
         assert "Nobody was told: no alert command is set" in pilot.app.screen._text
+
+
+async def test_what_a_test_did_waits_until_nothing_else_is_open(
+    opened: Opened, press: Any, settled: Any, hold: Any
+) -> None:
+    async with opened() as (pilot, screen):
+        held = hold(alert_delivery, "test")
+        await pilot.press("t")
+        await held.reached()
+        await pilot.press("e")
+        held.release()
+        await settled(pilot)
+        assert isinstance(pilot.app.screen, FormScreen)
+        await press(pilot, "escape")
+        assert isinstance(pilot.app.screen, TextPage)
+        await press(pilot, "escape")
+        assert pilot.app.screen is screen
 
 
 async def test_a_console_that_only_reads_shows_all_and_changes_nothing(

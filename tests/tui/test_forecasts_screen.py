@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from musktracker.config import Settings
 from musktracker.db.engines import writing
+from musktracker.db.queries import forecasts as queries
 from musktracker.db.queries.forecasts import DayForecast, ForecastHead, ForecastHour
 from musktracker.db.tables import ExogenousEvent, Forecast, ForecastQuantiles, ForecastTotal
 from musktracker.timeline import HOUR
@@ -154,6 +155,25 @@ async def test_where_the_user_was_is_where_the_next_start_begins(
             await settled(pilot)
             assert isinstance(app.screen, expected)
             assert app.memory["forecasts_view"] == "daily"
+
+
+async def test_the_place_of_the_last_time_is_opened_over_forecasts_alone(
+    populated: Settings, console: Opened, settled: Any, hold: Any
+) -> None:
+    app = console(populated)
+    app.remember(forecasts_place="windows")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        held = hold(queries, "listed")
+        await pilot.press("6")
+        await held.reached()
+        await pilot.press("4", "a")
+        held.release()
+        await settled(pilot)
+        assert isinstance(app.screen, FormScreen)
+        await pilot.press("escape", "6")
+        await settled(pilot)
+        assert isinstance(app.screen, WindowScreen)
 
 
 async def test_another_time_zone_keeps_the_screen(populated: Settings, console: Opened, settled: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,8 @@ from musktracker.db.tables import RunLogLine
 from musktracker.runs import LogLine
 from tui.app import Console
 from tui.screens.base import ConsoleScreen
-from tui.widgets import run_log
+from tui.threads import in_thread
+from tui.widgets import log_view, run_log
 from tui.widgets.log_lines import LogLines
 from tui.widgets.log_view import LogView
 from tui.widgets.run_log import RunLog
@@ -185,6 +187,89 @@ async def test_a_paused_log_reads_nothing_until_it_goes_on(
         await until(pilot, lambda: log.view.count == 22)
 
 
+async def test_a_paused_log_reads_nothing_as_its_run_ends_and_all_of_it_when_it_goes_on(
+    opened: Callable[..., Any], populated_engine: Engine, settled: Any
+) -> None:
+    async with opened() as (pilot, log):
+        await pilot.press("p")
+        write(populated_engine, 7, ["last words"])
+        log.follow_run(replace(log.run_info, status="failed"))
+        await settled(pilot)
+        assert log.view.count == 21
+        await pilot.press("p")
+        await settled(pilot)
+        assert log.view.count == 22
+
+
+async def test_the_last_words_of_a_run_that_ended_out_of_sight_are_read_once_its_log_is_back(
+    opened: Callable[..., Any], populated_engine: Engine, settled: Any
+) -> None:
+    async with opened() as (pilot, log):
+        for _ in range(2):  # the one below the top counts as seen
+            pilot.app.push_screen(Empty())
+        await settled(pilot)
+        write(populated_engine, 7, ["last words"])
+        log.follow_run(replace(log.run_info, status="failed"))
+        await settled(pilot)
+        pilot.app.pop_screen()
+        pilot.app.pop_screen()
+        await until(pilot, lambda: log.view.count == 22)
+
+
+async def test_a_run_that_was_lost_is_not_asked_for_more(
+    opened: Callable[..., Any], populated_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened() as (pilot, log):
+        log.follow_run(replace(log.run_info, heartbeat_at=START))
+        assert log.run_info.lost
+        asked: list[Any] = []
+        monkeypatch.setattr(run_log, "_after", lambda *given, **_: asked.append(given) or [])
+        await pilot.pause(2 * run_log.POLL_SECONDS)
+        assert asked == []
+
+
+@pytest.mark.parametrize("failing", [1, 2], ids=["the newest page", "an older page"])
+async def test_what_could_not_be_read_of_a_log_is_read_later(
+    failing: int,
+    opened: Callable[..., Any],
+    populated_engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_log, "PAGE", 50)
+    monkeypatch.setattr(run_log, "REST_SECONDS", 0, raising=False)
+    write(populated_engine, 3, [f"line {i}" for i in range(200)])
+    reads, in_thread = 0, run_log.in_thread
+
+    async def fail_once(*work: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        if reads == failing:
+            raise OSError("the server closed the connection")
+        return await in_thread(*work)
+
+    monkeypatch.setattr(run_log, "in_thread", fail_once)
+    async with opened(3) as (pilot, log):
+        await until(pilot, lambda: log.view.count == 222)
+        assert "closed the connection" not in title(log)
+
+
+async def test_what_comes_late_of_the_visit_before_is_not_taken_for_this_one(
+    opened: Callable[..., Any], populated_engine: Engine, settled: Any, hold: Any
+) -> None:
+    async with opened() as (pilot, log):
+        here, other = log.run_info, replace(log.run_info, id=6)
+        write(populated_engine, 7, [f"late {i}" for i in range(3)])
+        held = hold(run_log, "_after")
+        await held.reached()  # a poll of the first visit
+        log.follow_run(other)
+        log.follow_run(here)
+        held.release()
+        await settled(pilot)
+        await until(pilot, lambda: log.view.count >= 24)
+        lines = [log.view.plain(number) for number in log.view.lines.shown]
+        assert len(lines) == len(set(lines))
+
+
 async def test_the_level_key_goes_through_the_levels(opened: Callable[..., Any]) -> None:
     async with opened(3) as (pilot, log):
         counts = []
@@ -219,11 +304,11 @@ async def test_the_error_key_goes_to_the_error(opened: Callable[..., Any]) -> No
 
 
 async def test_marked_lines_are_copied_to_the_clipboard_and_a_private_file(
-    opened: Callable[..., Any], populated: Settings
+    opened: Callable[..., Any], populated: Settings, settled: Any
 ) -> None:
     async with opened() as (pilot, log):
         await pilot.press("g", "space", "j", "y")
-        await pilot.pause()
+        await settled(pilot)
         path = populated.data_dir / "copied.txt"
         expected = [f"2026-01-15 18:05:{5 * k:02}+0000 info    step {k + 1} of 20  step={k + 1}" for k in (0, 1)]
         assert path.read_text().splitlines()[0] == expected[0]
@@ -231,6 +316,19 @@ async def test_marked_lines_are_copied_to_the_clipboard_and_a_private_file(
         assert pilot.app.clipboard == path.read_text().rstrip("\n")
         assert path.stat().st_mode & 0o777 == 0o600
         assert log.view.mark is None
+
+
+async def test_lines_are_put_together_elsewhere_as_they_were_when_they_were_copied(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[Any] = []
+    monkeypatch.setattr(log_view, "copy", lambda app, settings, text, what: copied.append(text))
+    async with opened() as (pilot, log):
+        log.view.lines.capacity = 21
+        expected = [log.view.plain(number) for number in log.view.lines.shown]
+        await pilot.press("g", "space", "G", "y")
+        log.view.append([line(100 + i) for i in range(21)])
+        assert (await in_thread(copied[0])).splitlines() == expected
 
 
 async def test_a_long_log_is_read_from_the_end_back_to_its_beginning(
@@ -256,6 +354,21 @@ async def test_a_view_that_is_full_drops_the_oldest_and_stays_where_it_is(opened
         row = view.cursor - view.top
         view.append([line(i) for i in range(101, 121)])
         assert (view.count, view.lines.line(view.number or 0), view.cursor - view.top) == (100, before, row)
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+async def test_matches_are_of_lines_that_are_held(level: str, opened: Callable[..., Any], settled: Any) -> None:
+    async with opened() as (pilot, log):
+        view = log.view
+        view.clear()
+        view.lines.capacity = 100
+        view.set_level(1)
+        view.append([line(i) for i in range(1, 101)])
+        view.search("step")
+        await settled(pilot)
+        view.append([line(i, level) for i in range(101, 181)])
+        assert list(view.found) == list(view.lines.shown)
+        assert view.cursor == view.count - 1
 
 
 async def test_rows_that_were_kept_are_those_that_would_be_drawn_now(

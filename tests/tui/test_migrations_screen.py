@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from textual.pilot import Pilot
 from textual.widgets import Button, Static
 
 from musktracker.config import Settings
@@ -18,6 +20,7 @@ from tui.app import Console
 from tui.screens import schema_work
 from tui.screens.migrations import MigrationsData, MigrationsScreen, RevisionTable, SizeTable
 from tui.widgets.confirm import Confirm
+from tui.widgets.form import FormScreen
 from tui.widgets.header import Header
 from tui.widgets.prose import Prose
 
@@ -156,6 +159,81 @@ async def test_a_step_that_was_reverted_is_applied_again_up_to_the_cursor_and_no
         await pilot.press("j", "a")
         await settled(pilot)
         assert migrate.current(populated_engine) == last != head
+
+
+@pytest.fixture
+def applying(
+    populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any, hold: Any
+) -> Callable[[], Any]:
+    """Opens the screen while two steps are applied: `async with applying() as (pilot, held)`."""
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[tuple[Pilot[Any], Any]]:
+        app = console(populated)
+        async with app.run_test(size=(100, 40), notifications=True) as pilot:
+            await settled(pilot)
+            migrate.downgrade(populated_engine, "-2")
+            await pilot.press("2")
+            await settled(pilot)
+            held = hold(migrate, "backup")
+            await pilot.press("a")
+            await held.reached()
+            yield pilot, held
+
+    return begin
+
+
+async def test_steps_are_applied_and_told_also_where_the_screen_is_another_by_then(
+    applying: Callable[[], Any], populated_engine: Engine, settled: Any
+) -> None:
+    async with applying() as (pilot, held):
+        await pilot.press("z")
+        held.release()
+        await settled(pilot)
+        assert migrate.current(populated_engine) == migrate.head()
+        assert f"The schema is at {migrate.head()}" in said(pilot.app)
+
+
+async def test_q_asks_while_steps_are_applied_and_no_is_the_first_answer(
+    applying: Callable[[], Any], populated_engine: Engine, settled: Any
+) -> None:
+    async with applying() as (pilot, held):
+        await pilot.press("6", "q")
+        assert isinstance(pilot.app.screen, Confirm)
+        assert "Applying up to" in str(pilot.app.screen.query(".line").first(Static).content)
+        await pilot.press("enter")
+        held.release()
+        await settled(pilot)
+        assert migrate.current(populated_engine) == migrate.head()
+        await pilot.press("q")
+        assert not pilot.app.is_running
+
+
+async def test_asked_twice_it_closes_whatever_goes_on(applying: Callable[[], Any]) -> None:
+    async with applying() as (pilot, _held):
+        await pilot.press("ctrl+q")
+        assert pilot.app.is_running
+        await pilot.press("ctrl+q")
+        assert pilot.app._exit
+
+
+async def test_a_revert_asks_nothing_over_what_was_opened_meanwhile(
+    populated: Settings, console: MakeConsole, settled: Any, hold: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.press("2")
+        await settled(pilot)
+        held = hold(schema_work, "losses")
+        await pilot.press("x")
+        await held.reached()
+        await pilot.press("4", "a")
+        held.release()
+        await settled(pilot)
+        assert isinstance(app.screen, FormScreen)
+        await pilot.press("escape", "2")
+        await settled(pilot)
+        assert isinstance(app.screen, MigrationsScreen)
 
 
 async def test_a_dry_run_times_each_statement_and_keeps_nothing(

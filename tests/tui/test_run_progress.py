@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from textual.app import App
 
 from musktracker import runs
 from musktracker.runs import RunInfo
-from tui.widgets.run_progress import duration, took, where
+from tui.widgets.run_progress import RunProgress, duration, took, where
 
 NOW = datetime(2026, 1, 15, 18, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -75,6 +76,23 @@ def test_what_a_run_does_in_words(change: dict[str, Any], expected: str) -> None
 def test_a_lost_run_says_since_when_and_where_it_was() -> None:
     text, tone = where(replace(RUNNING, heartbeat_at=NOW - 3 * MINUTE), NOW)
     assert (text.partition(";")[0], tone) == ("No sign of life for 3 min from process 42 on tower", "bad")
+
+
+@pytest.mark.parametrize(("heartbeat_at", "times"), [(NOW, 60), (NOW - MINUTE, 1)], ids=["going on", "lost"])
+async def test_a_run_that_was_lost_is_painted_once_a_minute(
+    heartbeat_at: datetime, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted: list[Any] = []
+    progress = RunProgress()
+    app: Any = App()
+    app.now = lambda: NOW
+    async with app.run_test():
+        await app.screen.mount(progress)
+        progress.info = replace(RUNNING, heartbeat_at=heartbeat_at)
+        monkeypatch.setattr(progress, "refresh", lambda: painted.append(1))
+        for _ in range(60):
+            progress._tick()
+    assert len(painted) == times
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Held
 from sqlalchemy import Engine, update
 from textual.events import Paste
 from textual.strip import Strip
@@ -27,6 +28,7 @@ from tui.theme import DARK, LIGHT
 from tui.widgets.confirm import Confirm
 from tui.widgets.header import Header, _database_name
 from tui.widgets.palette import Palette
+from tui.widgets.run_table import RunTable
 
 MakeConsole = Callable[..., Console]
 
@@ -77,6 +79,18 @@ async def test_a_service_stands_back_behind_other_runs_unless_it_is_lost(
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
         assert words in shown(app).splitlines()[0]
+
+
+async def test_a_run_whose_process_never_came_is_lost_in_the_header_too(
+    populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any, frozen: datetime
+) -> None:
+    with engines.writing(populated_engine) as connection:
+        queued = {"status": "queued", "heartbeat_at": None, "created_at": frozen - timedelta(minutes=1)}
+        connection.execute(update(tables.RunRow).where(tables.RunRow.id == 7).values(**queued))
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert "! train lost" in shown(app).splitlines()[0]
 
 
 def test_the_database_is_named_as_long_as_there_is_room() -> None:
@@ -335,6 +349,61 @@ async def test_without_a_change_nothing_is_read(
         screen._fetch_soon()
         await settled(pilot)
         assert reads == []
+
+
+async def test_what_is_asked_for_while_a_read_goes_on_is_read_after_it(
+    populated: Settings, console: MakeConsole, settled: Any, hold: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("3")
+        await settled(pilot)
+        held = hold(app.screen, "fetch")
+        await pilot.press("r")
+        await held.reached()
+        await pilot.press("t")
+        held.release()
+        await settled(pilot)
+        assert app.screen.query_one(RunTable).border_title == "imports"
+
+
+async def test_a_change_that_fails_is_told_also_where_its_screen_was_left(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    def fail(engine: Engine) -> None:
+        raise OSError("the disk is full")
+
+    app, held, told = console(populated), Held(fail), list[str]()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("A")
+        await settled(pilot)
+        assert isinstance(app.screen, ConsoleScreen)
+        app.screen.act(held, after=lambda: told.append("after"))
+        await held.reached()
+        await pilot.press("escape")
+        held.release()
+        await settled(pilot)
+        assert app.trouble is not None
+        assert "the disk is full" in app.trouble.what
+        assert told == []  # there is no screen that it would be for
+
+
+async def test_a_change_is_told_also_where_times_are_shown_in_another_zone_by_then(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app, held, told = console(populated), Held(lambda engine: 7), list[int]()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settled(pilot)
+        assert isinstance(app.screen, ConsoleScreen)
+        app.screen.act(held, done=lambda run_id: f"Run {run_id} began", then=told.append)
+        await held.reached()
+        await pilot.press("z")
+        held.release()
+        await settled(pilot)
+        assert "Run 7 began" in [note.message for note in app._notifications]
+        assert told == []
 
 
 async def test_an_error_while_reading_is_a_banner_that_goes_away(

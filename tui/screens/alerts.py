@@ -233,7 +233,7 @@ class AlertsScreen(ConsoleScreen):
             return alert_delivery.test(engine, settings, rule.name)
 
         def tell(tested: Tested) -> None:
-            self.app.push_screen(TextPage(f"Test of {rule.name}", words.test_page(rule.name, tested)))
+            self.open_over(TextPage(f"Test of {rule.name}", words.test_page(rule.name, tested)), later=True)
 
         self._set_testing(rule.name)
         self.act(test, then=tell, after=lambda: self._set_testing(""))

@@ -74,12 +74,14 @@ class ConsoleScreen(Screen[None]):
         self._shown: Any = None
         self._fetching = False
         self._again = False
+        self._wanted_anew = False
         self._fetched_at = self._rests_until = float("-inf")
         self._fetching_since = 0.0
         self._pulse: object = None
         self._timer: Timer | None = None
         self._styled_for: object = None
         self._resumed = False
+        self._opens_later: Callable[[], None] | None = None
 
     def fetch(self, engine: Engine) -> Any:
         """Read what the screen shows; called in a thread, touches no widget."""
@@ -107,8 +109,21 @@ class ConsoleScreen(Screen[None]):
 
     def refresh_data(self) -> None:
         """Fetch again, now or as soon as the fetch that is under way has ended."""
-        self._fetched_at = self._rests_until = float("-inf")
+        self._wanted_anew, self._rests_until = True, float("-inf")
         self._fetch_soon()
+
+    def open_over(
+        self, screen: Screen[Any], closed: Callable[[Any], None] | None = None, *, later: bool = False
+    ) -> None:
+        """Open what was worked out meanwhile over this screen, never over something else.
+
+        Where the operator has gone on, it is dropped, or opened `later`, when this screen is back on top.
+        """
+        self._opens_later = None
+        if self.app.screen is self:
+            self.app.push_screen(screen, closed)
+        elif later:
+            self._opens_later = partial(self.open_over, screen, closed, later=True)
 
     def act(
         self,
@@ -117,12 +132,16 @@ class ConsoleScreen(Screen[None]):
         done: str | Callable[[Any], str] | None = None,
         then: Callable[[Any], None] | None = None,
         after: Callable[[], None] | None = None,
+        seconds: float = 4,
+        lasting: str = "",
     ) -> None:
-        """Make a change in a thread; then say `done`, call `then` with its result, and fetch again.
+        """Make a change in a thread; then say `done` for some seconds, call `then` with its result, and fetch again.
 
-        `after` is called last, whether it worked or not.
+        `after` is called last, whether it worked or not. How it ended is told also where the screen was left; `then`
+        and `after` are for a screen that is there. Before the console ends, it asks about what is `lasting`.
         """
-        self.run_worker(self._act(function, done, then, after), group="act")
+        said = partial(self._say, done, seconds)
+        self.app.run_worker(self._act(function, said, then, after), group="act", description=lasting)
 
     def launch(self, kind: str, parameters: dict[str, Any], *, then: Callable[[int], None] | None = None) -> None:
         """Start a run as a detached process; `then` is called with its id."""
@@ -225,6 +244,8 @@ class ConsoleScreen(Screen[None]):
         if self._timer is not None:
             self._timer.resume()
         self.call_after_refresh(self._fetch_soon)
+        if self._opens_later is not None:
+            self._opens_later()
 
     @property
     def _look(self) -> object:
@@ -280,8 +301,10 @@ class ConsoleScreen(Screen[None]):
     async def _fetch_once(self, engine: Engine) -> None:
         pulse = await in_thread(self.app.pulse, engine)
         moment = self.app.monotonic()
-        if pulse is not None and pulse == self._pulse and moment - self._fetched_at < STALE_SECONDS:
+        as_before = pulse is not None and pulse == self._pulse and moment - self._fetched_at < STALE_SECONDS
+        if as_before and not self._wanted_anew:
             return
+        self._wanted_anew = False
         try:
             status, data, seconds = await in_thread(self._read, engine)
             self._rests_until = moment + seconds / READING_SHARE
@@ -324,20 +347,20 @@ class ConsoleScreen(Screen[None]):
     async def _act(
         self,
         function: Callable[[Engine], Any],
-        done: str | Callable[[Any], str] | None,
+        said: Callable[[Any], None],
         then: Callable[[Any], None] | None,
         after: Callable[[], None] | None,
     ) -> None:
         try:
-            await self._act_once(function, done, then)
+            await self._act_once(function, said, then)
         finally:
-            if after is not None and self.is_attached:
+            if after is not None and self._is_whole:
                 after()
 
     async def _act_once(
         self,
         function: Callable[[Engine], Any],
-        done: str | Callable[[Any], str] | None,
+        said: Callable[[Any], None],
         then: Callable[[Any], None] | None,
     ) -> None:
         engine = self.app.engine
@@ -348,13 +371,15 @@ class ConsoleScreen(Screen[None]):
             result = await in_thread(function, engine)
         except Exception as error:
             self.app.complain(error)
-            self.refresh_data()
-            return
-        if done is not None:
-            self.notify(done if isinstance(done, str) else done(result), markup=False, timeout=4)
-        if then is not None:
-            then(result)
+        else:
+            said(result)
+            if then is not None and self._is_whole:
+                then(result)
         self.refresh_data()
+
+    def _say(self, done: str | Callable[[Any], str] | None, seconds: float, result: Any) -> None:
+        if done is not None:
+            self.app.notify(done if isinstance(done, str) else done(result), markup=False, timeout=seconds)
 
     def banner(self, text: str) -> None:
         """Say on the screen what keeps it from showing the truth; an empty text takes that away."""

@@ -292,7 +292,7 @@ class ForecastsScreen(RunningScreen):
             screen = WhatIfScreen()
         else:
             return
-        self.app.push_screen(screen, lambda _: self.app.remember(forecasts_place=None))
+        self.open_over(screen, lambda _: self.app.remember(forecasts_place=None), later=True)
 
     def _choose_made(self, data: ForecastsData, run: RunInfo) -> None:
         """Show the forecast that the run has just made."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -153,15 +154,14 @@ class MigrationsScreen(ConsoleScreen):
         """Go up to the step under the cursor; a SQLite database that holds rows is copied first, and x goes back."""
         revision = self._selected()
         if revision is not None:
-            move = partial(work.move, direction="upgrade", revision=revision.revision, on_step=self._stepped)
-            self._do(f"Applying up to {revision.revision}…", move, self._moved)
+            self._move("upgrade", revision.revision, f"Applying up to {revision.revision}…")
 
     def action_dry_run(self) -> None:
         """Run the steps up to the one under the cursor where nothing is kept, and show what took how long."""
         revision = self._selected()
         if revision is not None:
             words = f"Trying the steps up to {revision.revision}, keeping nothing…"
-            self._do(words, partial(work.dry_run, self.app.settings, revision), self._set_step)
+            self._do(words, partial(work.dry_run, self.app.settings, revision), then=self._set_step)
 
     def action_revert(self) -> None:
         """Take back the step under the cursor and those above it, after what will be lost is named and typed."""
@@ -172,11 +172,11 @@ class MigrationsScreen(ConsoleScreen):
     def action_verify(self) -> None:
         """Check integrity and drift."""
         if not self._busy:
-            self._do("Verifying…", work.verify, self._verified)
+            self._do("Verifying…", work.verify, then=self._verified)
 
     def action_backup(self) -> None:
         """Copy the database."""
-        self._do("Copying…", work.backup, lambda path: self.notify(f"Copied to {path}", markup=False, timeout=8))
+        self._do("Copying…", work.backup, done=lambda path: f"Copied to {path}", lasting=True)
 
     def action_copy(self) -> None:
         """Copy what the detail pane shows."""
@@ -234,38 +234,48 @@ class MigrationsScreen(ConsoleScreen):
         lines.insert(0, f"The schema goes down to {target}. With it goes for good:" if lost else f"Down to {target}.")
         lines += ["", "The console shows errors on a schema below its own; its next start brings that up again."]
         question = Confirm(f"Revert step {revision.revision}?", lines, yes="Revert", typed=target)
-        self.app.push_screen(question, lambda yes: self._downgrade(target) if yes else None)
+        self.open_over(question, lambda yes: self._downgrade(target) if yes else None)
 
     def _downgrade(self, target: str) -> None:
-        move = partial(work.move, direction="downgrade", revision=target, on_step=self._stepped)
-        self._do(f"Reverting to {target}…", move, self._moved)
+        self._move("downgrade", target, f"Reverting to {target}…")
 
-    def _stepped(self, step: Step) -> None:
-        """One step is done; called in the thread that carries them out."""
-        self.app.call_from_thread(self._tell_step, step)
+    def _move(self, direction: str, revision: str, words: str) -> None:
+        app = self.app
+
+        def stepped(step: Step) -> None:
+            with suppress(Exception):  # called where the schema changes: what is told of it must not take it back
+                app.call_later(self._tell_step, step)
+
+        move = partial(work.move, direction=direction, revision=revision, on_step=stepped)
+        self._do(words, move, done=_moved_text, then=self._moved, lasting=True)
 
     def _tell_step(self, step: Step) -> None:
-        self._busy = f"{self._busy.partition('…')[0]}… {step.revision} took {step.ms:,.0f} ms"
-        self._show_state()
+        if self._busy:
+            self._busy = f"{self._busy.partition('…')[0]}… {step.revision} took {step.ms:,.0f} ms"
+            self._show_state()
 
-    def _moved(self, report: UpgradeReport) -> None:
-        took = sum(step.ms for step in report.steps)
-        saved = f". The database before it: {report.backup}" if report.backup else ""
-        at = report.to_revision or "base"
+    def _moved(self, _report: UpgradeReport) -> None:
         self._verdict = None
-        self.notify(f"The schema is at {at} ({took:,.0f} ms){saved}", markup=False, timeout=10)
 
     def _verified(self, verdict: tuple[str, bool]) -> None:
         self._verdict = verdict
         self._show_state()
 
-    def _do(self, words: str, function: Callable[[Engine], Any], then: Callable[[Any], None]) -> None:
+    def _do(
+        self,
+        words: str,
+        function: Callable[[Engine], Any],
+        *,
+        done: Callable[[Any], str] | None = None,
+        then: Callable[[Any], None] | None = None,
+        lasting: bool = False,
+    ) -> None:
         if self._busy:
             return
         self._busy = words
         self._show_state()
         self.refresh_bindings()
-        self.act(function, then=then, after=self._rest)
+        self.act(function, done=done, then=then, after=self._rest, seconds=10, lasting=words if lasting else "")
 
     def _rest(self) -> None:
         self._busy = ""
@@ -276,12 +286,18 @@ class MigrationsScreen(ConsoleScreen):
         return self.query_one(RevisionTable).record if self.is_mounted else None
 
     def _show_state(self) -> None:
-        if self._data is None:
+        if self._data is None or not self._is_whole:
             return
         text = _state(self._data, self._busy, self._verdict)
         line = self.query_one("#schema-state", Static)
         if not (isinstance(line.content, Content) and line.content.is_same(text)):
             line.update(text)
+
+
+def _moved_text(report: UpgradeReport) -> str:
+    took = sum(step.ms for step in report.steps)
+    saved = f". The database before it: {report.backup}" if report.backup else ""
+    return f"The schema is at {report.to_revision or 'base'} ({took:,.0f} ms){saved}"
 
 
 def _state(data: MigrationsData, busy: str, verdict: tuple[str, bool] | None) -> Content:

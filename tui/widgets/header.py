@@ -114,7 +114,9 @@ class Header(Widget):
         return parts
 
     def _lost(self, run: ActiveRun) -> bool:
-        return run.heartbeat_at is not None and self.app.now() - run.heartbeat_at > timedelta(seconds=30)
+        from musktracker.runs import STALE
+
+        return self.app.now() - (run.heartbeat_at or run.created_at) > STALE
 
     def _screens_line(self, width: int) -> Content:
         from tui.app import SCREENS

@@ -7,6 +7,7 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
@@ -25,6 +26,9 @@ from tui.widgets.lines import LineList, of_widget
 from tui.widgets.log_lines import CAPACITY, ERROR, LogLines, fields_text
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
     from musktracker.runs import LogLine
     from tui.app import Console
 
@@ -94,14 +98,15 @@ class LogView(LineList):
         """Add the newest lines."""
         if not lines:
             return
-        at = self._place()
+        at, before = self._place(), self.count
         rows = self.lines.append(lines)
-        if not rows:
+        if not rows and self.count == before:
             return
         if self.query_text and not self.searching:
             self.found.extend(self.lines.matches(self.query_text, range(max(self.count - rows, 0), self.count)))
+            self._forget_gone()
         if self.following:
-            self.cursor = self.count - 1
+            self.cursor = max(self.count - 1, 0)
             self.rows_changed()
         else:
             self.unseen += rows
@@ -173,12 +178,12 @@ class LogView(LineList):
         """Copy the line under the cursor, or those from the mark to it."""
         if self.number is None:
             return
-        ends = sorted((self.cursor, self.cursor if self.mark is None else self.lines.row(self.mark)))
-        numbers = [self.lines.shown[row] for row in range(ends[0], ends[1] + 1)]
+        start, end = sorted((self.cursor, self.cursor if self.mark is None else self.lines.row(self.mark)))
         self.mark = None
         self.refresh()
-        text = "\n".join(self.plain(number) for number in numbers)
-        copy(self.app, self.app.settings, text, counted(len(numbers), "line"))
+        lines, zone = self.lines.kept()[start : end + 1], self.app.zone
+        text = partial(_plain_text, lines, zone)  # called in a thread, whatever becomes of the lines meanwhile
+        copy(self.app, self.app.settings, text, counted(len(lines), "line"))
 
     def exported(self) -> Exported | None:
         """All lines that are held of the level that is shown and above, those that are out of view too."""
@@ -195,8 +200,7 @@ class LogView(LineList):
     def plain(self, number: int) -> str:
         """A line as text alone."""
         time, level, text = self.lines.line(number)
-        stamp = f"{time.astimezone(self.app.zone):%Y-%m-%d %H:%M:%S%z}"
-        return f"{stamp} {LOG_LEVELS[level]:<7} {printable(text)}"
+        return _plain(time, LOG_LEVELS[level], text, self.app.zone)
 
     def toggle_mark(self) -> None:
         """Begin or drop a range of lines to copy."""
@@ -317,7 +321,21 @@ class LogView(LineList):
             found.extend(self.lines.matches(query, rows))
             await asyncio.sleep(0)
         self.found, self.searching = found, False
+        self._forget_gone()
         if jump and found and self.number is not None:
             self.go_to(found[max(bisect_right(found, self.number) - 1, 0)])
         self.refresh()
         self.post_message(self.Changed(self))
+
+    def _forget_gone(self) -> None:
+        """Of the matches, those whose lines were dropped for newer ones."""
+        del self.found[: bisect_left(self.found, self.lines.shown[0]) if self.count else None]
+
+
+def _plain_text(lines: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> str:
+    texts = (_plain(one["time"], one["level"], one["message"] + fields_text(one["fields"]), zone) for one in lines)
+    return "\n".join(texts)
+
+
+def _plain(time: datetime, level: str, text: str, zone: ZoneInfo) -> str:
+    return f"{time.astimezone(zone):%Y-%m-%d %H:%M:%S%z} {level:<7} {printable(text)}"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tui.app import Console
 
 POLL_SECONDS = 0.25
+REST_SECONDS = 2.0  # after a read that failed
 PAGE = 2_000  # lines a read
 LONGEST = 200  # characters of a search
 LEVELS = ("all levels", "info and above", "warnings and errors", "errors only")
@@ -75,8 +76,7 @@ class RunLog(Vertical):
         self.paused = False
         self.run_info: RunInfo | None = None
         self._timer: Timer | None = None
-        self._reading = asyncio.Lock()
-        self._opened = False
+        self._reading: _Reading | None = None
         self._trouble = ""
 
     @property
@@ -90,7 +90,7 @@ class RunLog(Vertical):
         yield Entry(longest=LONGEST, placeholder="search this log; capitals count if there are any", id="log-search")
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(POLL_SECONDS, self._poll_unless_reading, pause=True)
+        self._timer = self.set_interval(POLL_SECONDS, self._poll_in_time, pause=not self._due)
         level = self.app.memory.get("log_level")
         if isinstance(level, int) and level in range(1, len(LEVELS)):
             self.view.set_level(level)
@@ -100,11 +100,12 @@ class RunLog(Vertical):
         before, self.run_info = self.run_info, info
         if info is None or before is None or before.id != info.id:
             self.view.clear()
-            self._trouble, self._opened = "", False
-            if info is not None:
-                self.run_worker(self._open(info.id), group="open", exclusive=True)
-        elif before.active and not info.active:
-            self.run_worker(self.poll(), group="newer")
+            self._trouble = ""
+            self._reading = None if info is None else _Reading(info.id)
+            self.run_worker(self.poll(), group="read")
+        elif before.active and not info.active and self._reading is not None:
+            self._reading.behind = True
+            self.run_worker(self.poll(), group="read")
         self._set_timer()
         self.show_title()
 
@@ -117,7 +118,7 @@ class RunLog(Vertical):
         self.paused = not self.paused
         self._set_timer()
         if not self.paused:
-            self.run_worker(self.poll(), group="newer")
+            self.run_worker(self.poll(), group="read")
         self.show_title()
 
     def action_level(self) -> None:
@@ -221,67 +222,106 @@ class RunLog(Vertical):
         ]
 
     def _set_timer(self) -> None:
-        if self._timer is None:
-            return
-        if self.run_info is not None and self.run_info.active and not self.paused:
-            self._timer.resume()
-        else:
-            self._timer.pause()
+        if self._timer is not None:
+            (self._timer.resume if self._due else self._timer.pause)()
 
-    async def _open(self, run_id: int) -> None:
-        page = await self._read(partial(_last, run_id=run_id, before=None))
-        if page is None or not self._shows(run_id):
-            return
-        self._append(run_id, page)
-        self._opened = True
-        while len(page) == PAGE and not self.view.lines.full:
-            oldest = self.view.lines.oldest_id
-            page = await self._read(partial(_last, run_id=run_id, before=oldest)) or []
-            if not page or not self._shows(run_id):
-                return
-            self.view.prepend(page)
-            self.post_message(self.Read(run_id, page))
+    @property
+    def _due(self) -> bool:
+        """Whether there is anything to read, or will be."""
+        return self._reading is not None and (not self._reading.opened or self._newer_due or self._older_due)
+
+    @property
+    def _newer_due(self) -> bool:
+        info, reading = self.run_info, self._reading
+        if info is None or reading is None or self.paused:
+            return False
+        return reading.behind or (info.active and not info.lost)
+
+    @property
+    def _older_due(self) -> bool:
+        return self._reading is not None and self._reading.older_left and not self.view.lines.full
 
     async def poll(self) -> None:
-        """Read what was logged since the last look."""
-        async with self._reading:
-            info = self.run_info
-            if info is not None and self._opened and self.screen.is_current:
-                await self._read_newer(info.id)
+        """Read what is missing: the newest page, what was logged since, and what is older."""
+        reading = self._reading
+        if reading is None or not self.screen.is_current:
+            return
+        async with reading.lock:
+            goes_on = reading.opened or await self._open(reading)
+            while goes_on:
+                if self._newer_due:
+                    goes_on = await self._read_newer(reading)
+                goes_on = goes_on and self._older_due and await self._read_older(reading)
+        self._set_timer()
 
-    async def _poll_unless_reading(self) -> None:
-        if not self._reading.locked():
+    async def _poll_in_time(self) -> None:
+        reading = self._reading
+        if reading is not None and not reading.lock.locked() and self.app.monotonic() >= reading.rests_until:
             await self.poll()
 
-    async def _read_newer(self, run_id: int) -> None:
-        while self._shows(run_id):
-            newest = self.view.lines.newest_id
-            page = await self._read(partial(_after, run_id=run_id, after=newest)) or []
-            if page and self._shows(run_id):
-                self._append(run_id, page)
+    async def _open(self, reading: _Reading) -> bool:
+        page = await self._read(reading, partial(_last, before=None))
+        if page is None:
+            return False
+        self._append(reading.run_id, page)
+        reading.opened, reading.older_left = True, len(page) == PAGE
+        return True
+
+    async def _read_newer(self, reading: _Reading) -> bool:
+        while True:
+            reading.behind = False  # what is asked for while this is read is read again
+            page = await self._read(reading, partial(_after, after=self.view.lines.newest_id))
+            if page is None:
+                reading.behind = True
+                return False
+            if page:
+                self._append(reading.run_id, page)
             if len(page) < PAGE:
-                return
+                return True
+
+    async def _read_older(self, reading: _Reading) -> bool:
+        page = await self._read(reading, partial(_last, before=self.view.lines.oldest_id))
+        if page is None:
+            return False
+        reading.older_left = len(page) == PAGE
+        if page:
+            self.view.prepend(page)
+            self.post_message(self.Read(reading.run_id, page))
+        return True
 
     def _append(self, run_id: int, page: list[LogLine]) -> None:
         self.view.append(page)
         self.show_title()
         self.post_message(self.Read(run_id, page))
 
-    async def _read(self, read: Callable[[Engine], list[LogLine]]) -> list[LogLine] | None:
-        engine = self.app.engine
+    async def _read(self, reading: _Reading, read: Callable[[Engine, int], list[LogLine]]) -> list[LogLine] | None:
+        """A page; None where it cannot be read, and where something else is shown by then."""
+        engine, page, trouble = self.app.engine, None, ""
         if engine is None:
             return None
         try:
-            page = await in_thread(read, engine)
+            page = await in_thread(read, engine, reading.run_id)
         except Exception as error:
-            self._trouble = self.app.words(error)
-            self.show_title()
+            trouble = self.app.words(error)
+            reading.rests_until = self.app.monotonic() + REST_SECONDS
+        if reading is not self._reading or not self.is_attached or not self.children:
             return None
-        self._trouble = ""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self.show_title()
         return page
 
-    def _shows(self, run_id: int) -> bool:
-        return self.is_attached and self.run_info is not None and self.run_info.id == run_id
+
+class _Reading:
+    """How far a run's log has been read: another one each time that a run is come to, which takes nothing late."""
+
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
+        self.lock = asyncio.Lock()
+        self.opened = False  # its newest page is there
+        self.behind = False  # there may be newer lines than those read, though it logs no more
+        self.older_left = False
+        self.rests_until = float("-inf")
 
 
 def _last(engine: Engine, run_id: int, before: int | None) -> list[LogLine]:

@@ -27,6 +27,7 @@ STATES = Marks(
         "lost": ("?", "bad"),
     }
 )
+LOST_SECONDS = 60  # between two looks at a run that was lost: how long ago is all that it has to tell
 LEAST_PROGRESS = 0.02  # before it, a time left would be a guess
 TOLD = " to go"  # how a message ends that tells the time left, by what the run knows of its work
 FULL, EMPTY = "━", "─"
@@ -59,6 +60,7 @@ class RunProgress(Widget):
         super().__init__(id=id, classes=classes)
         self.idle = idle
         self._timer: Timer | None = None
+        self._lost_ticks = 0
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(1.0, self._tick, pause=not self._live())
@@ -105,7 +107,9 @@ class RunProgress(Widget):
         return self.info is not None and self.info.active
 
     def _tick(self) -> None:
-        if self.screen.is_current:
+        lost = self.info is not None and self.info.lost
+        self._lost_ticks = self._lost_ticks + 1 if lost else 0
+        if self.screen.is_current and (not lost or self._lost_ticks % LOST_SECONDS == 1):
             self.refresh()
 
 

@@ -50,6 +50,7 @@ class ActiveRun:
     id: int
     kind: str
     progress: float | None
+    created_at: datetime
     heartbeat_at: datetime | None
 
 
@@ -147,7 +148,7 @@ class Overview:
 def status(engine: Engine) -> Status:
     """Read what the header shows; well under a millisecond of database time."""
     running = (
-        select(RunRow.id, RunRow.kind, RunRow.progress, RunRow.heartbeat_at)
+        select(RunRow.id, RunRow.kind, RunRow.progress, RunRow.created_at, RunRow.heartbeat_at)
         .where(RunRow.status.in_(("queued", "running")))
         .order_by(RunRow.id)
     )
