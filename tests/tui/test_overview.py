@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -391,6 +392,11 @@ def test_bars_fill_the_height_and_a_dot_is_no_zero() -> None:
     assert bars([16, 8, 1], 2, 1) == ["█  ", "██▁"]
     assert bars([], 1, 1) == [""]
     assert bars([2, 1], 1, 4) == ["███ ▄▄▄ "]
+
+
+@pytest.mark.parametrize("other", [math.nan, math.inf, 1e308])
+def test_what_is_no_count_is_shown_as_unobserved(other: Any) -> None:
+    assert bars([8, other, 4, -2], 1, 1) == ["█·▄ "]
 
 
 def test_the_axis_names_as_many_hours_as_have_room() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tui.screens.forecast_text import horizon_text
+from tui.widgets.figures import known
 from tui.widgets.plot import Sheet, Ticks, span_ticks
 from tui.widgets.plot_axes import format_count
 
@@ -22,7 +23,7 @@ def draw_pit(sheet: Sheet, found: HorizonScores) -> None:
     """Ten bars, the line at which all would end if calibrated, and where 95% of them would (dots)."""
     bins = len(found.pit)
     low, high = found.expected(1 / bins)
-    top = max(*found.pit, high, 2 / bins) * 1.05
+    top = max([*known(found.pit), high, 2 / bins]) * 1.05
     for end in (low, high):
         sheet.line([0.0, 1.0], [end, end], sheet.dotted, sheet.colours.text)
     sheet.line([0.0, 1.0], [1 / bins, 1 / bins], sheet.level, sheet.colours.mean)
@@ -49,7 +50,7 @@ def draw_coverage(sheet: Sheet, found: Sequence[HorizonScores]) -> None:
         beyond = not low <= share <= high
         sign = ("x" if sheet.plain else BEYOND) if beyond else sheet.point
         sheet.points([x], [share], sign, colours.missed if beyond else tone)
-    lowest = min([0.4, *(share - 0.05 for one in found for share in one.coverages)])
+    lowest = min([0.4, *(share - 0.05 for one in found for share in known(one.coverages))])
     sheet.y_axis(max(lowest, 0.0), 1.02, [(level, f"{level:.0%}") for level in LEVELS])
     sheet.x_axis(-0.5, len(found) - 0.5, _horizons(found))
 
@@ -76,8 +77,7 @@ def draw_weeks(sheet: Sheet, weeks: Sequence[WeekScores]) -> None:
     sheet.points(places, theirs, sheet.dot, colours.mean)
     sheet.line(places, ours, sheet.fine, colours.actual)
     sheet.points(places, ours, sheet.point, colours.actual)
-    known = [value for value in (*ours, *theirs) if value is not None]
-    upper = max(known, default=1.0) * 1.1 or 1.0
+    upper = max([0.0, *known([*ours, *theirs])]) * 1.1 or 1.0
     ticks = span_ticks(0.0, upper, max(sheet.rows // 2, 1))
     sheet.y_axis(0.0, upper, [(tick, format_count(round(tick, 6))) for tick in ticks])
     sheet.x_axis(-0.4, max(len(weeks) - 0.6, 0.4), _week_ticks(sheet, weeks))

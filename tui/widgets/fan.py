@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from tui.widgets.figures import drawable
+
 Values = tuple[float | None, ...]
-LARGEST = 1e300
 FARTHEST, NARROWEST = 1e7, 1e-3  # steps
 NAMES = ("observed", "mean")  # of what every chart has
 
@@ -96,7 +97,7 @@ class Fan:
         """The same with everything that is no number missing, bands the right way up, widest first."""
         bands = sorted(self.bands, key=lambda band: -band.level)[:3]
         total = self.total
-        if total is not None and not all(map(_number, (total.mean, *(x for i in total.intervals for x in i)))):
+        if total is not None and not all(map(drawable, (total.mean, *(x for i in total.intervals for x in i)))):
             total = None
         return replace(
             self,
@@ -141,8 +142,4 @@ def _upright(band: Band) -> Band:
 
 
 def _numbers(values: Iterable[float | None]) -> Values:
-    return tuple(value if value is not None and _number(value) else None for value in values)
-
-
-def _number(value: float) -> bool:
-    return -LARGEST < value < LARGEST  # False for NaN, too
+    return tuple(value if drawable(value) else None for value in values)
