@@ -63,7 +63,7 @@ class Exported:
 
     def _json(self) -> Iterator[str]:
         for i, record in enumerate(self.records):
-            text = json.dumps(_finite(_plain(record)), indent=2, ensure_ascii=False, allow_nan=False)
+            text = _json(_plain(record), indent=2)
             yield (",\n  " if i else "[\n  ") + text.replace("\n", "\n  ")
         yield "\n]\n" if self.records else "[]\n"
 
@@ -179,7 +179,11 @@ def _plain(value: Any) -> Any:
 
 def _cell(value: Any) -> Any:
     plain = _plain(value)
-    return json.dumps(_finite(plain), ensure_ascii=False, allow_nan=False) if isinstance(plain, dict | list) else plain
+    return _json(plain) if isinstance(plain, dict | list) else plain
+
+
+def _json(plain: Any, indent: int | None = None) -> str:
+    return json.dumps(_finite(plain), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def _finite(plain: Any) -> Any:
