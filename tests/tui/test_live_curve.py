@@ -74,12 +74,17 @@ async def test_what_is_no_score_is_left_out_of_the_curve(
         assert "cannot be drawn" not in shown(app)
 
 
-@pytest.mark.parametrize("points", ["text", 7, {"a": 1}, [1, 2], [["a"]], [["a", "many"]], [[1, 2, 3]], [[[], 2]]])
+@pytest.mark.parametrize(
+    "points", ["text", 7, {"a": 1}, [1, 2], [["a"]], [["a", "many"]], [[1, 2, 3]], [[[], 2]], [["a", 1.0]]]
+)
+@pytest.mark.parametrize("of", ["x", math.inf])
 async def test_a_line_that_tells_of_no_figures_changes_no_curve(
-    points: Any, training: Settings, populated_engine: Engine, console: Opened, settled: Any
+    points: Any, of: Any, training: Settings, populated_engine: Engine, console: Opened, settled: Any
 ) -> None:
     for score in ("total_168", "log_likelihood"):
-        made.tell_anything(populated_engine, RUN, {"model": "m", "score": score, "of": "x", "points": points})
+        made.tell_anything(
+            populated_engine, RUN, {"model": "m", "score": score, "of": of, "search": of, "points": points}
+        )
     app = console(training)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await go(pilot, settled)
