@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -62,7 +63,7 @@ class Exported:
 
     def _json(self) -> Iterator[str]:
         for i, record in enumerate(self.records):
-            text = json.dumps(_plain(record), indent=2, ensure_ascii=False)
+            text = _json(_plain(record), indent=2)
             yield (",\n  " if i else "[\n  ") + text.replace("\n", "\n  ")
         yield "\n]\n" if self.records else "[]\n"
 
@@ -178,7 +179,20 @@ def _plain(value: Any) -> Any:
 
 def _cell(value: Any) -> Any:
     plain = _plain(value)
-    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, dict | list) else plain
+    return _json(plain) if isinstance(plain, dict | list) else plain
+
+
+def _json(plain: Any, indent: int | None = None) -> str:
+    return json.dumps(_finite(plain), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(plain: Any) -> Any:
+    """The same with null for numbers that JSON has no words for."""
+    if isinstance(plain, dict):
+        return {name: _finite(part) for name, part in plain.items()}
+    if isinstance(plain, list):
+        return [_finite(part) for part in plain]
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
 
 
 def _markdown(text: str) -> str:

@@ -10,6 +10,7 @@ import argparse
 from musktracker.cli.command import open_database, run_stage, whole_number
 from musktracker.cli.console import add_mouse, open_console, require_terminal
 from musktracker.config import Settings, for_demo
+from musktracker.text import counted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,8 @@ def _prepare(settings: Settings, seed: int | None) -> int:
     with open_database(settings) as engine:
         result = run_stage(settings, engine, "demo", parameters)
     print(
-        f"The demo is ready: {result['posts']:,} new posts, {result['events']} new events, until {result['until']}."
+        f"The demo is ready: {counted(result['posts'], 'new post')}, {counted(result['events'], 'new event')}, "
+        f"until {result['until']}."
     )
     print("\nSee it in the console:  musktracker demo")
     print(f"On the command line:    MUSKTRACKER_DATABASE_URL={settings.safe_database_url} musktracker status")

@@ -29,6 +29,7 @@ from musktracker.cli.command import add_json, open_database, print_json, printab
 from musktracker.cli.event_effects import effects_table
 from musktracker.config import Settings
 from musktracker.errors import DataError, MuskTrackerError, UsageError
+from musktracker.text import counted
 from musktracker.timeline import Span, iso, now, parse_time
 
 if TYPE_CHECKING:
@@ -359,7 +360,7 @@ def _export(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
         raise UsageError(f"{path} exists already", "Choose another name, or replace it with --force") from None
     except OSError as error:
         raise MuskTrackerError(f"{path} cannot be written: {error.strerror}") from None
-    print(f"{len(found)} events written to {path}.", file=sys.stderr)
+    print(f"{counted(len(found), 'event')} written to {path}.", file=sys.stderr)
     return 0
 
 
@@ -420,7 +421,7 @@ def _warn(texts: Iterable[str]) -> None:
     for text in found[:SHOWN_DOUBTS]:
         print(f"warning: {printable(text)}", file=sys.stderr)
     if len(found) > SHOWN_DOUBTS:
-        print(f"and {len(found) - SHOWN_DOUBTS} more warnings", file=sys.stderr)
+        print(f"and {counted(len(found) - SHOWN_DOUBTS, 'more warning')}", file=sys.stderr)
 
 
 def _print_events(found: list[Event], settings: Settings) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from musktracker.cli import what_if
 from musktracker.cli.command import add_json, moment, open_database, print_json, printable, run_stage, table
 from musktracker.config import Settings
+from musktracker.text import counted
 from musktracker.timeline import parse_time
 
 if TYPE_CHECKING:
@@ -125,13 +126,13 @@ def _print(result: Mapping[str, Any], settings: Settings) -> None:
 
     total = result["total"]
     print(f"{local(result['forecast_time'])} to {local(result['until'])} ({settings.timezone})")
-    print(f"total      {total['mean']:,.0f} posts expected, median {total['median']:,.0f}")
+    print(f"total      {counted(round(total['mean']), 'post')} expected, median {total['median']:,.0f}")
     for level in (50, 80, 95):
         print(f"  {level}%      {total[f'lower_{level}']:,.0f} to {total[f'upper_{level}']:,.0f}")
     print(f"counting   {result['counting']}: {result['counting_meaning']}")
     print(
         f"model      {model_words(result)}, trained on data until {local(result['training_end'])}; "
-        f"{result['n_paths']:,} paths, seed {result['seed']}"
+        f"{counted(result['n_paths'], 'path')}, seed {result['seed']}"
     )
     print(f"data until {local(result['data_until'])}")
     for warning in result["warnings"]:

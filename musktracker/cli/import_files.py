@@ -31,6 +31,7 @@ from zoneinfo import ZoneInfo
 from musktracker.cli.command import add_json, open_database, print_json, printable, run_stage
 from musktracker.config import Settings
 from musktracker.errors import UsageError
+from musktracker.text import counted
 from musktracker.timeline import iso, parse_time
 
 
@@ -107,7 +108,7 @@ def _print_file(outcome: Mapping[str, Any], zone: ZoneInfo, dry_run: bool) -> No
     if outcome["error"]:
         print(f"  not imported: {printable(outcome['error'])}")
         return
-    print(f"  {outcome['rows']:>11,} rows, {_local(outcome['span'], zone)}")
+    print(f"  {outcome['rows']:>11,} {'row' if outcome['rows'] == 1 else 'rows'}, {_local(outcome['span'], zone)}")
     counts = {
         "would be imported" if dry_run else "imported": outcome["imported"],
         "already stored": outcome["already_there"],
@@ -130,7 +131,7 @@ def _local(span: list[str], zone: ZoneInfo) -> str:
 
 def _conclusion(result: Mapping[str, Any]) -> str:
     if result["dry_run"]:
-        return f"Dry run: {result['imported']:,} posts would be imported; nothing was stored"
+        return f"Dry run: {counted(result['imported'], 'post')} would be imported; nothing was stored"
     if not result["imported"] and not result["updated"]:
         return "Nothing new: every post was stored already"
-    return f"Imported {result['imported']:,} posts. Next, count them: musktracker refresh"
+    return f"Imported {counted(result['imported'], 'post')}. Next, count: musktracker refresh"

@@ -108,7 +108,7 @@ def show_price(
 
 def summary(result: Mapping[str, Any]) -> str:
     """What a run of ingest or backfill did, in words."""
-    lines = [f"{result['new']:,} new posts of {result['seen']:,} read, for ${result['dollars']:,.3f}"]
+    lines = [f"{counted(result['new'], 'new post')} of {result['seen']:,} read, for ${result['dollars']:,.3f}"]
     for start, end, reason in result["holes"]:
         lines.append(f"A hole stays from {start} to {end}: {printable(reason)}")
     return "\n".join(lines)
@@ -163,14 +163,16 @@ def _forget(engine: Engine, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"forgotten": dropped})
     else:
-        print(f"{dropped:,} ranges that a backfill left are forgotten" if dropped else "No backfill left anything")
+        print(
+            f"Forgotten: {counted(dropped, 'range')} that a backfill left" if dropped else "No backfill left anything"
+        )
     return 0
 
 
 def _price(found: Price, limit: int | None, settings: Settings) -> str:
     from musktracker.pipeline import spending
 
-    lines = [f"About {found.posts:,} posts for {spending.dollars(found.microdollars)}, {found.basis}"]
+    lines = [f"About {counted(found.posts, 'post')} for {spending.dollars(found.microdollars)}, {found.basis}"]
     for span in found.spans:
         start, end = (moment.astimezone(settings.zone) for moment in span)
         lines.append(f"  {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M %Z}, {span.hours() / 24:,.1f} days")
@@ -182,7 +184,7 @@ def _price(found: Price, limit: int | None, settings: Settings) -> str:
         lines.append("There is no limit on a day's spending; set one with --daily-limit USD")
     elif found.microdollars > limit:
         days = -(-found.microdollars // limit) if limit else None
-        words = f"it takes {days:,} days" if days else "nothing can be bought"
+        words = f"it takes {counted(days, 'day')}" if days else "nothing can be bought"
         lines.append(f"With the limit of {spending.dollars(limit)} a day {words}")
     lines.append("Nothing was bought")
     return "\n".join(lines)

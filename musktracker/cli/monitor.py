@@ -19,6 +19,7 @@ from musktracker.cli.command import add_json, open_database, print_json, printab
 from musktracker.cli.score import log_score
 from musktracker.config import Settings
 from musktracker.errors import UsageError
+from musktracker.text import counted
 from musktracker.timeline import now, parse_time
 
 LEVELS = (50, 80, 95)
@@ -76,9 +77,7 @@ def _print(result: Mapping[str, Any], settings: Settings) -> None:
     else:
         print("\nNo forecast made since then was scored: musktracker score, once hours have passed")
     if result["unscorable"]:
-        print(
-            f"\n{result['unscorable']:,} forecasts were stored before quantiles were kept: they have no scores here"
-        )
+        print(f"\nWithout scores here: {counted(result['unscorable'], 'forecast')} stored before quantiles were kept")
     if result["windows"]:
         _print_windows(result["windows"])
     _print_change(result["change"])
@@ -174,7 +173,7 @@ def _print_change(change: Mapping[str, Mapping[str, Any]]) -> None:
     else:
         for one in level["windows"]:
             print(
-                f"level      last {one['days']} days: {one['observed']:.0f} posts a day, expected "
+                f"level      last {counted(one['days'], 'day')}: {one['observed']:.0f} posts a day, expected "
                 f"{one['expected']:.0f} ({one['lower_95']:.0f} to {one['upper_95']:.0f})"
                 + (": outside" if one["outside"] else "")
             )

@@ -14,6 +14,7 @@ import argparse
 
 from musktracker.cli.command import add_json, open_database, print_json, run_stage
 from musktracker.config import Settings
+from musktracker.text import counted
 
 SHOWN = 20
 
@@ -35,13 +36,15 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return 0
     if not arguments.counts_only:
         print(
-            f"{result['looked_up']:,} posts looked up: {result['deleted']:,} are newly deleted, "
-            f"{result['returned']:,} are back, of {result['unknown']:,} the API does not say"
+            f"{counted(result['looked_up'], 'post')} looked up: {result['deleted']:,} newly deleted, "
+            f"{result['returned']:,} back, of {result['unknown']:,} the API does not say"
         )
-    print(f"{result['hours']:,} hours compared: {result['lacking']:,} lacked posts, {result['found']:,} were found")
-    for hour, stored, counted in result["still_lacking"][:SHOWN]:
-        print(f"  {hour}: {stored} stored, {counted} counted")
+    print(
+        f"{counted(result['hours'], 'hour')} compared: {result['lacking']:,} lacked posts, {result['found']:,} found"
+    )
+    for hour, stored, told in result["still_lacking"][:SHOWN]:
+        print(f"  {hour}: {stored} stored, {told} counted")
     if len(result["still_lacking"]) > SHOWN:
-        print(f"  and {len(result['still_lacking']) - SHOWN:,} more hours")
+        print(f"  and {counted(len(result['still_lacking']) - SHOWN, 'more hour')}")
     print(f"For ${result['dollars']:,.3f}")
     return 0

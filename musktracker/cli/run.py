@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from musktracker.cli.command import add_json, open_database, print_json, run_stage
 from musktracker.config import Settings
 from musktracker.errors import UsageError
+from musktracker.text import counted
 
 if TYPE_CHECKING:
     from musktracker.pipeline.schedule import Plan
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.json:
         print_json(result)
     else:
-        print(f"{result['steps']} steps done")
+        print(f"{counted(result['steps'], 'step')} done")
     return 0
 
 

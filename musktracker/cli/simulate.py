@@ -14,6 +14,7 @@ from musktracker.cli.command import whole_number
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.simulator.config import FAULTS, STREAM_FAULTS
+from musktracker.text import counted
 
 if TYPE_CHECKING:
     from musktracker.simulator.config import Config
@@ -71,7 +72,8 @@ async def _serve(config: Config, port: int) -> None:
 
 def _welcome(config: Config, url: str) -> str:
     return (
-        f"The X API of @{config.username} (id {config.user_id}), simulated: {config.posts:,} posts, at {url}\n\n"
+        f"The X API of @{config.username} (id {config.user_id}), simulated: "
+        f"{counted(config.posts, 'post')}, at {url}\n\n"
         f"export MUSKTRACKER_X_API_BASE_URL={url} X_BEARER_TOKEN={TOKEN} MUSKTRACKER_ACCOUNT={config.username}\n\n"
         "Ctrl+C ends it."
     )

@@ -85,7 +85,7 @@ def _print(
     found: Overview, active: list[RunInfo], open_alerts: list[StoredAlert], settings: Settings, moment: datetime
 ) -> None:
     print(f"@{settings.account} in {printable(settings.safe_database_url)}")
-    print(f"{found.posts:,} posts; counted are {found.counting_meaning}; times in {settings.timezone}\n")
+    print(f"{counted(found.posts, 'post')}; counted are {found.counting_meaning}; times in {settings.timezone}\n")
     rows = [
         (stage.name, stage.state, _time(stage.until, settings), _age(stage.until, moment), f"{stage.due or ''}")
         for stage in found.stages

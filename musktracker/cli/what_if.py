@@ -9,6 +9,7 @@ from typing import Any
 from musktracker.cli.command import printable, table, whole_number
 from musktracker.config import Settings
 from musktracker.errors import UsageError
+from musktracker.text import counted
 from musktracker.timeline import iso, parse_time
 
 FORM = "START..END,INTENSITY,CATEGORY"
@@ -55,7 +56,7 @@ def show(result: Mapping[str, Any], settings: Settings) -> None:
         )
     print(
         f"model      {printable(result['model'])} {printable(result['version'])}; "
-        f"{result['n_paths']:,} paths, seed {result['seed']}"
+        f"{counted(result['n_paths'], 'path')}, seed {result['seed']}"
     )
     for warning in result["warnings"]:
         print(f"warning    {printable(warning)}")

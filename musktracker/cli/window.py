@@ -22,6 +22,7 @@ from musktracker.cli.forecast import add_simulation, model_words, simulation
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.market_windows import PRESETS, zone
+from musktracker.text import counted
 from musktracker.timeline import parse_time
 
 if TYPE_CHECKING:
@@ -94,12 +95,12 @@ def _print(result: Mapping[str, Any]) -> None:
             f"total      {'at least ' if result['lower_bound'] else ''}{result['count']:,}: nothing is still to come"
         )
     else:
-        print(f"total      {total['mean']:,.0f} posts expected, median {total['median']:,.0f}")
+        print(f"total      {counted(round(total['mean']), 'post')} expected, median {total['median']:,.0f}")
         for level in (50, 80, 95):
             print(f"  {level}%      {total[f'lower_{level}']:,.0f} to {total[f'upper_{level}']:,.0f}")
         print(
             f"model      {model_words(result)}, trained on data until {local(result['training_end'])}; "
-            f"{result['n_paths']:,} paths, seed {result['seed']}"
+            f"{counted(result['n_paths'], 'path')}, seed {result['seed']}"
         )
     print(f"data until {local(result['data_until'])}")
     for warning in result["warnings"]:
@@ -117,7 +118,10 @@ def _count(result: Mapping[str, Any], until: str) -> list[str]:
     if result["pace"] is None:
         return [f"so far     not observed yet; {result['hours_left']:.1f} h left"]
     least = "at least " if result["lower_bound"] else ""
-    lines = [f"so far     {least}{result['count']:,} posts, counted until {until}; {result['hours_left']:.1f} h left"]
+    lines = [
+        f"so far     {least}{counted(result['count'], 'post')}, counted until {until}; "
+        f"{result['hours_left']:.1f} h left"
+    ]
     pace = result["pace"]
     if result["hours_to_come"]:
         lines.append(f"pace       {pace['per_hour']:.2f} an hour; {pace['projected']:,.0f} if it goes on like this")

@@ -122,7 +122,7 @@ def test_what_a_backfill_left_can_be_forgotten(engine: Engine, simulator: Simula
     with writing(engine) as connection:
         ranges.save(connection, ranges.of_span(span, "backfill", "timeline"), datetime.now(UTC))
     assert main(["ingest", "--backfill", "--forget"]) == 0
-    assert capsys.readouterr().out == "1 ranges that a backfill left are forgotten\n"
+    assert capsys.readouterr().out == "Forgotten: 1 range that a backfill left\n"
     assert main(["ingest", "--backfill"]) == 0
     assert simulator.state()["used"] == 0
 
@@ -309,7 +309,7 @@ def test_reconcile_marks_what_is_gone_and_says_so(simulator: Simulator, engine: 
     capsys.readouterr()
     assert main(["reconcile", "--days", "3"]) == 0
     said = capsys.readouterr().out
-    assert "26 posts looked up: 1 are newly deleted, 0 are back" in said
+    assert "26 posts looked up: 1 newly deleted, 0 back" in said
     simulator.restore([gone])
     assert main(["reconcile", "--days", "3", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)

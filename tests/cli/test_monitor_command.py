@@ -129,7 +129,7 @@ def test_forecasts_stored_without_quantiles_are_told(
     with writing(engine) as connection:
         connection.execute(insert(ForecastTotal).values(values))
     command("--since", iso(BEGIN))
-    assert "1 forecasts were stored before quantiles were kept" in capsys.readouterr().out
+    assert "1 forecast stored before quantiles were kept" in capsys.readouterr().out
 
 
 def test_drift_and_notices_are_told_in_words(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +24,8 @@ from textual.strip import Strip
 
 from musktracker.db.queries.backtests import Skill
 from tui.screens import backtest_plots as plots
-from tui.widgets.live_curve import draw_curve
+from tui.screens import calibration_plots
+from tui.widgets.live_curve import draw_ascent, draw_curve
 from tui.widgets.plot import Sheet, span_ticks
 from tui.widgets.plot_palette import Mode, palette
 
@@ -30,6 +38,7 @@ SKILLS = (
     plots.SkillBar("alike", Skill(0.02, -0.05, 0.1, 24)),
     plots.SkillBar("worse", Skill(-0.2, -0.3, -0.1, 24)),
 )
+anything = st.none() | st.floats() | st.sampled_from([math.nan, math.inf, 1e300, -1e300, 1e20, 5e-324])
 shares = st.lists(st.floats(0, 1), min_size=10, max_size=10).map(lambda found: [x / (sum(found) or 1) for x in found])
 scores = st.lists(st.none() | st.floats(0, 1e5), min_size=1, max_size=168)
 
@@ -92,6 +101,65 @@ def test_no_figure_breaks_a_plot(
         partial(draw_curve, scores=values, of=len(values)),
     ):
         assert {strip.cell_length for strip in drawn(draw, None, width, height)} == {width}
+
+
+def test_whatever_a_figure_is_the_process_goes_on() -> None:
+    """In a process of its own, as plotext would end it."""
+    command = "import test_backtest_plots; test_backtest_plots.no_figure_at_all_breaks_a_plot()"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+@settings(max_examples=40, deadline=None, database=None)
+@given(st.lists(anything, min_size=10, max_size=10), st.tuples(anything, anything, anything), st.integers(24, 90))
+def no_figure_at_all_breaks_a_plot(values: list[Any], figures: tuple[Any, Any, Any], width: int) -> None:
+    one, low, high = figures
+    shares = [value or 0.0 for value in figures]
+    scored = SimpleNamespace(pit=values, coverages=shares, horizon=24, n=9, above_95=2, below_95=1)
+    scored.expected = lambda share: (share / 2, share)
+    end = datetime(2026, 1, 1, tzinfo=UTC)
+    weeks = [SimpleNamespace(crps=value, reference_crps=one, end=end) for value in values]
+    for draw in (
+        partial(plots.draw_skills, bars=[plots.SkillBar(f"{one}", Skill(one, low, high, 9)), *SKILLS]),
+        partial(plots.draw_pit, shares=values),
+        partial(plots.draw_coverage, coverage={50: values, 95: values[::-1]}),
+        partial(plots.draw_leads, mine=values, theirs=values[::-1]),
+        partial(calibration_plots.draw_pit, found=scored),
+        partial(calibration_plots.draw_coverage, found=[scored]),
+        partial(calibration_plots.draw_weeks, weeks=weeks, zone=UTC),
+        partial(draw_curve, scores=values, of=10),
+        partial(draw_ascent, values=[1.0, *values]),
+        partial(draw_anyhow, values=values),
+    ):
+        with suppress(ValueError):  # of no room between the ends of an axis; the plot says so
+            assert {strip.cell_length for strip in drawn(draw, None, width, 9)} == {width}
+
+
+def draw_anyhow(sheet: Sheet, values: list[Any]) -> None:
+    """Everything that a sheet takes, on axes that know nothing of it."""
+    sheet.line(values, values[::-1], sheet.fine, None)
+    sheet.points(values[::-1], values, sheet.dot, None)
+    for value in values:
+        sheet.column((0.2, 0.8), value, None)
+    sheet.x_axis(0.0, 1.0, [(0.0, "0")])
+    sheet.y_axis(-1.0, 1.0, [(0.0, "0")])
+
+
+def test_a_figure_that_is_none_leaves_the_others_as_they_are() -> None:
+    scores = [10.0, 12.0, None, 8.0]
+    rows = texts(drawn(partial(draw_curve, scores=scores, of=20)))
+    for other in (math.nan, math.inf, -math.inf, 1e308):
+        assert texts(drawn(partial(draw_curve, scores=[10.0, 12.0, other, 8.0], of=20))) == rows
+
+
+def test_what_lies_outside_the_axes_is_not_drawn_at_their_ends() -> None:
+    def draw(sheet: Sheet) -> None:
+        sheet.points([0.5], [1e20], sheet.point, None)
+        sheet.x_axis(0.0, 1.0, [])
+        sheet.y_axis(0.0, 1.0, [])
+
+    assert "●" not in "".join(texts(drawn(draw)))
 
 
 def test_a_bar_goes_from_zero_towards_its_skill_and_is_shaded_inside_its_interval() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,12 +16,15 @@ from textual.widgets import Static
 from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
+from musktracker.db.queries import backtests
+from musktracker.db.queries.backtests import Skill
 from musktracker.db.tables import Backtest, RunRow
 from musktracker.timeline import HOUR
 from tui.app import Console
 from tui.screens import backtest_form as form
+from tui.screens import backtest_text as words
 from tui.screens.backtest_pair import BacktestPairScreen
-from tui.screens.backtest_results import BacktestScreen, ModelTable
+from tui.screens.backtest_results import GROWING_SECONDS, BacktestScreen, ModelTable
 from tui.screens.backtests import BacktestsScreen, BacktestTable
 from tui.screens.models import ModelsScreen
 from tui.widgets.confirm import Confirm
@@ -260,6 +264,33 @@ async def test_two_marked_ones_are_compared_on_the_origins_that_both_have(
     assert launched == [("compare", {"name": "fewer paths", "other": "autumn"})]
 
 
+async def test_a_growing_one_of_two_is_summed_up_seldom_and_only_its_last_sum_is_kept(
+    backtested: Settings, populated_engine: Engine, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.store(populated_engine, "grows", made.BEGIN, made=made.MADE + HOUR, done=8)
+    summed: list[str] = []
+    summary = backtests.summary
+    monkeypatch.setattr(backtests, "summary", lambda *given: summed.append(given[1]) or summary(*given))
+    app = console(backtested)
+    now = 1000.0
+    app.monotonic = lambda: now
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(pilot, settled, "space", "j", "c")
+        assert isinstance(screen, BacktestPairScreen)
+        growing = next(one for one in backtests.listed(populated_engine) if one.name == "grows")
+        summed.clear()
+        for done in range(growing.done + 1, growing.done + 5):
+            screen._summed(populated_engine, replace(growing, done=done))
+        assert summed == []
+        now += GROWING_SECONDS
+        for done in range(growing.done + 5, growing.done + 9):
+            screen._summed(populated_engine, replace(growing, done=done))
+        assert summed == ["grows"]
+        screen._summed(populated_engine, replace(growing, done=growing.planned))
+        assert summed == ["grows", "grows"]
+        assert len(screen._sums) == 2
+
+
 async def test_backtests_without_a_common_origin_say_how_they_would_meet(
     backtested: Settings, populated_engine: Engine, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
@@ -306,6 +337,12 @@ async def test_the_screens_look_as_they_did(
         snapshot(app, f"backtest-calibration-{name}")
         await press(pilot, settled, "escape", "space", "j", "c")
         snapshot(app, f"backtest-pair-{name}")
+
+
+@pytest.mark.parametrize(("n", "said"), [(1, "on 1 origin"), (24, "on 24 origins")])
+def test_a_skill_says_on_how_many_origins_it_is(n: int, said: str) -> None:
+    assert words.skill_text(Skill(0.1, None, None, n)) == f"+10.0% {said}"
+    assert words.skill_text(Skill(0.1, 0.05, 0.15, n)) == f"+10.0% (+5 to +15) {said}"
 
 
 def asked(**more: str) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 from textual.app import App, ComposeResult
 
 from tui.ascii import plain
@@ -39,6 +42,16 @@ async def test_marks_words_and_lengths_say_what_colour_would() -> None:
         assert likeliest.count("█") == 23
         assert present.endswith("█" * 11 + "▌")
         assert "<0.1%" in unlikely
+
+
+@pytest.mark.parametrize("chance", [math.nan, math.inf, 1e300, -1.0])
+async def test_what_is_no_probability_has_neither_bar_nor_figure(chance: float) -> None:
+    async with Page().run_test(size=(50, 10)) as pilot:
+        widget = pilot.app.query_one(BracketBars)
+        widget.set_bars(bars(0.0, chance, 0.5))
+        await pilot.pause()
+        assert rows(widget)[2].split() == ["▶", "20-39"]
+        assert rows(widget)[3].count("█") == 23
 
 
 async def test_in_ascii_every_row_says_the_same() -> None:

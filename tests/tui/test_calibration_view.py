@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from made_forecasts import store_notice, store_scored_windows, store_scores
+from made_forecasts import ORIGIN, store_notice, store_scored_windows, store_scores
+from places import shown
 from sqlalchemy import Engine
 
 from musktracker.config import Settings
+from musktracker.timeline import DAY
 from tui.app import Console
 from tui.screens.calibration_view import CalibrationScreen, ScoreTable
 from tui.screens.window_scores import ReliabilityTable, WindowScoresPanel, WindowTable
@@ -101,6 +104,37 @@ async def test_enter_tells_intervals_misses_and_weeks(scored: Engine, opened: Op
         await pilot.press("enter")
         await settled(pilot)
         assert isinstance(pilot.app.screen, TextPage)
+
+
+async def test_weeks_end_on_the_days_of_the_display_zone(
+    scored: Engine, populated: Settings, console: Callable[..., Console], settled: Any
+) -> None:
+    last = ORIGIN - DAY  # the last origin whose day is over, at 18:00 UTC: the day after in the zone
+    app = console(replace(populated, timezone="Pacific/Auckland"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("6")
+        await settled(pilot)
+        await pilot.press("d")
+        await settled(pilot)
+        drawn = app.screen.query_one("#plot-weeks", Plot)
+        assert f"{last.day + 1} Jan" in "".join(drawn.render_line(y).text for y in range(drawn.size.height))
+        await pilot.press("enter")
+        await settled(pilot)
+        assert f"2026-01-{last.day + 1}" in shown(app)
+
+
+async def test_its_plots_are_written_as_what_they_draw(scored: Engine, opened: Opened, settled: Any) -> None:
+    async with opened((120, 36)) as (pilot, _):
+        parts = {part.title: part for part in pilot.app._parts("Test")}
+        records = {title: part.exported.records for title, part in parts.items()}
+        assert sum(record["share"] for record in records["PIT of 24 h"]) == pytest.approx(1)
+        assert [record["horizon"] for record in records["Held by horizon"]] == [1, 6, 24, 72, 168]
+        assert {"held_95", "expected_95_low", "expected_95_high"} <= set(records["Held by horizon"][0])
+        assert {"above_95", "below_95"} <= set(records["Misses by horizon"][0])
+        last = records["CRPS of 24 h by week"][-1]
+        assert (last["end"], last["forecasts"]) == (ORIGIN - DAY, 14)
+        assert "nominal" in parts["Held by horizon"].picture()
 
 
 def chosen_windows(screen: CalibrationScreen) -> str:

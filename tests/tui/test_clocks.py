@@ -11,10 +11,15 @@ import pytest
 from places import SCREENS, shown, walk, walk_name, walks
 
 from musktracker.config import Settings
-from musktracker.timeline import HOUR, typed_time
+from musktracker.timeline import DAY, HOUR, typed_time
 from tui.app import Console
+from tui.screens.forecast_views import midnights
 from tui.screens.window_choice import WindowChoice, window_form
+from tui.widgets.fan import Fan
+from tui.widgets.fan_plot import render
+from tui.widgets.fan_scene import compose
 from tui.widgets.plot_axes import time_ticks
+from tui.widgets.plot_palette import Mode, palette
 
 MakeConsole = Callable[..., Console]
 NEW_YORK, LONDON, LORD_HOWE = (
@@ -40,6 +45,40 @@ def test_every_label_of_an_axis_is_what_the_clocks_show_there(zone: ZoneInfo, ch
         assert tick.label in (f"{local:%H:%M}", f"{local:%a} {local.day}", f"{local.day} {local:%b}")
         assert ":" in tick.label or (local.hour, local.minute) == (0, 0)
     assert sorted({tick.time for tick in ticks}) == [tick.time for tick in ticks]
+
+
+def days_around(zone: ZoneInfo, change: datetime, count: int = 9) -> Fan:
+    first = (change - 4 * DAY).astimezone(zone).date()
+    edges = midnights(first, count, zone)
+    return Fan(edges[0], DAY, actual=tuple(map(float, range(count))), origin=edges[6], edges=edges, stepped=True)
+
+
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+def test_each_step_of_a_chart_of_days_is_a_day_of_the_zone(zone: ZoneInfo, change: datetime) -> None:
+    fan = days_around(zone, change)
+    starts = [fan.at(step)["start"].astimezone(zone) for step in range(fan.steps)]
+    assert {(start.hour, start.minute) for start in starts} == {(0, 0)}
+    assert [start.date() for start in starts] == [starts[0].date() + step * DAY for step in range(fan.steps)]
+    for step, start in enumerate(starts):
+        read_off = render(fan, width=100, height=12, cursor=step, zone=zone)[0].text
+        assert f"{start:%a} {start.day} {start:%b %Y}" in read_off
+
+
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+def test_a_moment_stands_in_a_chart_of_days_where_its_day_has_it(zone: ZoneInfo, change: datetime) -> None:
+    fan = days_around(zone, change)
+    moments = [change + hours * HOUR / 2 for hours in range(-300, 300)]
+    for moment in moments:
+        position = fan.position(moment)
+        assert abs(fan.moment(position) - moment) < timedelta(milliseconds=1)
+        if fan.edges[0] <= moment < fan.edges[-1]:
+            assert fan.at(int(position))["start"].astimezone(zone).date() == moment.astimezone(zone).date()
+    assert [fan.position(moment) for moment in moments] == sorted(fan.position(moment) for moment in moments)
+    assert fan.position(fan.edges[6]) == 6
+    scene = compose(fan, 100, 12, Mode(), palette("truecolor"), None, None, zone)
+    assert [scene.column(fan.position(tick.time)) for _, tick in scene.time_ticks()] == [
+        scene.column(step) for step in range(fan.steps)
+    ]
 
 
 @pytest.mark.parametrize(("zone", "change"), CHANGES)

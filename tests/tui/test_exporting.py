@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -61,6 +62,19 @@ def test_json_has_every_field_with_its_type() -> None:
     [first, second] = json.loads(EXPORTED.as_json())
     assert first == {"name": "a | b", "start": "2026-01-15T18:00:00Z", "day": "2026-01-15", "parts": [1.5, 2.0]}
     assert second["parts"] is None
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_in_json_is_null(number: float) -> None:
+    exported = Exported([{"mean": number, "parts": {"ends": (1.5, number)}}], ["Mean"], [["–"]])
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    [record] = json.loads(exported.as_json(), parse_constant=refuse)
+    assert record == {"mean": None, "parts": {"ends": [1.5, None]}}
+    [row] = csv.DictReader(exported.as_csv().splitlines())
+    assert json.loads(row["parts"], parse_constant=refuse) == {"ends": [1.5, None]}
 
 
 def test_markdown_has_what_the_screen_shows_and_no_control_characters() -> None:

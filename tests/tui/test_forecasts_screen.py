@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -344,6 +345,24 @@ def test_the_day_of_the_origin_is_what_was_counted_and_the_mean_of_the_rest() ->
     assert made.mean[today + 2] is None
 
 
+@pytest.mark.parametrize("change", [datetime(2026, 3, 8, 7, tzinfo=UTC), datetime(2026, 11, 1, 6, tzinfo=UTC)])
+def test_days_are_those_of_the_zone_where_its_clocks_change(change: datetime) -> None:
+    first = change - timedelta(days=4)
+    ahead = tuple(replace(hour, start=hour.start - ORIGIN + change) for hour in hours(96))
+    counts = {first + k * HOUR: 2 for k in range(96)}
+    some = material(head=head(origin=change, horizon=96), hours=ahead, counts=counts, first=first, now=change)
+    made, _ = fan("daily", some)
+    days = [made.at(step) for step in range(made.steps)]
+    assert {day["start"].astimezone(EASTERN).hour for day in days} == {0}
+    of_change = max((day for day in days if day["start"] <= change), key=lambda day: day["start"])
+    length = 23 if change.month == 3 else 25
+    before = (change - of_change["start"]) / HOUR
+    assert of_change["mean"] == before * 2 + (length - before) * 1.25
+    assert made.origin is not None
+    assert made.position(made.origin) == days.index(of_change)
+    assert days.index(of_change) < made.position(change) < days.index(of_change) + 1
+
+
 def test_days_have_intervals_only_from_the_run_and_what_was_counted_moves_them() -> None:
     assert fan("daily", material())[0].bands == ()
     first = DayForecast(ORIGIN.astimezone(EASTERN).date(), 11, 13.0, ((10.0, 16.0), (8.0, 18.0), (5.0, 25.0)))
@@ -351,6 +370,15 @@ def test_days_have_intervals_only_from_the_run_and_what_was_counted_moves_them()
     today = round(made.position(ORIGIN) - 0.5)
     assert (made.bands[0].lower[today], made.bands[0].upper[today]) == (26 + 10.0, 26 + 16.0)
     assert made.bands[0].lower[today + 1] is None
+
+
+def test_a_running_total_is_written_with_the_end_of_each_hour() -> None:
+    counts = {ORIGIN + k * HOUR: 3 for k in range(3)}
+    made, _ = fan("running", material(counts=counts))
+    written = [made.at(step) for step in range(4)]
+    assert [record["end"] for record in written] == [ORIGIN + k * HOUR for k in range(4)]
+    assert [record["observed"] for record in written] == [0.0, 3.0, 6.0, 9.0]
+    assert not any("start" in record for record in written)
 
 
 def test_the_running_total_begins_at_zero_ends_at_the_mean_and_stops_where_nobody_knows() -> None:

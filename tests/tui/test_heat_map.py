@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -43,6 +44,13 @@ def test_without_colours_more_posts_are_darker_characters() -> None:
     assert monday[0] == " "
     assert monday[-1] == "█"
     assert [mark for mark in " ░▒▓█" if mark in monday] == sorted(set(monday), key=" ░▒▓█".index)
+
+
+@pytest.mark.parametrize("other", [math.nan, math.inf, -math.inf, 1e308])
+@pytest.mark.parametrize("depth", ["truecolor", "none"])
+def test_what_is_no_mean_is_shown_as_unobserved(depth: Depth, other: float) -> None:
+    expected = drawn([[None, *MEANS[0][1:]], *MEANS[1:]], 76, 9, Mode(depth))
+    assert drawn([[other, *MEANS[0][1:]], *MEANS[1:]], 76, 9, Mode(depth)) == expected
 
 
 def test_a_terminal_of_ascii_gets_ascii_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ import made_backtests as made
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from places import shown
 from sqlalchemy import Engine
 
 from musktracker.config import Settings
@@ -55,6 +57,38 @@ async def test_the_scores_of_the_training_that_goes_on_are_drawn_and_new_ones_ar
         await settled(pilot)
         assert curve.scores == [*SCORES, 7.5, 8.5]
         assert "14 of 20 origins" in str(curve.query_one("#curve-title").content)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e308, None])
+@pytest.mark.parametrize("score", ["total_168", "log_likelihood"])
+async def test_what_is_no_score_is_left_out_of_the_curve(
+    value: Any, score: str, populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    points = [[1, -3.5], [2, value], [3, -1.25]] if score == "log_likelihood" else [["a", 1.5], ["b", value]]
+    made.tell_anything(populated_engine, RUN, {"model": "m", "score": score, "of": 5, "points": points})
+    app = console(populated)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await go(pilot, settled)
+        curve = screen.query_one(LiveCurve)
+        assert (curve.ascent or curve.scores) == [None if one is value else one for _, one in points]
+        assert "cannot be drawn" not in shown(app)
+
+
+@pytest.mark.parametrize(
+    "points", ["text", 7, {"a": 1}, [1, 2], [["a"]], [["a", "many"]], [[1, 2, 3]], [[[], 2]], [["a", 1.0]]]
+)
+@pytest.mark.parametrize("of", ["x", math.inf])
+async def test_a_line_that_tells_of_no_figures_changes_no_curve(
+    points: Any, of: Any, training: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    for score in ("total_168", "log_likelihood"):
+        made.tell_anything(
+            populated_engine, RUN, {"model": "m", "score": score, "of": of, "search": of, "points": points}
+        )
+    app = console(training)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await go(pilot, settled)
+        assert screen.query_one(LiveCurve).model == "seasonal_naive"
 
 
 async def test_a_training_that_has_told_nothing_yet_leaves_the_log_its_room(

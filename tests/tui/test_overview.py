@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,9 +20,11 @@ from musktracker import market_windows, runs
 from musktracker.config import Settings
 from musktracker.db import engines, quantiles, tables
 from musktracker.db.queries import overview
-from musktracker.timeline import DAY, HOUR
+from musktracker.db.queries.week_pattern import WeekPattern
+from musktracker.timeline import DAY, HOUR, Span
 from tui.app import Console
 from tui.screens.overview import OverviewScreen
+from tui.screens.overview_text import stages_text, week_title
 from tui.widgets.heat_map import HeatMap
 from tui.widgets.keys import Keys
 from tui.widgets.panel import Panel
@@ -386,11 +390,39 @@ async def test_the_cursor_follows_the_newest_run_until_it_is_moved(
         assert table.record.id == (newest if wanted == "newest" else before.id)
 
 
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [(24, "last 24 hours"), (1, "last 1 hour"), (168, "last 1 week"), (336, "last 2 weeks")],
+)
+def test_how_far_back_the_week_is_known_is_said_in_words(hours: int, said: str) -> None:
+    none = ((0,) * 24,) * 7
+    span = Span(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC) + hours * HOUR)
+    one = ((1,) + (0,) * 23, *none[1:])
+    for counts, seen, ends in ((none, none, "not observed"), (one, one, "most Mon 00:00 1.0")):
+        pattern = WeekPattern(span, counts, seen, hours)
+        under = week_title(SimpleNamespace(week=pattern), "UTC")[1]  # type: ignore[arg-type]
+        assert under.startswith(said), ends
+        assert under.endswith(ends)
+
+
+@pytest.mark.parametrize(("due", "said"), [(1, "1 hour waits"), (2_000, "2,000 hours wait")])
+def test_hours_that_wait_to_be_scored_are_counted_in_words(due: int, said: str) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    found = SimpleNamespace(stages=[overview.Stage("score", "late", moment, due)], last_post=None)
+    shown = stages_text(found, moment, lambda *_: "then", roomy=False, policy=False)  # type: ignore[arg-type]
+    assert shown.plain.endswith(said)
+
+
 def test_bars_fill_the_height_and_a_dot_is_no_zero() -> None:
     assert bars([8, 4, 0, None, 1], 1, 1) == ["█▄ ·▁"]
     assert bars([16, 8, 1], 2, 1) == ["█  ", "██▁"]
     assert bars([], 1, 1) == [""]
     assert bars([2, 1], 1, 4) == ["███ ▄▄▄ "]
+
+
+@pytest.mark.parametrize("other", [math.nan, math.inf, 1e308])
+def test_what_is_no_count_is_shown_as_unobserved(other: Any) -> None:
+    assert bars([8, other, 4, -2], 1, 1) == ["█·▄ "]
 
 
 def test_the_axis_names_as_many_hours_as_have_room() -> None:

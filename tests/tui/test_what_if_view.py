@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 
 from musktracker.config import Settings
 from musktracker.errors import UsageError
-from musktracker.timeline import DAY, HOUR
+from musktracker.market_windows import ET
+from musktracker.timeline import DAY, HOUR, iso
 from tui.app import Console
 from tui.screens import what_if_text as words
 from tui.screens.what_if_form import parameters
@@ -154,6 +155,20 @@ def test_the_day_of_the_origin_has_what_was_counted_and_the_rest_as_forecast() -
     assert made.actual[:3] == (48.0, 48.0, None)
     assert made.mean[2] == pytest.approx(18 * 2 + 6 * 2.8)
     assert made.mean[-1] is None  # the last day is not whole
+
+
+@pytest.mark.parametrize("change", [datetime(2026, 3, 8, 7, tzinfo=UTC), datetime(2026, 11, 1, 6, tzinfo=UTC)])
+def test_its_days_are_those_of_the_zone_where_its_clocks_change(change: datetime) -> None:
+    result = what_if_result() | {"forecast_time": iso(change + 2 * DAY)}
+    for name in ("with", "without", "difference"):
+        result[name]["days"] = []
+    counts = [(change + (k - 72) * HOUR, 2) for k in range(24 * 5)]
+    made, _ = words.day_fan(result, counts, change + 2 * DAY, ET)
+    days = [made.at(step) for step in range(made.steps)]
+    assert {day["start"].astimezone(ET).hour for day in days} == {0}
+    assert (46.0 if change.month == 3 else 50.0) in [day["observed"] for day in days]
+    assert made.origin is not None
+    assert days[int(made.position(made.origin))]["start"].astimezone(ET).date() == (change + 2 * DAY).date()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])

@@ -413,6 +413,26 @@ async def test_v_shows_how_the_total_and_the_bracket_moved_where_there_is_no_roo
         assert screen.query_one(BracketBars).has_focus
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_where_the_total_is_zoomed_and_read_off_stays_when_more_is_counted(
+    size: tuple[int, int], forecast: Engine, opened: Opened, settled: Any
+) -> None:
+    async with opened(size, keys=("w", "c")) as (pilot, screen):
+        chart = screen.query_one("#chart-total", FanChart)
+        await pilot.press("plus", "left")
+        kept = (chart.view, chart.cursor)
+        assert kept[1] is not None
+        stopped = screen.app.now()
+        for minutes in (1, 2):
+            screen.app.now = lambda later=stopped + timedelta(minutes=minutes): later
+            screen.refresh_data()
+            await settled(pilot)
+            assert (chart.view, chart.cursor) == kept
+        await pilot.press("f")
+        await settled(pilot)
+        assert (chart.view, chart.cursor) != kept
+
+
 async def test_another_bracket_has_another_course(forecast: Engine, opened: Opened, settled: Any) -> None:
     async with opened((120, 36)) as (pilot, screen):
         chart = screen.query_one("#chart-chance", FanChart)

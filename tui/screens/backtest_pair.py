@@ -19,6 +19,7 @@ from musktracker.text import counted, printable
 from tui.screens import backtest_plots as plots
 from tui.screens import backtest_text as words
 from tui.screens import terms
+from tui.screens.backtest_results import GROWING_SECONDS
 from tui.screens.base import RESTING_SECONDS, ConsoleScreen
 from tui.widgets.lines import LineList
 from tui.widgets.plot import Plot
@@ -54,6 +55,15 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Summed:
+    """A backtest summed up `at` a moment of the clock that only goes on, when so many origins were `done`."""
+
+    done: int
+    at: float
+    models: tuple[ModelSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PairData:
     """What the screen shows: the backtests (fewer than two where one is gone), their common models, the skills."""
 
@@ -84,7 +94,7 @@ class BacktestPairScreen(ConsoleScreen):
         self.ids = (first, second)
         self.score = "total_168"
         self._data: PairData | None = None
-        self._sums: dict[tuple[int, int], tuple[ModelSummary, ...]] = {}
+        self._sums: dict[int, Summed] = {}
 
     def compose_body(self) -> ComposeResult:
         """What differs, the common models, the skill of one of them, and the run that computes intervals."""
@@ -95,7 +105,7 @@ class BacktestPairScreen(ConsoleScreen):
         yield RunProgress(idle="", id="pair-run")
 
     def fetch(self, engine: Engine) -> PairData:
-        """Both backtests, each summed up again only after more was scored."""
+        """Both backtests, each summed up again only after more was scored, and while it grows not every time."""
         from musktracker import runs
         from musktracker.db.queries import backtests
 
@@ -192,10 +202,11 @@ class BacktestPairScreen(ConsoleScreen):
     def _summed(self, engine: Engine, one: StoredBacktest) -> tuple[ModelSummary, ...]:
         from musktracker.db.queries import backtests
 
-        key = (one.id, one.done)
-        if key not in self._sums:
-            self._sums[key] = backtests.summary(engine, one.name)
-        return self._sums[key]
+        last, moment = self._sums.get(one.id), self.app.monotonic()
+        growing = last is not None and last.models and not one.whole and moment - last.at < GROWING_SECONDS
+        if last is None or (last.done != one.done and not growing):
+            last = self._sums[one.id] = Summed(one.done, moment, backtests.summary(engine, one.name))
+        return last.models
 
     def _lines(self, data: PairData) -> Iterator[str]:
         if len(data.stored) < 2:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tui.widgets.figures import known
 from tui.widgets.plot import Sheet, Values, span_ticks
 from tui.widgets.plot_axes import format_count
 
@@ -43,7 +44,7 @@ def draw_skills(sheet: Sheet, bars: Sequence[SkillBar]) -> None:
     apart = 2 if 2 * len(shown) <= rows + 1 else 1
     top = rows - 1
     places = [top - apart * i - (apart == 2 and 2 * len(shown) <= rows) for i in range(len(shown))]
-    ends = [end for bar in shown for end in (bar.skill.skill, bar.skill.lower, bar.skill.upper) if end is not None]
+    ends = known(end for bar in shown for end in (bar.skill.skill, bar.skill.lower, bar.skill.upper))
     lower, upper = min([0.0, *ends]), max([0.0, *ends])
     spare = max(0.04 * (upper - lower), 0.005)
     lower, upper = lower - spare * (lower < 0), upper + spare
@@ -80,7 +81,7 @@ def skill_points(bars: Sequence[SkillBar]) -> list[dict[str, Any]]:
 def draw_pit(sheet: Sheet, shares: Sequence[float]) -> None:
     """Ten bars, and the line at which all would end if the forecast were calibrated."""
     bins = len(shares)
-    top = max(*shares, 2 * UNIFORM) * 1.05
+    top = max([*known(shares), 2 * UNIFORM]) * 1.05
     for i, share in enumerate(shares):
         sheet.column(((i + 0.14) / bins, (i + 0.86) / bins), share, sheet.colours.bands[3])
     sheet.line([0.0, 1.0], [UNIFORM, UNIFORM], sheet.level, sheet.colours.mean)
@@ -104,8 +105,7 @@ def draw_coverage(sheet: Sheet, coverage: Mapping[int, Values]) -> None:
         leads = [(k + 0.5) * size for k in range(len(values))]
         sheet.line([0.0, 168.0], [level / 100] * 2, sheet.level, colours.text)
         sheet.line(leads, values, sheet.fine, tone)
-    known = [value for values in coverage.values() for value in values if value is not None]
-    lower = min([0.4, *(value - 0.05 for value in known)])
+    lower = min([0.4, *(share - 0.05 for values in coverage.values() for share in known(values))])
     sheet.y_axis(max(lower, 0.0), 1.0, [(level / 100, f"{level}%") for level in coverage])
     sheet.x_axis(0.0, 168.0, _lead_ticks(sheet))
 
@@ -126,7 +126,7 @@ def draw_leads(sheet: Sheet, mine: Values, theirs: Values) -> None:
     colours = sheet.colours
     sheet.line(*calmed(theirs), sheet.dotted, colours.mean)
     sheet.line(*calmed(mine), sheet.fine, colours.actual)
-    shown = [value for values in (mine, theirs) for value in calmed(values)[1] if value is not None]
+    shown = [value for values in (mine, theirs) for value in known(calmed(values)[1])]
     lower, upper = min(shown, default=0.0), max(shown, default=1.0)
     lower, upper = max(lower - 0.2 * (upper - lower) - 0.01, 0.0), upper + 0.2 * (upper - lower) + 0.01
     ticks = span_ticks(lower, upper, max(sheet.rows // 2, 1))
@@ -147,9 +147,9 @@ def calmed(values: Values) -> tuple[list[float], list[float | None]]:
     places = [float(lead) for lead in range(1, min(FEW, len(values)) + 1)]
     means = list(values[:FEW])
     for first in range(FEW, len(values), FEW):
-        known = [value for value in values[first : first + FEW] if value is not None]
+        found = known(values[first : first + FEW])
         places.append(first + (FEW + 1) / 2)
-        means.append(sum(known) / len(known) if known else None)
+        means.append(sum(found) / len(found) if found else None)
     return places, means
 
 

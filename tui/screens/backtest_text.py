@@ -111,9 +111,10 @@ def skill_text(skill: Skill | None) -> str:
     """A skill with its interval."""
     if skill is None:
         return DASH
-    if skill.lower is None or skill.upper is None:
-        return f"{skill.skill:+.1%} on {skill.n} origins"
-    return f"{skill.skill:+.1%} ({100 * skill.lower:+.0f} to {100 * skill.upper:+.0f}) on {skill.n} origins"
+    words = f"{skill.skill:+.1%}"
+    if skill.lower is not None and skill.upper is not None:
+        words += f" ({100 * skill.lower:+.0f} to {100 * skill.upper:+.0f})"
+    return f"{words} on {counted(skill.n, 'origin')}"
 
 
 def _covered(one: ModelSummary, total: str) -> Cell:

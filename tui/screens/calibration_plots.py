@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any
 
 from tui.screens.forecast_text import horizon_text
+from tui.widgets.figures import known
 from tui.widgets.plot import Sheet, Ticks, span_ticks
 from tui.widgets.plot_axes import format_count
 
@@ -22,7 +24,7 @@ def draw_pit(sheet: Sheet, found: HorizonScores) -> None:
     """Ten bars, the line at which all would end if calibrated, and where 95% of them would (dots)."""
     bins = len(found.pit)
     low, high = found.expected(1 / bins)
-    top = max(*found.pit, high, 2 / bins) * 1.05
+    top = max([*known(found.pit), high, 2 / bins]) * 1.05
     for end in (low, high):
         sheet.line([0.0, 1.0], [end, end], sheet.dotted, sheet.colours.text)
     sheet.line([0.0, 1.0], [1 / bins, 1 / bins], sheet.level, sheet.colours.mean)
@@ -31,6 +33,16 @@ def draw_pit(sheet: Sheet, found: HorizonScores) -> None:
     ticks = span_ticks(0.0, top, max(sheet.rows // 3, 2))
     sheet.y_axis(0.0, top, [(tick, f"{tick:.0%}") for tick in ticks])
     sheet.x_axis(0.0, 1.0, [(tick / 10, f"{tick / 10:g}") for tick in range(0, 11, 2)])
+
+
+def pit_points(found: HorizonScores) -> list[dict[str, Any]]:
+    """What `draw_pit` draws."""
+    bins = len(found.pit)
+    low, high = found.expected(1 / bins)
+    return [
+        {"from": i / bins, "to": (i + 1) / bins, "share": share, "expected_low": low, "expected_high": high}
+        for i, share in enumerate(found.pit)
+    ]
 
 
 def draw_coverage(sheet: Sheet, found: Sequence[HorizonScores]) -> None:
@@ -49,9 +61,23 @@ def draw_coverage(sheet: Sheet, found: Sequence[HorizonScores]) -> None:
         beyond = not low <= share <= high
         sign = ("x" if sheet.plain else BEYOND) if beyond else sheet.point
         sheet.points([x], [share], sign, colours.missed if beyond else tone)
-    lowest = min([0.4, *(share - 0.05 for one in found for share in one.coverages)])
+    lowest = min([0.4, *(share - 0.05 for one in found for share in known(one.coverages))])
     sheet.y_axis(max(lowest, 0.0), 1.02, [(level, f"{level:.0%}") for level in LEVELS])
     sheet.x_axis(-0.5, len(found) - 0.5, _horizons(found))
+
+
+def coverage_points(found: Sequence[HorizonScores]) -> list[dict[str, Any]]:
+    """What `draw_coverage` draws: by horizon the share that each interval held, and between what chance takes it."""
+    return [
+        {"horizon": one.horizon}
+        | {f"held_{level * 100:.0f}": share for level, share in zip(LEVELS, one.coverages, strict=True)}
+        | {
+            f"expected_{level * 100:.0f}_{end}": value
+            for level in LEVELS
+            for end, value in zip(("low", "high"), one.expected(level), strict=True)
+        }
+        for one in found
+    ]
 
 
 def draw_misses(sheet: Sheet, found: Sequence[HorizonScores]) -> None:
@@ -67,7 +93,20 @@ def draw_misses(sheet: Sheet, found: Sequence[HorizonScores]) -> None:
     sheet.x_axis(-0.5, len(found) - 0.5, _horizons(found))
 
 
-def draw_weeks(sheet: Sheet, weeks: Sequence[WeekScores]) -> None:
+def miss_points(found: Sequence[HorizonScores]) -> list[dict[str, Any]]:
+    """What `draw_misses` draws."""
+    return [
+        {
+            "horizon": one.horizon,
+            "above_95": one.above_95 / one.n,
+            "below_95": one.below_95 / one.n,
+            "forecasts": one.n,
+        }
+        for one in found
+    ]
+
+
+def draw_weeks(sheet: Sheet, weeks: Sequence[WeekScores], zone: tzinfo) -> None:
     """The mean CRPS of each week, and that of the reference (dots): below it is better."""
     colours = sheet.colours
     places = [float(k) for k in range(len(weeks))]
@@ -76,17 +115,24 @@ def draw_weeks(sheet: Sheet, weeks: Sequence[WeekScores]) -> None:
     sheet.points(places, theirs, sheet.dot, colours.mean)
     sheet.line(places, ours, sheet.fine, colours.actual)
     sheet.points(places, ours, sheet.point, colours.actual)
-    known = [value for value in (*ours, *theirs) if value is not None]
-    upper = max(known, default=1.0) * 1.1 or 1.0
+    upper = max([0.0, *known([*ours, *theirs])]) * 1.1 or 1.0
     ticks = span_ticks(0.0, upper, max(sheet.rows // 2, 1))
     sheet.y_axis(0.0, upper, [(tick, format_count(round(tick, 6))) for tick in ticks])
-    sheet.x_axis(-0.4, max(len(weeks) - 0.6, 0.4), _week_ticks(sheet, weeks))
+    sheet.x_axis(-0.4, max(len(weeks) - 0.6, 0.4), _week_ticks(sheet, weeks, zone))
 
 
-def _week_ticks(sheet: Sheet, weeks: Sequence[WeekScores]) -> Ticks:
+def week_points(weeks: Sequence[WeekScores]) -> list[dict[str, Any]]:
+    """What `draw_weeks` draws: means of the forecasts from 168 h of origins, the last of them at `end`."""
+    return [
+        {"end": one.end, "forecasts": one.n, "crps": one.crps, "reference_crps": one.reference_crps} for one in weeks
+    ]
+
+
+def _week_ticks(sheet: Sheet, weeks: Sequence[WeekScores], zone: tzinfo) -> Ticks:
+    ends = [one.end.astimezone(zone) for one in weeks]
     every = max(-(-len(weeks) * 9 // max(sheet.width - 8, 9)), 1)
     last = len(weeks) - 1
-    return [(float(k), f"{one.end.day} {one.end:%b}") for k, one in enumerate(weeks) if (last - k) % every == 0]
+    return [(float(k), f"{end.day} {end:%b}") for k, end in enumerate(ends) if (last - k) % every == 0]
 
 
 def _places(found: Sequence[HorizonScores]) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,7 +25,7 @@ from tui.screens.running import RunningScreen
 from tui.screens.window_scores import WindowScoresPanel, WindowTable
 from tui.threads import in_thread
 from tui.widgets.lines import LineList
-from tui.widgets.plot import Plot
+from tui.widgets.plot import Plot, Points
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
@@ -235,7 +235,7 @@ class CalibrationScreen(RunningScreen):
         one = self.query_one(ScoreTable).record
         if one is not None and self._data is not None:
             weeks = self._data.weeks if self._data.of == _key(one) else ()
-            self.app.push_screen(TextPage(f"{one.model} {one.version}", _page(one, weeks)))
+            self.app.push_screen(TextPage(f"{one.model} {one.version}", _page(one, weeks, self.app.format_time)))
 
     @on(LineList.Moved, "ScoreTable")
     def _moved(self) -> None:
@@ -316,25 +316,23 @@ class CalibrationScreen(RunningScreen):
         alike = tuple(other for other in data.found if other.model_metadata_id == one.model_metadata_id)
         ahead, many = horizon_text(one.horizon), len(alike) > 1
         by = "by horizon" if many else f"of {ahead}"
-        self._set(
-            "pit", f"PIT of {ahead} · line: calibrated, dots: 95% by chance", partial(plots.draw_pit, found=one), one
-        )
-        self._set(
-            "coverage",
-            f"Held {by} · dashes: nominal, ✗: beyond chance",
-            partial(plots.draw_coverage, found=alike),
-            alike,
-        )
+        title = f"PIT of {ahead} · line: calibrated, dots: 95% by chance"
+        self._set("pit", title, partial(plots.draw_pit, found=one), one, partial(plots.pit_points, one))
+        title = f"Held {by} · dashes: nominal, ✗: beyond chance"
+        points = partial(plots.coverage_points, alike)
+        self._set("coverage", title, partial(plots.draw_coverage, found=alike), alike, points)
         title = f"Misses {by} · left above 95%, right below"
-        self._set("misses", title, partial(plots.draw_misses, found=alike), alike)
+        points = partial(plots.miss_points, alike)
+        self._set("misses", title, partial(plots.draw_misses, found=alike), alike, points)
         weeks = data.weeks
         title = f"CRPS of {ahead} by week · dots: naive{_skill_text(weeks)}"
-        self._set("weeks", title, partial(plots.draw_weeks, weeks=weeks) if weeks else None, weeks)
+        draw = partial(plots.draw_weeks, weeks=weeks, zone=self.app.zone) if weeks else None
+        self._set("weeks", title, draw, weeks, partial(plots.week_points, weeks))
 
-    def _set(self, view: str, title: str, draw: Any, of: Any) -> None:
+    def _set(self, view: str, title: str, draw: Any, of: Any, points: Points) -> None:
         plot = self.query_one(f"#plot-{view}", Plot)
         plot.border_title = Text(printable(title))
-        plot.set_plot(draw, of=of, empty="Nothing is known of this")
+        plot.set_plot(draw, of=of, empty="Nothing is known of this", points=points)
 
     def _notice_text(self, one: NoticeOfChange) -> str:
         state = "open" if one.resolved_at is None else f"until {self.app.format_time(one.resolved_at)}"
@@ -369,7 +367,7 @@ def _skill_text(weeks: Sequence[WeekScores]) -> str:
     return "" if last is None else f" · last {last:+.0%}"
 
 
-def _page(one: HorizonScores, weeks: Sequence[WeekScores]) -> str:
+def _page(one: HorizonScores, weeks: Sequence[WeekScores], format_time: Callable[..., str]) -> str:
     skill = "–" if one.skill is None else f"{one.skill:+.1%} over a seasonal naive forecast"
     lines = [
         f"Totals of {horizon_text(one.horizon)}: {counted(one.n, 'forecast')}, of which {one.apart:,} do not overlap",
@@ -389,5 +387,5 @@ def _page(one: HorizonScores, weeks: Sequence[WeekScores]) -> str:
             "–" if value is None else f"{value:{form}}"
             for value, form in ((week.crps, ".2f"), (week.reference_crps, ".2f"), (week.skill, "+.1%"))
         ]
-        lines.append(f"{week.end:%Y-%m-%d}  {week.n:>5}{numbers[0]:>9}{numbers[1]:>9}{numbers[2]:>8}")
+        lines.append(f"{format_time(week.end, '%Y-%m-%d')}  {week.n:>5}{numbers[0]:>9}{numbers[1]:>9}{numbers[2]:>8}")
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from musktracker.text import counted
 from musktracker.timeline import iso
 from tui.widgets.run_progress import duration
 
@@ -93,7 +94,8 @@ def accuracy_text(accuracy: Accuracy) -> str:
         for level, share in zip(LEVELS, accuracy.coverages, strict=True)
         if share is not None
     ]
-    return f"{accuracy.n:,} scored hours: off by {accuracy.mae:.2f} on average; of the intervals " + ", ".join(inside)
+    scored = f"{counted(accuracy.n, 'scored hour')}: off by {accuracy.mae:.2f} on average"
+    return f"{scored}; of the intervals {', '.join(inside)}"
 
 
 def csv_text(head: ForecastHead, hours: Sequence[ForecastHour]) -> str:

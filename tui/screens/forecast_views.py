@@ -81,6 +81,7 @@ def _daily(material: Material) -> tuple[Fan, View]:
     made = Fan(
         midnight(begin, zone),
         DAY,
+        edges=midnights(begin, len(dates), zone),
         actual=tuple(sums.observed(day, zone) for day in dates),
         mean=tuple(sums.expected(day, zone) for day in dates),
         bands=tuple(
@@ -186,6 +187,11 @@ def _band(level: float, intervals: Sequence[tuple[float, float] | None]) -> Band
 def midnight(day: date, zone: tzinfo) -> datetime:
     """When a day of a zone begins."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def midnights(first: date, days: int, zone: tzinfo) -> tuple[datetime, ...]:
+    """When each of some days of a zone begins, and when the last ends."""
+    return tuple(midnight(first + DAY * step, zone) for step in range(days + 1))
 
 
 def day_length(day: date, zone: tzinfo) -> int:

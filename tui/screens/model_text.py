@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from tui.widgets.plot_axes import format_count
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def _backtest_title(backtest: Mapping[str, Any], format_time: Callable[..., str]
 
     if not backtest:
         return "Backtest"
-    title = f"Backtest: {backtest.get('origins', 0)} times {backtest.get('horizon_hours', '?')} h"
+    origins = backtest.get("origins", 0)
+    times = counted(origins, "time") if isinstance(origins, int) else f"{origins} times"
+    title = f"Backtest: {times} {backtest.get('horizon_hours', '?')} h"
     first, last = backtest.get("first_origin"), backtest.get("last_origin")
     if first and last:
         title += " from " + " to ".join(format_time(parse_time(text), "%m-%d") for text in (first, last))
@@ -118,12 +120,12 @@ def _scores(found: ModelVersion) -> list[Line]:
 
 
 def _fit(found: ModelVersion, format_time: Callable[..., str]) -> list[Line]:
-    span = found.training_end - found.training_start
+    days = round((found.training_end - found.training_start) / timedelta(days=1))
     return [
         _row("Trained", f"{format_time(found.trained_at)}" + (f" in {found.seconds:.1f} s" if found.seconds else "")),
         _row("From", format_time(found.training_start)),
         _row("To", format_time(found.training_end)),
-        _row("", f"{span / timedelta(days=1):,.0f} days, counting {found.counting or 'as the database did'}"),
+        _row("", f"{counted(days, 'day')}, counting {found.counting or 'as the database did'}"),
         _row("Likelihood", number(found.log_likelihood)),
         *(_row(name, short(value)) for name, value in found.hyperparameters.items()),
         *(_row(name.replace("_", " "), short(value)) for name, value in _values(found).items()),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from musktracker.text import printable
+from musktracker.text import counted, printable
 from musktracker.timeline import DAY, HOUR
 from tui.widgets.header import age
 from tui.widgets.marks import Marks
@@ -113,15 +113,15 @@ def week_title(overview: Overview, zone: str) -> tuple[str, str]:
     """Over and under the heat map."""
     week = overview.week
     means = [(mean, day, hour) for day, row in enumerate(week.means()) for hour, mean in enumerate(row) if mean]
-    weeks = round(week.possible / 168)
+    last = counted(round(week.possible / 168), "week") if week.possible >= 168 else counted(week.possible, "hour")
     if not means:
-        return f"Posts by hour of the week ({zone})", f"last {weeks} weeks not observed"
+        return f"Posts by hour of the week ({zone})", f"last {last} not observed"
     from musktracker.db.queries.week_pattern import WEEKDAYS
 
     mean, day, hour = max(means)
     most = f"most {WEEKDAYS[day]} {hour:02}:00 {mean:.1f}"
     share = "" if week.observed == week.possible else f" · {week.observed / week.possible:.0%} observed"
-    return f"By hour of the week ({zone})", f"last {weeks} weeks{share} · {most}"
+    return f"By hour of the week ({zone})", f"last {last}{share} · {most}"
 
 
 def _stage_line(stage: Stage, overview: Overview, moment: datetime, format_time: FormatTime, policy: bool) -> Content:
@@ -145,7 +145,7 @@ def _stage_text(stage: Stage, overview: Overview, moment: datetime, format_time:
         behind = f", {stage.due:,} h behind" if stage.due else ""
         return f"to {until}{behind}"
     if stage.name == "score":
-        return f"{stage.due:,} hours wait" if stage.due else f"to {until}"
+        return f"{counted(stage.due, 'hour')} {'waits' if stage.due == 1 else 'wait'}" if stage.due else f"to {until}"
     if stage.name == "model" and overview.model is not None:
         return printable(f"{age(moment - stage.until)}, {overview.model[0]} {overview.model[1]}")
     return f"observed to {until}" if stage.name == "posts" else f"from {until}"

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
+from musktracker.text import counted
 from tui.copying import copy
 from tui.screens import model_text as words
 from tui.screens import terms
@@ -100,7 +101,8 @@ class VersionPairScreen(ConsoleScreen):
         shown = [line for line in lines if line.differs] if self.only_differences else lines
         table.set_records(tuple(shown), empty="They differ in nothing: d shows everything")
         which = "only these are shown" if self.only_differences else "d shows only these"
-        text = f"{DIFFERS} {count} of {sum(line.values is not None for line in lines)} lines differ, {which}"
+        of = counted(sum(line.values is not None for line in lines), "line")
+        text = f"{DIFFERS} {count} of {of} {'differs' if count == 1 else 'differ'}, {which}"
         self.query_one("#versions-title", Static).update(f"{text} · {BETTER} point at the better score")
 
     @on(RecordTable.Opened)

@@ -9,7 +9,7 @@ from typing import Any
 
 from musktracker.timeline import HOUR, parse_time
 from tui.screens.forecast_text import DASH, LEVELS, horizon_text
-from tui.screens.forecast_views import DAY, day_length, midnight
+from tui.screens.forecast_views import DAY, day_length, midnight, midnights
 from tui.widgets.fan import Band, Event, Fan, View
 from tui.widgets.toned_line import Parts
 
@@ -120,6 +120,7 @@ def day_fan(
     made = Fan(
         midnight(first, zone),
         DAY,
+        edges=midnights(first, len(dates), zone),
         actual=tuple(float(known[day]) if day in whole and day not in by_date else None for day in dates),
         mean=series("mean"),
         other=series("mean", other=True),

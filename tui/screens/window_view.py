@@ -105,7 +105,8 @@ class WindowScreen(RunningScreen):
         self._auto = memory.get("window_auto") is True
         self._data: WindowData | None = None
         self._asked_at: tuple[WindowChoice, datetime] | None = None  # what was forecast by itself
-        self._drawn: tuple[Span, Bracket | None] | None = None
+        self._drawn_total: Span | None = None
+        self._drawn_chance: tuple[Span, Bracket] | None = None
 
     def compose_body(self) -> ComposeResult:
         """Words, brackets and charts, the rates for the bracket under the cursor, the run."""
@@ -237,7 +238,7 @@ class WindowScreen(RunningScreen):
     async def _choose_bracket(self) -> None:
         """Draw the course of another bracket; those that the cursor only passes are left out."""
         await asyncio.sleep(PASSING_SECONDS)
-        if self._data is not None:
+        if self._data is not None and self.query("#chart-chance"):  # none on a screen that closes
             self._show_chance(self._data)
 
     @on(BracketBars.Opened)
@@ -310,7 +311,8 @@ class WindowScreen(RunningScreen):
         frame.border_title = f"Total, by when it was forecast · times in {self.app.zone.key}"
         if data.forecasts or data.counts:
             made, view = total_fan(self._course(data))
-            chart.set_fan(made, view=view, keep=self._drawn is not None and self._drawn[0] == data.span)
+            chart.set_fan(made, view=view, keep=self._drawn_total == data.span)
+            self._drawn_total = data.span
         else:
             chart.set_fan(None)
         self._show_chance(data)
@@ -326,8 +328,8 @@ class WindowScreen(RunningScreen):
             chart.set_fan(None)
             return
         made, view = chance_fan(self._course(data), bracket)
-        chart.set_fan(made, view=view, keep=self._drawn == (data.span, bracket))
-        self._drawn = (data.span, bracket)
+        chart.set_fan(made, view=view, keep=self._drawn_chance == (data.span, bracket))
+        self._drawn_chance = (data.span, bracket)
 
     def _course(self, data: WindowData) -> Course:
         return Course(data.span, data.forecasts, data.counts, data.events, data.minute)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from rich.segment import Segment
@@ -77,7 +77,7 @@ class BracketBars(LineList):
             self._note = note
             self.refresh()
         before, top, label = self.bars, self.top, self.bar.label if self.bar is not None else None
-        self.bars = tuple(bars)
+        self.bars = bars = tuple(map(_sound, bars))
         if [bar.label for bar in before] != [bar.label for bar in bars]:
             self.cursor = next((i for i, bar in enumerate(bars) if bar.label == label), -1)
             if label is None or self.cursor < 0 or not _known(before):
@@ -161,6 +161,15 @@ class BracketBars(LineList):
     @property
     def _label_width(self) -> int:
         return max(5, *(len(bar.label) for bar in self.bars)) if self.bars else 5
+
+
+def _sound(bar: Bar) -> Bar:
+    """The same with what is no probability unknown."""
+    return replace(bar, probability=_share(bar.probability), at_least=_share(bar.at_least))
+
+
+def _share(value: float | None) -> float | None:
+    return value if value is not None and -LEAST < value < 1 + LEAST else None
 
 
 def _known(bars: Sequence[Bar]) -> bool:

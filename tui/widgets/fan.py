@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from tui.widgets.figures import drawable
+
 Values = tuple[float | None, ...]
-LARGEST = 1e300
 FARTHEST, NARROWEST = 1e7, 1e-3  # steps
 NAMES = ("observed", "mean")  # of what every chart has
 
@@ -44,6 +47,7 @@ class Total:
 class Fan:
     """Values on a grid of equal steps from `start`; None or NaN is missing, never zero.
 
+    Where steps are not equal, as days are not when clocks change, `edges` are their starts and the last one's end.
     A value belongs to the whole step: its middle stands for it, or all of it where `stepped`. A running total belongs
     to the step's end (`at_end`). The forecast begins at `origin`. `other` is a second mean, drawn with dashes;
     `names` are what observed values, mean and other are called.
@@ -63,6 +67,7 @@ class Fan:
     other: Values = ()
     names: tuple[str, str, str] = ("observed", "mean", "other")
     is_sound: bool = False
+    edges: tuple[datetime, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -71,14 +76,18 @@ class Fan:
 
     def position(self, moment: datetime) -> float:
         """A moment in steps from the start."""
-        return (moment - self.start) / self.step
+        edges = self.edges or (self.start,)
+        step = max(bisect_right(edges, moment) - 1, 0)
+        return step + (moment - edges[step]) / self._length(step)
 
     def moment(self, position: float) -> datetime:
         """The moment at a position."""
-        return self.start + self.step * position
+        edges = self.edges or (self.start,)
+        step = min(max(math.floor(position), 0), len(edges) - 1)
+        return edges[step] + self._length(step) * (position - step)
 
     def at(self, step: int) -> dict[str, Any]:
-        """All there is of a step: its start, what was observed, the mean, and the ends of each band."""
+        """All there is of a step: its start or end, what was observed, the mean, and the ends of each band."""
         ends = {
             f"{end}_{band.level:.0%}".removesuffix("%"): values[step] if step < len(values) else None
             for band in self.bands
@@ -87,7 +96,7 @@ class Fan:
         given = zip(self.names, (self.actual, self.mean, self.other), strict=True)
         series = {name: values for name, values in given if values or name in NAMES}
         return (
-            {"start": self.moment(step)}
+            ({"end": self.moment(step + 1)} if self.at_end else {"start": self.moment(step)})
             | {name: values[step] if step < len(values) else None for name, values in series.items()}
             | ends
         )
@@ -96,7 +105,7 @@ class Fan:
         """The same with everything that is no number missing, bands the right way up, widest first."""
         bands = sorted(self.bands, key=lambda band: -band.level)[:3]
         total = self.total
-        if total is not None and not all(map(_number, (total.mean, *(x for i in total.intervals for x in i)))):
+        if total is not None and not all(map(drawable, (total.mean, *(x for i in total.intervals for x in i)))):
             total = None
         return replace(
             self,
@@ -107,6 +116,9 @@ class Fan:
             total=total,
             is_sound=True,
         )
+
+    def _length(self, step: int) -> timedelta:
+        return self.edges[step + 1] - self.edges[step] if step + 1 < len(self.edges) else self.step
 
 
 class View(NamedTuple):
@@ -141,8 +153,4 @@ def _upright(band: Band) -> Band:
 
 
 def _numbers(values: Iterable[float | None]) -> Values:
-    return tuple(value if value is not None and _number(value) else None for value in values)
-
-
-def _number(value: float) -> bool:
-    return -LARGEST < value < LARGEST  # False for NaN, too
+    return tuple(value if drawable(value) else None for value in values)

@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from musktracker.db.queries.week_pattern import DAYS, HOURS, WEEKDAYS, WeekPattern
 from tui.exporting import Exported
+from tui.widgets.figures import drawable, known
 from tui.widgets.plot_palette import Depth, Mode, of_app, palette
 
 Means = Sequence[Sequence[float | None]]
@@ -115,7 +116,7 @@ def drawn(means: Means, width: int, height: int, mode: Mode, *, dark: bool = Tru
     """
     cells = min(max((width - LABEL) // HOURS, 1), WIDEST)
     rows = min(max((height - AROUND) // DAYS, 1), TALLEST)
-    top = max((mean for day in means for mean in day if mean is not None), default=0.0)
+    top = max((mean for day in means for mean in known(day)), default=0.0)
     look = _Look(mode, dark=dark)
     lines = []
     for name, day in zip(WEEKDAYS, means, strict=True):
@@ -143,7 +144,7 @@ class _Look:
         return len(self.grounds) or len(self.ramp)
 
     def cell(self, mean: float | None, top: float, cells: int) -> Segment:
-        if mean is None:
+        if not drawable(mean):
             return Segment(self.unknown * cells, self.quiet)
         return self.level(level_of(mean, top, self.levels), cells)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -12,12 +13,14 @@ from textual.content import Content
 from textual.widgets import Static
 
 from musktracker.text import counted, printable
+from tui.widgets.figures import drawable, known
 from tui.widgets.plot import Plot, Sheet, Values, span_ticks
 from tui.widgets.plot_axes import format_count, value_ticks
 
 if TYPE_CHECKING:
     from musktracker.runs import LogLine
 
+K = TypeVar("K", int, str)
 EMPTY = "No scores to draw: the curve grows while a run scores origins"
 ASCENT = "log_likelihood"  # what is told of a fit's steps, where all else are scores of origins
 SCORES = {"crps_total_24": "CRPS of 24 hours' total", "total_168": "CRPS of 7 days' total"}
@@ -94,18 +97,20 @@ class LiveCurve(Vertical):
         self.follow_run(run_id)
         told = [line for line in lines if line.fields.get("points")]
         for line in told:
-            self._take(line.id, line.fields)
+            with suppress(ArithmeticError, TypeError, ValueError):  # others may write anything there
+                self._take(line.id, line.fields)
         if told:
             self._show()
 
     def _take(self, line_id: int, fields: Any) -> None:
         model = str(fields.get("model", ""))
         if fields.get("score") == ASCENT:
-            self._steps.setdefault(int(fields.get("search", 1)), {}).update(dict(fields["points"]))
+            self._steps.setdefault(int(fields.get("search", 1)), {}).update(_figures(fields["points"], int))
             self._fitted = model
             return
-        self._points.setdefault(model, {}).update(dict(fields["points"]))
-        self._told[model] = int(fields.get("of", 0)), str(fields.get("score", ""))
+        told = int(fields.get("of", 0)), str(fields.get("score", ""))
+        self._points.setdefault(model, {}).update(_figures(fields["points"], str))
+        self._told[model] = told
         if line_id >= self._newest:
             self._newest, self.model = line_id, model
 
@@ -118,12 +123,12 @@ class LiveCurve(Vertical):
 
     def _show_fit(self) -> None:
         values = self.ascent
-        known = [value for value in values if value is not None]
-        reached = f"{known[-1]:,.2f}" if known else "not finite"
+        finite = known(values)
+        reached = f"{finite[-1]:,.2f}" if finite else "not finite"
         search = f" · search {max(self._steps)}" if len(self._steps) > 1 else ""
         title = f"Log-likelihood, {self._fitted}{search} · {counted(len(values), 'step')} · {reached}"
         self.query_one("#curve-title", Static).update(printable(title))
-        draw = partial(draw_ascent, values=values) if known else None
+        draw = partial(draw_ascent, values=values) if finite else None
         of = (self._fitted, tuple(values))
         self.query_one(Plot).set_plot(draw, of=of, empty=EMPTY, points=self._step_records)
 
@@ -168,7 +173,7 @@ def draw_curve(sheet: Sheet, scores: Values, of: int) -> None:
     colours = sheet.colours
     sheet.line(places, running_means(scores), sheet.fine, colours.mean)
     sheet.points(places, scores, sheet.dot, colours.strong)
-    top = 1.08 * max((value for value in scores if value is not None), default=1.0) or 1.0
+    top = 1.08 * max([0.0, *known(scores)]) or 1.0
     sheet.y_axis(0.0, top, [(tick, format_count(tick)) for tick in value_ticks(top, max(sheet.rows // 3, 1))])
     last = float(max(of, len(scores), 2))
     inner = [tick for tick in value_ticks(last, max(sheet.width // 12, 2)) if 1 < tick < 0.94 * last]
@@ -180,8 +185,8 @@ def draw_ascent(sheet: Sheet, values: Values) -> None:
     places = [float(k) for k in range(1, len(values) + 1)]
     sheet.line(places, values, sheet.fine, sheet.colours.mean)
     sheet.points(places, values, sheet.point, sheet.colours.strong)
-    known = [value for value in values if value is not None]
-    low, high = min(known), max(known)
+    shown = known(values)
+    low, high = min(shown), max(shown)
     margin = 0.06 * (high - low) or max(abs(high) * 1e-3, 1.0)
     digits = 0 if high - low >= 1 else 3
     ticks = span_ticks(low - margin, high + margin, max(sheet.rows // 3, 1))
@@ -196,15 +201,20 @@ def running_means(scores: Values) -> list[float | None]:
     found: list[float | None] = []
     total, n = 0.0, 0
     for score in scores:
-        if score is not None:
+        if drawable(score):
             total, n = total + score, n + 1
         found.append(total / n if n else None)
     return found
 
 
 def _mean(scores: Values) -> float | None:
-    known = [score for score in scores if score is not None]
-    return sum(known) / len(known) if known else None
+    found = known(scores)
+    return sum(found) / len(found) if found else None
+
+
+def _figures(points: Iterable[Any], kind: Callable[[Any], K]) -> dict[K, float | None]:
+    """By step or origin what is told of it; None where that is no figure."""
+    return {kind(key): value if drawable(value) else None for key, value in points}
 
 
 def _mean_text(scores: Values) -> str:

@@ -6,9 +6,10 @@ import math
 import sys
 import textwrap
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from rich.console import Console as RichConsole
 from rich.segment import Segment
@@ -20,6 +21,7 @@ from textual.widget import Widget
 from musktracker.text import printable
 from tui.exporting import Exported, of_series
 from tui.threads import in_thread
+from tui.widgets.figures import drawable
 from tui.widgets.plot_axes import value_ticks
 from tui.widgets.plot_palette import Mode, Palette, of_app, palette
 
@@ -58,6 +60,8 @@ class Sheet:
         self._figure.canvas("default")
         self._figure.axes(pixel=_pixel(colours.axis))
         self._figure.axes(False, side=1)
+        self._drawings: list[_Drawing] = []
+        self._limits = {"x": (0.0, 1.0), "y": (0.0, 1.0)}
 
     @property
     def rows(self) -> int:
@@ -65,27 +69,25 @@ class Sheet:
         return self.height - 2
 
     def line(self, x: Sequence[float], y: Values, sign: str, colour: str | None) -> None:
-        """Connect neighbouring points; None is a gap."""
+        """Connect neighbouring points; what is no figure is a gap."""
         part: list[tuple[float, float]] = []
         for one, value in [*zip(x, y, strict=True), (0.0, None)]:
-            if value is not None:
+            if drawable(one) and drawable(value):
                 part.append((one, value))
             elif part:
-                xs, ys = zip(*part, strict=True)
-                self._draw(list(xs), list(ys), sign, colour, connected=len(part) > 1)
+                self._drawings.append(_Drawing(part, sign, colour, "line" if len(part) > 1 else "points"))
                 part = []
 
     def points(self, x: Sequence[float], y: Values, sign: str, colour: str | None) -> None:
         """Mark points that are known."""
-        known = [(one, value) for one, value in zip(x, y, strict=True) if value is not None]
-        if known:
-            xs, ys = zip(*known, strict=True)
-            self._draw(list(xs), list(ys), sign, colour, connected=False)
+        found = [(one, value) for one, value in zip(x, y, strict=True) if drawable(one) and drawable(value)]
+        if found:
+            self._drawings.append(_Drawing(found, sign, colour, "points"))
 
     def column(self, x: tuple[float, float], top: float, colour: str | None) -> None:
         """An upright bar from zero."""
-        signal = self._figure.signal(list(x), [top, top], marker=self._sign(self.solid, colour))
-        self._figure.draw(signal.lines().fillx())
+        if drawable(top):
+            self._drawings.append(_Drawing([(x[0], top), (x[1], top)], self.solid, colour, "column"))
 
     def x_axis(self, lower: float, upper: float, ticks: Ticks) -> None:
         """What lies between left and right, and the marks."""
@@ -97,6 +99,8 @@ class Sheet:
 
     def strips(self, console: RichConsole, base: Style) -> list[Strip]:
         """The rows of the drawing, over a base style."""
+        for drawing in self._drawings:
+            self._draw(drawing)
         drawn = str(self._figure.build())
         lines = Text.from_ansi(drawn.translate(PLAIN) if self.plain else drawn).split("\n")
         return [self._strip(line, console, base) for line in lines[: self.height]]
@@ -110,15 +114,26 @@ class Sheet:
         ]
         return Strip(segments).simplify().adjust_cell_length(self.width, base)
 
-    def _draw(self, x: list[float], y: list[float], sign: str, colour: str | None, *, connected: bool) -> None:
-        signal = self._figure.signal(x, y, marker=self._sign(sign, colour))
-        self._figure.draw(signal.lines() if connected else signal)
+    def _draw(self, drawing: _Drawing) -> None:
+        x, y = ([self._place("xy"[side], point[side]) for point in drawing.points] for side in (0, 1))
+        signal = self._figure.signal(x, y, marker=self._sign(drawing.sign, drawing.colour))
+        if drawing.kind != "points":
+            signal = signal.lines()
+        self._figure.draw(signal.fillx() if drawing.kind == "column" else signal)
 
     def _axis(self, which: str, lower: float, upper: float, ticks: Ticks) -> None:
+        self._limits[which] = lower, upper
         ruler = self._figure.ruler(which)
         ruler.pixel(_pixel(self.colours.text))
-        ruler.lim(lower, upper)
-        ruler.ticks([place for place, _ in ticks], [self._label(label) for _, label in ticks])
+        ruler.lim(0.0, 1.0)
+        ruler.ticks([self._place(which, place) for place, _ in ticks], [self._label(label) for _, label in ticks])
+
+    def _place(self, which: str, value: float) -> float:
+        """Where a figure lies on an axis from 0 to 1; plotext ends the process over what is far outside."""
+        lower, upper = self._limits[which]
+        if not sys.float_info.min < upper - lower < math.inf:
+            raise ValueError(f"there is no axis from {lower:g} to {upper:g}")
+        return min(max((value - lower) / (upper - lower), -1.0), 2.0)
 
     def _label(self, label: str) -> str:
         text = printable(label).translate(PLAIN) if self.plain else printable(label)
@@ -126,6 +141,16 @@ class Sheet:
 
     def _sign(self, sign: str, colour: str | None) -> Any:
         return self._marker(sign, _pixel(colour))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """What is drawn once the axes are known."""
+
+    points: Sequence[tuple[float, float]]
+    sign: str
+    colour: str | None
+    kind: Literal["line", "points", "column"]
 
 
 class Plot(Widget):
@@ -197,9 +222,9 @@ class Plot(Widget):
         sheet = Sheet(width, height, self._mode, colours)
         try:
             self._draw(sheet)
+            return sheet.strips(self.app.console, self.rich_style)
         except Exception as error:  # of figures that others wrote, and that cannot be: no reason to end
             return self._words(f"This cannot be drawn: {type(error).__name__}: {error}")
-        return sheet.strips(self.app.console, self.rich_style)
 
     def _words(self, text: str) -> list[Strip]:
         width, height = self.size
@@ -227,6 +252,8 @@ def span_ticks(lower: float, upper: float, most: int) -> list[float]:
     """Round values from `lower` to `upper`, zero among them where it is inside."""
     steps = value_ticks(upper - lower, most)
     step = steps[1] if len(steps) > 1 else upper - lower
+    if not step:
+        return [lower]
     return [k * step for k in range(math.ceil(lower / step), math.floor(upper / step) + 1)]
 
 

@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from musktracker.timeline import HOUR
 from tui.exporting import Exported, of_series
+from tui.widgets.figures import drawable, known
 
 if TYPE_CHECKING:
     from tui.app import Console
@@ -63,9 +64,9 @@ def bars(counts: Sequence[int | None], height: int, cells: int) -> list[str]:
 
     Any count above zero shows at least an eighth.
     """
-    top = max((count or 0 for count in counts), default=0)
+    top = max(known(counts), default=0)
     gap = " " if cells > 2 else ""
-    levels = [None if count is None else _level(count, top, height * 8) for count in counts]
+    levels = [_level(count, top, height * 8) if drawable(count) else None for count in counts]
     rows = []
     for row in range(height - 1, -1, -1):
         marks = [_mark(level, row) for level in levels]
@@ -83,8 +84,8 @@ def axis_line(hours: Sequence[str], cells: int) -> str:
     return "".join(line)
 
 
-def _level(count: int, top: int, full: int) -> int:
-    return max(1, round(count / top * full)) if count else 0
+def _level(count: float, top: float, full: int) -> int:
+    return max(1, round(count / top * full)) if count > 0 else 0
 
 
 def _mark(level: int | None, row: int) -> str:
