@@ -406,6 +406,31 @@ async def test_a_change_is_told_also_where_times_are_shown_in_another_zone_by_th
         assert told == []
 
 
+async def test_a_database_that_is_away_is_told_though_what_changes_is_read_seldom(
+    populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, reads = console(populated), []
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        screen = app.screen
+        assert isinstance(screen, ConsoleScreen)
+
+        def fetch(_engine: Engine) -> Any:
+            reads.append(1)
+            raise OSError("the disk went away")
+
+        monkeypatch.setattr(screen, "fetch", fetch)
+        screen._rests_until = app.monotonic() + 1000
+        monkeypatch.setattr(app, "pulse", lambda _engine: object())
+        screen._fetch_in_time()
+        await settled(pilot)
+        assert reads == []
+        monkeypatch.setattr(app, "pulse", lambda _engine: None)
+        screen._fetch_in_time()
+        await settled(pilot)
+        assert "the disk went away" in shown(app)
+
+
 async def test_an_error_while_reading_is_a_banner_that_goes_away(
     populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -279,30 +279,31 @@ class ConsoleScreen(Screen[None]):
             self._pulse = None  # so that the answer is shown, whatever it is
             self.query_one(Waiting).say("There is nothing to show yet")
             self.banner(f"The database has not answered for {late:.0f} s. See that its server runs and is reachable")
-        elif self.app.monotonic() >= self._rests_until:
-            self._fetch_soon()
+        else:
+            self._fetch_soon(rests=self.app.monotonic() < self._rests_until)
 
-    def _fetch_soon(self) -> None:
+    def _fetch_soon(self, *, rests: bool = False) -> None:
+        """Look whether there is anything new, and read it, unless it `rests`: then only a database that is away."""
         if self._fetching:
             self._again = True
         elif self.app.engine is not None and self.is_attached and self.is_current:
             self._fetching, self._fetching_since = True, self.app.monotonic()
-            self.run_worker(self._fetch(self.app.engine), group="fetch")
+            self.run_worker(self._fetch(self.app.engine, rests), group="fetch")
 
-    async def _fetch(self, engine: Engine) -> None:
+    async def _fetch(self, engine: Engine, rests: bool) -> None:
         try:
-            await self._fetch_once(engine)
+            await self._fetch_once(engine, rests)
         finally:
             self._fetching = False
             if self._again:
                 self._again = False
                 self._fetch_soon()
 
-    async def _fetch_once(self, engine: Engine) -> None:
+    async def _fetch_once(self, engine: Engine, rests: bool) -> None:
         pulse = await in_thread(self.app.pulse, engine)
         moment = self.app.monotonic()
         as_before = pulse is not None and pulse == self._pulse and moment - self._fetched_at < STALE_SECONDS
-        if as_before and not self._wanted_anew:
+        if (as_before or (rests and pulse is not None)) and not self._wanted_anew:
             return
         self._wanted_anew = False
         try:
