@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 from textual._compositor import ChopsUpdate, LayoutUpdate
@@ -37,12 +37,14 @@ from tui.trouble import Trouble, trouble
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+    from textual.command import Provider
     from textual.driver import Driver
     from textual.widget import Widget
 
     from musktracker.db.queries.overview import Status
     from musktracker.db.queries.pulse import Pulse
     from tui.exporting import Part
+    from tui.screens.base import ConsoleScreen
 
 SCREENS = {
     "overview": "Overview",
@@ -85,6 +87,12 @@ def _screen(name: str, title: str) -> Callable[[], Screen[Any]]:
     return make
 
 
+def _elsewhere() -> type[Provider]:
+    from tui.elsewhere import Elsewhere
+
+    return Elsewhere
+
+
 class Console(App[None], inherit_bindings=False):
     """The operator console on one database."""
 
@@ -92,6 +100,7 @@ class Console(App[None], inherit_bindings=False):
     CSS_PATH = "app.tcss"
     MODES = {name: _screen(name, title) for name, title in SCREENS.items()}  # noqa: RUF012
     DEFAULT_MODE = "overview"
+    COMMANDS = App.COMMANDS | {_elsewhere}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(i), f"go('{name}')", title, show=False, tooltip=f"Go to {title}", id=f"screen.{name}")
@@ -355,6 +364,22 @@ class Console(App[None], inherit_bindings=False):
     def _can_go(self) -> bool:
         """Keys that are typed at once may come before what is open over a screen hears them, or between screens."""
         return self.current_mode in SCREENS and not isinstance(self.screen, ModalScreen)
+
+    async def at(self, name: str) -> ConsoleScreen | None:
+        """The screen or place of this name, made the current one; None where something is open over this one."""
+        if not self._can_go:
+            return None
+        mode = name if name in SCREENS else "overview"
+        if mode != self.current_mode:
+            self._last_mode = self.current_mode
+            await self.switch_mode(mode)
+            self.remember(screen=mode)
+        if name in PLACES:
+            self.action_place(name)
+        else:
+            while len(self.screen_stack) > 1:
+                await self.pop_screen()
+        return cast("ConsoleScreen", self.screen)
 
     def action_place(self, name: str) -> None:
         """Open a place over the overview, in place of one that is open there."""

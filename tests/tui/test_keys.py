@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from places import HELD, SCREENS, go, resized, walk, walk_name, walks
+from places import HELD, SCREENS, go, resized, shown, walk, walk_name, walks
 from textual.actions import parse
 from textual.binding import ActiveBinding, Binding
 from textual.events import Key
@@ -19,6 +19,7 @@ from textual.widgets import Static
 
 from musktracker.config import Settings
 from tui.app import MOVING, Console
+from tui.elsewhere import Elsewhere
 from tui.screens.base import ConsoleScreen
 from tui.screens.help import HelpScreen
 from tui.widgets.confirm import Confirm
@@ -199,3 +200,41 @@ async def test_a_screen_that_is_gone_to_before_the_palette_is_there_ends_nothing
 def _rows(path: str) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         return list(connection.iterdump())
+
+
+@pytest.mark.parametrize(
+    ("typed", "where"),
+    [
+        ("train", "Train a model"),
+        ("new forecast", "New forecast"),
+        ("backtests", "Backtests"),
+        ("what if", "What if"),
+        ("add by form", "Add an event"),
+        ("coverage", "Coverage"),
+        ("windows", "Windows"),
+        ("calibration", "Calibration"),
+    ],
+)
+async def test_the_palette_finds_and_does_what_is_done_on_another_screen(
+    typed: str, where: str, populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("colon", *("space" if key == " " else key for key in typed))
+        await settled(pilot)
+        while isinstance(app.screen, Palette):
+            await pilot.press("enter")
+            await settled(pilot)
+        assert where in f"{app.screen.title}\n{shown(app)}"
+
+
+async def test_a_console_that_only_reads_finds_no_change_elsewhere(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        found = Elsewhere(app.screen)
+        assert [hit async for hit in found.search("train")] == []
+        assert [str(hit.match_display) async for hit in found.search("calibration")] == ["Calibration · Forecasts"]

@@ -82,6 +82,7 @@ class ConsoleScreen(Screen[None]):
         self._styled_for: object = None
         self._resumed = False
         self._opens_later: Callable[[], None] | None = None
+        self._once_read: Callable[[], object] | None = None
 
     def fetch(self, engine: Engine) -> Any:
         """Read what the screen shows; called in a thread, touches no widget."""
@@ -111,6 +112,13 @@ class ConsoleScreen(Screen[None]):
         """Fetch again, now or as soon as the fetch that is under way has ended."""
         self._wanted_anew, self._rests_until = True, float("-inf")
         self._fetch_soon()
+
+    def once_read(self, then: Callable[[], object]) -> None:
+        """Do something once the screen shows what it read; at once where it does."""
+        if self._shown is None:
+            self._once_read = then
+        else:
+            self.call_after_refresh(then)
 
     def open_over(
         self, screen: Screen[Any], closed: Callable[[Any], None] | None = None, *, later: bool = False
@@ -332,6 +340,9 @@ class ConsoleScreen(Screen[None]):
         if data != self._shown:
             self.show(data)
             self._shown = data
+        if self._once_read is not None:
+            self.call_after_refresh(self._once_read)
+            self._once_read = None
 
     def _read(self, engine: Engine) -> tuple[Any, Any, float]:
         """What the header and the screen show, and the processor's time that it took."""
