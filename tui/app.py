@@ -160,6 +160,7 @@ class Console(App[None], inherit_bindings=False):
         self, settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = timeline.now
     ) -> None:
         self.memory = state.load(settings.data_dir)
+        self._remembered: dict[str, Any] = {}
         if self.memory.get("screen") in list(SCREENS):  # it may be anything, also what has no hash
             self.DEFAULT_MODE = self.memory["screen"]  # type: ignore[misc]
         super().__init__(driver_class=_driver())
@@ -263,10 +264,11 @@ class Console(App[None], inherit_bindings=False):
     def remember(self, **values: Any) -> None:
         """Keep values for the next start; they are written at the end."""
         self.memory |= values
+        self._remembered |= values
 
     def on_unmount(self) -> None:
         """Let go of the database, and write down what is to be remembered."""
-        state.save(self.settings.data_dir, **self.memory)
+        state.save(self.settings.data_dir, **self._remembered)
         if self._pulse is not None:
             self._pulse.close()
         if self.engine is not None:
