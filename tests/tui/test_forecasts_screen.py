@@ -16,7 +16,7 @@ from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.queries.forecasts import DayForecast, ForecastHead, ForecastHour
 from musktracker.db.tables import ExogenousEvent, Forecast, ForecastQuantiles, ForecastTotal
-from musktracker.timeline import HOUR
+from musktracker.timeline import HOUR, iso
 from tui.app import Console
 from tui.screens import forecast_form as form
 from tui.screens.calibration_view import CalibrationScreen
@@ -203,6 +203,35 @@ async def test_enter_tells_all_of_a_forecast(populated: Settings, console: Opene
         await pilot.press("enter")
         await settled(pilot)
         assert isinstance(app.screen, TextPage)
+
+
+async def test_enter_is_about_the_forecast_under_the_cursor_before_it_is_drawn(
+    populated: Settings, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        await pilot.press("j", "j", "enter")
+        await settled(pilot)
+        head = screen.query_one(ForecastTable).record
+        assert head is not None
+        assert isinstance(app.screen, TextPage)
+        assert app.screen._title == f"Forecast {head.id}"
+        assert f"{head.model} {head.version}" in app.screen._text
+
+
+async def test_y_copies_the_hours_of_the_forecast_under_the_cursor_and_names_it(
+    populated: Settings, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        await pilot.press("j", "j", "y")
+        await settled(pilot)
+        head = screen.query_one(ForecastTable).record
+        assert head is not None
+        assert f"24 hours of forecast {head.id} as CSV" in [*app._notifications][-1].message
+        assert app.clipboard.splitlines()[1].startswith(f"{head.model},{head.version},{iso(head.origin)}")
 
 
 async def test_the_hours_are_a_table_of_their_own_where_there_is_no_room_beside(
