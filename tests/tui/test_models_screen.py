@@ -7,7 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from made_forecasts import NOW, store_run
 from sqlalchemy import Engine, delete, insert, update
+from stored_versions import store_version
 from textual.widgets import Static
 
 from musktracker import runs
@@ -75,6 +77,41 @@ async def test_the_training_that_goes_on_is_followed(populated: Settings, consol
         assert screen.query_one(RunLog).view.count == 21
 
 
+async def test_the_training_that_goes_on_is_followed_although_a_newer_run_has_ended(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    store_run(populated_engine, "promote", {})
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        assert screen.run_shown is not None
+        assert screen.run_shown.id == 7
+        assert screen.query_one(RunLog).run_info == screen.run_shown
+        assert screen.can("cancel")
+
+
+async def test_the_cursor_goes_to_a_version_that_was_trained_here_and_to_no_other(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        table = screen.query_one(VersionTable)
+        await pilot.press("j")
+        before = table.record
+        store_version(populated_engine, 9, trained_at=NOW)
+        screen.refresh_data()
+        await settled(pilot)
+        assert table.count == 3
+        assert table.record == before
+        store_version(populated_engine, 10, trained_at=NOW)
+        screen.started = store_run(populated_engine, "train", {"id": 10})
+        screen.refresh_data()
+        await settled(pilot)
+        assert table.record is not None
+        assert table.record.id == 10
+
+
 async def test_cancelling_asks_first_and_leaves_it_going_by_default(
     populated: Settings, populated_engine: Engine, console: Opened, settled: Any
 ) -> None:
@@ -101,7 +138,7 @@ async def test_t_asks_and_starts_a_training(
 ) -> None:
     app = console(populated)
     started: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(ModelsScreen, "launch", lambda self, kind, parameters: started.append((kind, parameters)))
+    monkeypatch.setattr(ModelsScreen, "launch", lambda self, kind, parameters, then: started.append((kind, parameters)))
     async with app.run_test(size=(120, 36)) as pilot:
         await go(app, pilot, settled)
         await pilot.press("t")

@@ -125,11 +125,11 @@ class ForecastsScreen(RunningScreen):
         """The forecasts, and everything about the chosen one."""
         from musktracker.db.queries import counts, forecasts, models
 
+        run = self.read_run(engine)  # before the forecasts, which have what it made if it has ended
         heads = tuple(forecasts.listed(engine))
         fresh = counts.freshness(engine)
         moment = floor_hour(self.app.now())
         head = next((head for head in heads if head.id == self._wanted), heads[0] if heads else None)
-        run = self.read_run(engine)
         return ForecastsData(
             heads=heads,
             chosen=None

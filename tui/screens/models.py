@@ -19,7 +19,7 @@ from musktracker.text import printable
 from tui.screens import model_text as words
 from tui.screens import promote_form as promotion
 from tui.screens import terms
-from tui.screens.base import ConsoleScreen
+from tui.screens.logged import LoggedScreen
 from tui.screens.train_form import DEFAULT, parameters, train_form
 from tui.widgets.lines import LineList
 from tui.widgets.live_curve import LiveCurve
@@ -97,13 +97,14 @@ class VersionTable(RecordTable["ModelVersion"]):
         return " ".join((*marked, found.version, *(promotion.MARKS[alias] for alias in found.aliases)))
 
 
-class ModelsScreen(ConsoleScreen):
+class ModelsScreen(LoggedScreen):
     """Versions above, the one under the cursor beside them, the last training below."""
 
     TITLE: ClassVar[str] = "Models"
     CSS_PATH = "models.tcss"
     TERMS = terms.MODELS
     AUTO_FOCUS = "VersionTable"
+    KINDS = ("train", "promote")
     CHANGES = frozenset({"train", "promote", "rollback", "cancel"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide"), (150, "-widest")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -121,7 +122,6 @@ class ModelsScreen(ConsoleScreen):
         super().__init__()
         self._data: ModelsData | None = None
         self._has_both = False  # steps of a fit to draw, and scores
-        self._promotion: int | None = None  # the run that was asked for here
         self.set_class(bool(self.app.memory.get("models_curve")), "-curve")
 
     def on_mount(self) -> None:
@@ -142,10 +142,9 @@ class ModelsScreen(ConsoleScreen):
 
     def fetch(self, engine: Engine) -> ModelsData:
         """Versions, how they have done since, and the last training."""
-        from musktracker import runs
         from musktracker.db.queries import counts, forecasts, models
 
-        run = next(iter(runs.recent(engine, limit=1, kinds=("train", "promote"))), None)
+        run = self.read_run(engine)
         return ModelsData(
             versions=tuple(models.versions(engine)),
             accuracies=tuple(forecasts.accuracy(engine)),
@@ -156,36 +155,27 @@ class ModelsScreen(ConsoleScreen):
 
     def show(self, data: ModelsData) -> None:
         """Bring the table, the detail and the run up to date."""
-        before = {found.id for found in self._data.versions} if self._data else None
         self._data = data
         table = self.query_one(VersionTable)
         held = {one.model_metadata_id: one.coverages[-1] for one in data.accuracies}
         table.held = {key: share for key, share in held.items() if share is not None}
         table.set_records(data.versions)
-        if before is not None and data.versions and data.versions[0].id not in before:
-            table.select(data.versions[0].id)
         table.refresh()
         self._show_detail()
-        self.query_one(RunProgress).info = data.run
-        self.query_one(RunLog).follow_run(data.run)
-        self.query_one(LiveCurve).follow_run(data.run.id if data.run else None)
-        self._show_curve()
+        self.show_run(data.run)
         self.refresh_bindings()
         self._ask_why(data.run)
 
     def on_screen_resume(self, _event: ScreenResume) -> None:
         """Fit the detail to the size and theme of now; if a dialog has closed, ask what waited for it."""
         self.call_after_refresh(self._show_detail)
-        self._ask_why(self._run)
+        self._ask_why(self.run_shown)
 
-    @on(RunLog.Read)
-    def _draw(self, event: RunLog.Read) -> None:
-        run = self._run
-        if run is not None and run.id == event.run_id:
-            self.query_one(LiveCurve).add(event.run_id, event.lines)
-            self._show_curve()
+    def made(self, run: RunInfo) -> None:
+        """Go to the version that the run has just trained."""
+        self.query_one(VersionTable).select((run.result or {}).get("id"))
 
-    def _show_curve(self) -> None:
+    def drawn(self) -> None:
         """Beside the log, where there is room, only once there is something to draw."""
         curve = self.query_one(LiveCurve)
         self.set_class(bool(curve.scores or curve.ascent), "-scored")
@@ -273,26 +263,15 @@ class ModelsScreen(ConsoleScreen):
             self.toggle_class("-curve")
             self.app.remember(models_curve=self.has_class("-curve"))
 
-    def action_cancel(self) -> None:
-        """Ask the operator, then the run to stop: what it has computed is lost."""
-        if self._run is not None:
-            self.cancel_run(self._run)
-
     def can(self, action: str) -> bool | None:
-        """Cancel is there while there is something to cancel."""
-        if action == "cancel":
-            return self._run is not None and self._run.active
+        """What cannot be done now is dimmed or absent."""
         if action == "rollback" and self._champion is None:
             return False
         if action in ("mark", "compare"):
             return True if self._data is not None and self._data.versions else None
         if action == "view":
-            return self._run is not None and (self.has_class("-narrow") or self._has_both)
-        return True
-
-    @property
-    def _run(self) -> RunInfo | None:
-        return self._data.run if self._data is not None else None
+            return self.run_shown is not None and (self.has_class("-narrow") or self._has_both)
+        return super().can(action)
 
     def _detail(self, width: int) -> list[words.Line]:
         found, data = self.query_one(VersionTable).record, self._data
@@ -303,7 +282,7 @@ class ModelsScreen(ConsoleScreen):
 
     def _start(self, values: dict[str, str] | None) -> None:
         if values is not None:
-            self.launch("train", parameters(values, self.app.zone, self.app.settings.artifact_dir))
+            self.start("train", parameters(values, self.app.zone, self.app.settings.artifact_dir))
 
     @property
     def _champion(self) -> str | None:
@@ -313,20 +292,17 @@ class ModelsScreen(ConsoleScreen):
     def _ask_promotion(self, model: str, version: str, failed: str | None = None) -> None:
         def start(values: dict[str, str] | None) -> None:
             if values is not None:
-                self.launch("promote", promotion.parameters(values, model, version), then=self._promoting)
+                self.start("promote", promotion.parameters(values, model, version))
 
         self.app.push_screen(promotion.promote_form(model, version, failed), start)
 
-    def _promoting(self, run_id: int) -> None:
-        self._promotion = run_id
-
     def _ask_why(self, run: RunInfo | None) -> None:
         """Where the promotion that was asked for here failed by the gate, ask for a reason; over no other dialog."""
-        if run is None or run.id != self._promotion or run.active or self.app.screen is not self:
+        if run is None or run.id != self.started or self.app.screen is not self:
             return
-        self._promotion = None
         failed = promotion.failed_gate(run)
         if failed is not None:
+            self.started = None
             self._ask_promotion(run.parameters["model"], run.parameters["version"], failed)
 
 
