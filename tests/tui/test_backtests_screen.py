@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,13 +17,14 @@ from textual.widgets import Static
 from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
+from musktracker.db.queries import backtests
 from musktracker.db.tables import Backtest, RunRow
 from musktracker.timeline import HOUR
 from tui.app import Console
 from tui.screens import backtest_form as form
 from tui.screens.backtest_pair import BacktestPairScreen
 from tui.screens.backtest_results import BacktestScreen, ModelTable
-from tui.screens.backtests import BacktestsScreen, BacktestTable
+from tui.screens.backtests import BacktestsScreen, BacktestTable, resumed
 from tui.screens.base import ConsoleScreen
 from tui.screens.models import ModelsScreen
 from tui.widgets.confirm import Confirm
@@ -112,6 +114,15 @@ async def test_s_goes_on_with_an_unfinished_one_as_it_was_asked_for(
     assert (kind, asked["name"], asked["models"]) == ("backtest", "cut off", ["pool"])
     assert asked["begin"] == "2025-08-01T00:00:00Z"
     assert (asked["spacing"], asked["n_paths"], asked["seed"], asked["every"]) == (73, 2000, 1, {"pool": 1})
+
+
+@pytest.mark.parametrize("retrospective", [False, True])
+def test_what_goes_on_sees_the_events_that_it_saw_from_the_beginning(
+    backtested: Settings, populated_engine: Engine, retrospective: bool
+) -> None:
+    stored = next(one for one in backtests.listed(populated_engine) if one.name == "cut off")
+    protocol = {**stored.protocol, "retrospective_events": retrospective}
+    assert resumed(replace(stored, protocol=protocol))["retrospective_events"] is retrospective
 
 
 @pytest.mark.parametrize(("kind", "asks"), [("backtest", False), ("compare", True)])

@@ -212,4 +212,5 @@ def resumed(one: StoredBacktest) -> dict[str, Any]:
         "n_paths": protocol["n_paths"],
         "seed": protocol["seed"],
         "name": one.name,
+        "retrospective_events": one.retrospective_events,
     }
