@@ -253,7 +253,6 @@ class Console(App[None], inherit_bindings=False):
         started = getattr(self.screen, "run_started", None)
         if started is not None:
             started(run_id)
-        self.action_refresh_data()
 
     def on_ready(self) -> None:
         """Connect now that something is on the screen."""

@@ -509,3 +509,31 @@ async def test_the_effects_of_all_categories_open_as_a_page(opened: Opened, popu
         assert isinstance(page, TextPage)
         assert "launch" in page._text
         assert "(any other)" in page._text
+
+
+async def test_an_event_that_was_added_gets_the_cursor_although_the_filter_would_hide_it(
+    opened: Opened, settled: Any
+) -> None:
+    async with opened() as (pilot, screen):
+        await pilot.press("slash", *"earnings", "enter", "a", *"2026-02-01 10:00 zebra !0.5", "enter")
+        await settled(pilot)
+        await until(pilot, lambda: "zebra" in names(screen))
+        event = screen.query_one(EventTable).record
+        assert event is not None
+        assert event.name == "zebra"
+
+
+async def test_an_event_that_an_edit_takes_out_of_the_filter_moves_no_cursor_later(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, screen):
+        table = screen.query_one(EventTable)
+        await pilot.press("slash", *"product", "enter", "e", "home", "delete", "delete", "enter")
+        await settled(pilot)
+        await until(pilot, lambda: names(screen) == [])
+        await pilot.press("escape", "G")
+        before = table.record
+        events.remove(populated_engine, 3)
+        screen.refresh_data()
+        await settled(pilot)
+        assert table.record == before

@@ -246,10 +246,16 @@ class EventsScreen(ConsoleScreen):
     def _show_rows(self) -> None:
         table = self.query_one(EventTable)
         table.set_records([event for event in self._data.events if self._with_removed or not event.removed])
-        if self._wanted is not None and table.select(self._wanted):
-            self._wanted = None
+        self._go_to_wanted(table)
         self._show_title()
         self._show_detail()
+
+    def _go_to_wanted(self, table: EventTable) -> None:
+        """Put the cursor on what was changed here, once it has been read; no filter hides what was just added."""
+        event = next((event for event in self._data.events if event.id == self._wanted), None)
+        if event is not None:
+            self._wanted = None
+            (table.reveal if event.updated_at is None else table.select)(event.id)
 
     @on(RecordTable.Filtered, "EventTable")
     def _show_title(self) -> None:
