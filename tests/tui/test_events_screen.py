@@ -152,6 +152,20 @@ async def test_remove_undo_redo_and_restore(opened: Opened, settled: Any, popula
         assert there == [False, True, False, True]
 
 
+async def test_enter_shows_all_of_an_event_that_cannot_be_edited(
+    populated: Settings, console: Callable[..., Console], settled: Any
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        for key in ("4", "enter"):
+            await pilot.press(key)
+            await settled(pilot)
+        assert isinstance(app.screen, TextPage)
+        assert "Start      2026-01-17 18:00 UTC" in app.screen._text
+        assert "Still to come" in app.screen._text
+
+
 async def test_removed_events_show_only_when_asked_for(opened: Opened, settled: Any) -> None:
     async with opened() as (pilot, screen):
         await pilot.press("d")

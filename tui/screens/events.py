@@ -19,7 +19,7 @@ from musktracker.text import counted, printable
 from tui.screens.base import PASSING_SECONDS, ConsoleScreen
 from tui.screens.event_form import event_form, export_form, import_form, report_text
 from tui.screens.event_short_forms import line_form, repeat_form, shift_form
-from tui.screens.event_table import EventTable, detail_text
+from tui.screens.event_table import EventTable, detail_text, event_text
 from tui.screens.event_timeline import span_around, timeline
 from tui.threads import in_thread
 from tui.widgets.change_table import ChangeTable
@@ -132,6 +132,16 @@ class EventsScreen(ConsoleScreen):
         self._load_timeline()
 
     @on(RecordTable.Opened, "EventTable")
+    async def _open(self) -> None:
+        """Edit the event, or show all of one that cannot be edited."""
+        from tui.widgets.text_page import TextPage
+
+        event = self._event
+        if self.check_action("edit", ()):
+            await self.run_action("edit")
+        elif event is not None:
+            self.app.push_screen(TextPage(event.name, event_text(event, self.app.format_time, self._data.teller)))
+
     def action_edit(self) -> None:
         """Edit the event under the cursor."""
         event = self._event
