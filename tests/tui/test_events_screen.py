@@ -166,6 +166,27 @@ async def test_enter_shows_all_of_an_event_that_cannot_be_edited(
         assert "Still to come" in app.screen._text
 
 
+async def test_what_somebody_else_changed_since_is_named_before_u_takes_it_back(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, screen):
+        await pilot.press("d")
+        await settled(pilot)
+        before = events.get(populated_engine, 3)
+        events.edit(populated_engine, 3, replace(before.fields, intensity=0.1), who="bob@tower")
+        await pilot.press("r", "u")
+        await settled(pilot)
+        assert events.get(populated_engine, 3).intensity == 0.1
+        assert "Product launch" not in live(populated_engine)
+        assert any("by bob@tower" in note.message for note in pilot.app._notifications)
+        await pilot.press("u")
+        await settled(pilot)
+        assert events.get(populated_engine, 3).intensity == before.intensity
+        await pilot.press("u")
+        await settled(pilot)
+        assert "Product launch" in live(populated_engine)
+
+
 async def test_removed_events_show_only_when_asked_for(opened: Opened, settled: Any) -> None:
     async with opened() as (pilot, screen):
         await pilot.press("d")

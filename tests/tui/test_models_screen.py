@@ -241,6 +241,29 @@ async def test_the_champion_is_rolled_back_at_once_for_it_can_be_promoted_again(
     assert (newest.before, newest.after) == ("negative_binomial:1", "seasonal_naive:1")
 
 
+async def test_what_somebody_else_made_the_champion_meanwhile_is_named_before_it_is_rolled_back(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelsScreen, "REFRESH_SECONDS", 3600.0)
+    name_champion(populated_engine, 1, 2)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(app, pilot, settled)
+        store_version(populated_engine, 3)
+        with writing(populated_engine) as connection:
+            chosen = aliases.find(connection, "seasonal_naive:v3")
+            aliases.point(connection, "champion", chosen, before=aliases.champion(connection))
+        await pilot.press("P")
+        await settled(pilot)
+        assert aliases.history(populated_engine)[0].after == "seasonal_naive:v3"
+        assert any("seasonal_naive:v3 was made the champion by " in note.message for note in app._notifications)
+        await pilot.press("P")
+        await settled(pilot)
+        assert aliases.history(populated_engine)[0].after == "negative_binomial:1"
+        said = "negative_binomial:1 is the champion again, after seasonal_naive:v3; p promotes"
+        assert said in [note.message for note in app._notifications]
+
+
 async def test_there_is_nothing_to_roll_back_without_a_champion(
     populated: Settings, console: Opened, settled: Any
 ) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from musktracker.db.queries.forecasts import Accuracy
     from musktracker.db.queries.models import ModelVersion
+    from musktracker.pipeline.aliases import AliasChange
     from musktracker.runs import RunInfo
     from tui.app import Console
 
@@ -58,11 +59,15 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ModelsData:
-    """What the screen shows. `run` is the training or promotion that goes on, or the last; `state` as it was read."""
+    """What the screen shows. `run` is the training or promotion that goes on, or the last; `state` as it was read.
+
+    `named` is the id of the change that made the champion what it is.
+    """
 
     versions: tuple[ModelVersion, ...]
     accuracies: tuple[Accuracy, ...]
     data_until: datetime | None
+    named: int | None
     run: RunInfo | None
     state: str
 
@@ -143,12 +148,14 @@ class ModelsScreen(LoggedScreen):
     def fetch(self, engine: Engine) -> ModelsData:
         """Versions, how they have done since, and the last training."""
         from musktracker.db.queries import counts, forecasts, models
+        from musktracker.pipeline import aliases
 
         run = self.read_run(engine)
         return ModelsData(
             versions=tuple(models.versions(engine)),
             accuracies=tuple(forecasts.accuracy(engine)),
             data_until=counts.latest_bucket_end(engine),
+            named=next((change.id for change in aliases.history(engine, aliases.CHAMPION, limit=1)), None),
             run=run,
             state=run.state if run else "",
         )
@@ -218,14 +225,17 @@ class ModelsScreen(LoggedScreen):
 
     def action_rollback(self) -> None:
         """Let the champion be what it was before; p makes another the champion again."""
+        named = self._data.named if self._data is not None else None
 
-        def roll_back(engine: Engine) -> str:
+        def roll_back(engine: Engine) -> AliasChange:
             from musktracker.pipeline import aliases
 
-            return aliases.rollback(engine).after
+            return aliases.rollback(engine, expected=named)
 
-        before = self._champion
-        self.act(roll_back, done=lambda after: f"{after} is the champion again, after {before}; p promotes")
+        def said(made: AliasChange) -> str:
+            return printable(f"{made.after} is the champion again, after {made.before}; p promotes")
+
+        self.act(roll_back, done=said)
 
     def action_backtests(self) -> None:
         """Go to the backtests."""
