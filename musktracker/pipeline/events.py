@@ -254,7 +254,8 @@ def undo(engine: Engine, who: str | None = None, *, expected: datetime | None = 
     """Reverse the latest change that is not undone yet; returns the change made, None where there is nothing to undo.
 
     What was changed at once is undone at once. Anyone's change counts: the log is shared. `expected` is the
-    `changed_at` of the latest change that is known: raises ChangedMeanwhile, which names the latest, if it is another.
+    `changed_at` of the latest change that is known: raises ChangedMeanwhile, which names the latest, if another was
+    made since.
     """
     with _changing(engine, who) as change:
         _require_latest(change.connection, expected, "The same again goes back from there")

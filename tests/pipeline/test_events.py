@@ -314,14 +314,14 @@ def test_an_undo_of_what_is_not_the_latest_change_any_more_names_the_latest_and_
 ) -> None:
     known = events.add(engine, LAUNCH).version
     events.add(engine, replace(LAUNCH, name="Other"), who="bob@two")
-    with pytest.raises(events.ChangedMeanwhile, match="by bob@two at .*: add of 'Other'. The same again goes back"):
+    with pytest.raises(events.ChangedMeanwhile, match=r"by bob@two at .*: add of 'Other'. The same again goes back"):
         events.undo(engine, expected=known)
     assert names(engine) == [LAUNCH.name, "Other"]
     made = events.undo(engine, expected=events.history(engine)[0].changed_at)
     assert made is not None
     assert names(engine) == [LAUNCH.name]
     events.undo(engine, who="bob@two", expected=made.changed_at)
-    with pytest.raises(events.ChangedMeanwhile, match="undo of .* The same again goes on"):
+    with pytest.raises(events.ChangedMeanwhile, match=r"undo of .* The same again goes on"):
         events.redo(engine, expected=made.changed_at)
     assert names(engine) == []
 

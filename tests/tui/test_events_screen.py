@@ -21,9 +21,10 @@ from textual.widgets import Input, Static
 from musktracker import runs
 from musktracker.config import Settings
 from musktracker.pipeline import events
+from musktracker.pipeline.event_files import ImportReport, RowError
 from musktracker.timeline import EPOCH, parse_time, typed_time
 from tui.app import Console
-from tui.screens.event_form import times_text
+from tui.screens.event_form import SHOWN_ERRORS, report_text, times_text
 from tui.screens.event_table import EventTable
 from tui.screens.events import EventsScreen
 from tui.widgets.change_table import ChangeTable
@@ -169,7 +170,7 @@ async def test_enter_shows_all_of_an_event_that_cannot_be_edited(
 async def test_what_somebody_else_changed_since_is_named_before_u_takes_it_back(
     opened: Opened, settled: Any, populated_engine: Engine
 ) -> None:
-    async with opened() as (pilot, screen):
+    async with opened() as (pilot, _screen):
         await pilot.press("d")
         await settled(pilot)
         before = events.get(populated_engine, 3)
@@ -321,6 +322,12 @@ async def test_five_thousand_events_draw_only_what_is_in_view(
 )
 def test_a_time_in_the_form_is_the_stored_moment_to_the_microsecond(moment: datetime, zone: ZoneInfo) -> None:
     assert parse_time(typed_time(moment, zone), zone) == moment
+
+
+def test_the_wrong_rows_that_are_not_shown_are_counted_in_words() -> None:
+    errors = tuple(RowError(line, "no name") for line in range(2, 2 + SHOWN_ERRORS + 1))
+    report = ImportReport(0, 0, 0, 0, errors, stored=False)
+    assert report_text(report).splitlines()[-1] == "… and 1 more wrong row"
 
 
 def test_the_preview_shows_both_zones_and_how_long_it_lasts() -> None:

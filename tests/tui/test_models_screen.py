@@ -138,7 +138,7 @@ async def test_t_asks_and_starts_a_training(
 ) -> None:
     app = console(populated)
     started: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(ModelsScreen, "launch", lambda self, kind, parameters, then: started.append((kind, parameters)))
+    monkeypatch.setattr(ModelsScreen, "launch", lambda self, kind, asked, then: started.append((kind, asked)))
     async with app.run_test(size=(120, 36)) as pilot:
         await go(app, pilot, settled)
         await pilot.press("t")

@@ -195,7 +195,9 @@ class EventsScreen(ConsoleScreen):
         """Bring the event back."""
         event = self._event
         if event is not None:
-            self.act(lambda engine: _restored(engine, event), done=itemgetter(1), then=lambda made: self._changed(made[0]))
+            self.act(
+                lambda engine: _restored(engine, event), done=itemgetter(1), then=lambda made: self._changed(made[0])
+            )
 
     def action_undo(self) -> None:
         """Reverse the latest change."""
