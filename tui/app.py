@@ -169,6 +169,7 @@ class Console(App[None], inherit_bindings=False):
         self, settings: Settings, *, read_only: bool = False, clock: Callable[[], datetime] = timeline.now
     ) -> None:
         self.memory = state.load(settings.data_dir)
+        self._remembered: dict[str, Any] = {}
         if self.memory.get("screen") in list(SCREENS):  # it may be anything, also what has no hash
             self.DEFAULT_MODE = self.memory["screen"]  # type: ignore[misc]
         super().__init__(driver_class=_driver())
@@ -262,7 +263,6 @@ class Console(App[None], inherit_bindings=False):
         started = getattr(self.screen, "run_started", None)
         if started is not None:
             started(run_id)
-        self.action_refresh_data()
 
     def on_ready(self) -> None:
         """Connect now that something is on the screen."""
@@ -273,10 +273,11 @@ class Console(App[None], inherit_bindings=False):
     def remember(self, **values: Any) -> None:
         """Keep values for the next start; they are written at the end."""
         self.memory |= values
+        self._remembered |= values
 
     def on_unmount(self) -> None:
         """Let go of the database, and write down what is to be remembered."""
-        state.save(self.settings.data_dir, **self.memory)
+        state.save(self.settings.data_dir, **self._remembered)
         if self._pulse is not None:
             self._pulse.close()
         if self.engine is not None:

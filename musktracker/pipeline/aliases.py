@@ -20,7 +20,7 @@ from musktracker.db.tables import AliasChange as ChangeRow
 from musktracker.db.tables import ModelAlias, ModelArtifact, ModelMetadata
 from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.runs import whoami
-from musktracker.timeline import now
+from musktracker.timeline import iso, now
 
 CHAMPION = "champion"
 ALIASES = (CHAMPION, "challenger")
@@ -187,16 +187,23 @@ def point(
 
 
 def rollback(
-    engine: Engine, alias: str = CHAMPION, *, reason: str | None = None, who: str | None = None
+    engine: Engine,
+    alias: str = CHAMPION,
+    *,
+    reason: str | None = None,
+    who: str | None = None,
+    expected: int | None = None,
 ) -> AliasChange:
     """Let an alias mean what it did before the latest change that is not rolled back yet; returns the change made.
 
-    Raises UsageError for an alias or a reason that cannot be, MuskTrackerError where there is nothing to go back to.
+    `expected` is the id of the alias's latest change that is known. Raises UsageError for an alias or a reason that
+    cannot be, MuskTrackerError where there is nothing to go back to, or where the latest change is another.
     """
     parse(f"@{alias}")
     reason = checked_reason(reason)
     with writing(engine) as connection:
         present = holder(connection, alias)
+        _require_latest(connection, alias, expected)
         undone = select(ChangeRow.undoes).where(ChangeRow.undoes.is_not(None))
         query = select(ChangeRow.id, ChangeRow.before).where(ChangeRow.alias == alias, ChangeRow.undoes.is_(None))
         latest = connection.execute(query.where(ChangeRow.id.not_in(undone)).order_by(ChangeRow.id.desc())).first()
@@ -226,6 +233,18 @@ def checked_reason(reason: str | None) -> str | None:
     if reason is not None and len(reason) > LONGEST_REASON:
         raise UsageError(f"A reason has at most {LONGEST_REASON:,} characters, not {len(reason):,}")
     return reason
+
+
+def _require_latest(connection: Connection, alias: str, expected: int | None) -> None:
+    query = _changes().where(ChangeRow.alias == alias).order_by(ChangeRow.id.desc()).limit(1)
+    row = connection.execute(query).first()
+    if expected is None or row is None or row.id == expected:
+        return
+    latest = _change(row)
+    raise MuskTrackerError(
+        f"{latest.after} was made the {alias} by {latest.who} at {iso(latest.changed_at)}, after you had read it",
+        "The same again goes back from there",
+    )
 
 
 def _versions() -> Select[Any]:

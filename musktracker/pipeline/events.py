@@ -116,7 +116,7 @@ class InvalidEvent(UsageError):
 
 
 class ChangedMeanwhile(MuskTrackerError):
-    """Someone else changed the event since it was read."""
+    """Someone else changed the event, or the events, since they were read."""
 
 
 def check(fields: EventFields) -> dict[str, str]:
@@ -251,18 +251,25 @@ def restore(engine: Engine, event_id: int, *, expected: datetime | None = None, 
         return change.set("restore", event, event.fields, None)
 
 
-def undo(engine: Engine, who: str | None = None) -> EventChange | None:
+def undo(engine: Engine, who: str | None = None, *, expected: datetime | None = None) -> EventChange | None:
     """Reverse the latest change that is not undone yet; returns the change made, None where there is nothing to undo.
 
-    What was changed at once is undone at once. Anyone's change counts: the log is shared.
+    What was changed at once is undone at once. Anyone's change counts: the log is shared. `expected` is the
+    `changed_at` of the latest change that is known: raises ChangedMeanwhile, which names the latest, if another was
+    made since.
     """
     with _changing(engine, who) as change:
+        _require_latest(change.connection, expected, "The same again goes back from there")
         return change.reverse("undo", _undoable(change.connection))
 
 
-def redo(engine: Engine, who: str | None = None) -> EventChange | None:
-    """Take the latest undo back; None where there is none, or another change has been made since."""
+def redo(engine: Engine, who: str | None = None, *, expected: datetime | None = None) -> EventChange | None:
+    """Take the latest undo back; None where there is none, or another change has been made since.
+
+    `expected` is as for `undo`.
+    """
     with _changing(engine, who) as change:
+        _require_latest(change.connection, expected, "The same again goes on from there")
         return change.reverse("redo", _redoable(change.connection))
 
 
@@ -478,6 +485,19 @@ def _changing(engine: Engine, who: str | None) -> Iterator[_Change]:
         last = connection.scalar(select(func.max(ChangeRow.changed_at)))
         moment = now() if last is None else max(now(), last + timedelta(microseconds=1))
         yield _Change(connection, moment, who or whoami())
+
+
+def _require_latest(connection: Connection, expected: datetime | None, hint: str) -> None:
+    row = connection.execute(_changes().order_by(ChangeRow.id.desc()).limit(1)).first()
+    if expected is None or row is None or row.changed_at == expected:
+        return
+    latest = _change(row)
+    what = f"{latest.together:,} events" if latest.together > 1 else repr(latest.name)
+    raise ChangedMeanwhile(
+        f"The events were changed by {latest.who} at {iso(latest.changed_at)}, after you had read them: "
+        f"{latest.action} of {what}",
+        hint,
+    )
 
 
 def _undoable(connection: Connection) -> list[EventChange]:

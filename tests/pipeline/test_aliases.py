@@ -120,6 +120,20 @@ def test_what_comes_after_a_roll_back_is_rolled_back_to_it(three: Engine) -> Non
     assert aliases.rollback(three).after == "seasonal_naive:v1"
 
 
+def test_rolling_back_what_is_not_the_latest_change_any_more_names_the_latest_and_changes_nothing(
+    three: Engine,
+) -> None:
+    for key in (1, 2):
+        name(three, "champion", f"seasonal_naive:v{key}")
+    known = aliases.history(three)[0].id
+    name(three, "challenger", "seasonal_naive:v3")  # another alias's change is no matter
+    name(three, "champion", "seasonal_naive:v3")
+    with pytest.raises(MuskTrackerError, match="seasonal_naive:v3 was made the champion by ada@tower at "):
+        aliases.rollback(three, expected=known)
+    assert champion(three) == "seasonal_naive:v3"
+    assert aliases.rollback(three, expected=aliases.history(three)[0].id).after == "seasonal_naive:v2"
+
+
 def test_each_alias_is_rolled_back_by_itself(three: Engine) -> None:
     name(three, "champion", "seasonal_naive:v1")
     name(three, "challenger", "seasonal_naive:v2")

@@ -310,6 +310,23 @@ def test_an_undo_never_overwrites_a_change_made_past_the_log(engine: Engine) -> 
     assert len(events.history(engine)) == 2
 
 
+def test_an_undo_of_what_is_not_the_latest_change_any_more_names_the_latest_and_changes_nothing(
+    engine: Engine,
+) -> None:
+    known = events.add(engine, LAUNCH).version
+    events.add(engine, replace(LAUNCH, name="Other"), who="bob@two")
+    with pytest.raises(events.ChangedMeanwhile, match=r"by bob@two at .*: add of 'Other'. The same again goes back"):
+        events.undo(engine, expected=known)
+    assert names(engine) == [LAUNCH.name, "Other"]
+    made = events.undo(engine, expected=events.history(engine)[0].changed_at)
+    assert made is not None
+    assert names(engine) == [LAUNCH.name]
+    events.undo(engine, who="bob@two", expected=made.changed_at)
+    with pytest.raises(events.ChangedMeanwhile, match=r"undo of .* The same again goes on"):
+        events.redo(engine, expected=made.changed_at)
+    assert names(engine) == []
+
+
 def test_a_removal_is_undone_although_another_of_the_name_and_start_was_added(engine: Engine) -> None:
     event = events.add(engine, LAUNCH)
     events.remove(engine, event.id)

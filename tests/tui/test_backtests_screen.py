@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import made_backtests as made
 import pytest
+from made_forecasts import store_run
 from sqlalchemy import Engine, delete, insert
 from textual.widgets import Static
 
@@ -25,11 +26,12 @@ from tui.screens import backtest_form as form
 from tui.screens import backtest_text as words
 from tui.screens.backtest_pair import BacktestPairScreen
 from tui.screens.backtest_results import GROWING_SECONDS, BacktestScreen, ModelTable
-from tui.screens.backtests import BacktestsScreen, BacktestTable
+from tui.screens.backtests import BacktestsScreen, BacktestTable, resumed
 from tui.screens.models import ModelsScreen
 from tui.widgets.confirm import Confirm
 from tui.widgets.form import FormScreen
 from tui.widgets.plot import Plot
+from tui.widgets.run_log import RunLog
 from tui.widgets.text_page import TextPage
 
 EASTERN = ZoneInfo("America/New_York")
@@ -107,6 +109,15 @@ async def test_s_goes_on_with_an_unfinished_one_as_it_was_asked_for(
     assert (asked["spacing"], asked["n_paths"], asked["seed"], asked["every"]) == (73, 2000, 1, {"pool": 1})
 
 
+@pytest.mark.parametrize("retrospective", [False, True])
+def test_what_goes_on_sees_the_events_that_it_saw_from_the_beginning(
+    backtested: Settings, populated_engine: Engine, retrospective: bool
+) -> None:
+    stored = next(one for one in backtests.listed(populated_engine) if one.name == "cut off")
+    protocol = {**stored.protocol, "retrospective_events": retrospective}
+    assert resumed(replace(stored, protocol=protocol))["retrospective_events"] is retrospective
+
+
 @pytest.mark.parametrize(("kind", "asks"), [("backtest", False), ("compare", True)])
 async def test_cancelling_asks_only_where_what_was_computed_is_lost(
     backtested: Settings,
@@ -128,6 +139,36 @@ async def test_cancelling_asks_only_where_what_was_computed_is_lost(
         if asks:
             assert isinstance(await press(pilot, settled, "enter"), BacktestsScreen)
         assert (runs.get(populated_engine, 30).cancel_requested_at is None) == asks
+
+
+async def test_the_backtest_that_goes_on_is_followed_although_a_newer_run_has_ended(
+    backtested: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    going = runs.create(populated_engine, "backtest", {})
+    store_run(populated_engine, "compare", {})
+    app = console(backtested)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(pilot, settled)
+        assert screen.run_shown.id == going
+        assert screen.query_one(RunLog).run_info == screen.run_shown
+        assert screen.can("cancel")
+
+
+async def test_the_cursor_goes_to_a_backtest_that_was_started_here_and_to_no_other(
+    backtested: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    app = console(backtested)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(pilot, settled, "j")
+        table = screen.query_one(BacktestTable)
+        for name in ("theirs", "own"):
+            made.store(populated_engine, name, made.BEGIN, made=made.MADE + HOUR, models=("pool",))
+        await press(pilot, settled, "r")
+        assert table.count == 5
+        assert table.record.name == "fewer paths"
+        screen.started = store_run(populated_engine, "backtest", {"name": "own"})
+        await press(pilot, settled, "r")
+        assert table.record.name == "own"
 
 
 async def test_the_list_can_be_filtered_by_name_and_model(

@@ -21,9 +21,10 @@ from textual.widgets import Input, Static
 from musktracker import runs
 from musktracker.config import Settings
 from musktracker.pipeline import events
+from musktracker.pipeline.event_files import ImportReport, RowError
 from musktracker.timeline import EPOCH, parse_time, typed_time
 from tui.app import Console
-from tui.screens.event_form import times_text
+from tui.screens.event_form import SHOWN_ERRORS, report_text, times_text
 from tui.screens.event_table import EventTable
 from tui.screens.events import EventsScreen
 from tui.widgets.change_table import ChangeTable
@@ -150,6 +151,41 @@ async def test_remove_undo_redo_and_restore(opened: Opened, settled: Any, popula
                 screen.query_one(EventTable).select(5)
             there.append("Product launch" in live(populated_engine))
         assert there == [False, True, False, True]
+
+
+async def test_enter_shows_all_of_an_event_that_cannot_be_edited(
+    populated: Settings, console: Callable[..., Console], settled: Any
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        for key in ("4", "enter"):
+            await pilot.press(key)
+            await settled(pilot)
+        assert isinstance(app.screen, TextPage)
+        assert "Start      2026-01-17 18:00 UTC" in app.screen._text
+        assert "Still to come" in app.screen._text
+
+
+async def test_what_somebody_else_changed_since_is_named_before_u_takes_it_back(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, _screen):
+        await pilot.press("d")
+        await settled(pilot)
+        before = events.get(populated_engine, 3)
+        events.edit(populated_engine, 3, replace(before.fields, intensity=0.1), who="bob@tower")
+        await pilot.press("r", "u")
+        await settled(pilot)
+        assert events.get(populated_engine, 3).intensity == 0.1
+        assert "Product launch" not in live(populated_engine)
+        assert any("by bob@tower" in note.message for note in pilot.app._notifications)
+        await pilot.press("u")
+        await settled(pilot)
+        assert events.get(populated_engine, 3).intensity == before.intensity
+        await pilot.press("u")
+        await settled(pilot)
+        assert "Product launch" in live(populated_engine)
 
 
 async def test_removed_events_show_only_when_asked_for(opened: Opened, settled: Any) -> None:
@@ -298,6 +334,12 @@ async def test_five_thousand_events_draw_only_what_is_in_view(
 )
 def test_a_time_in_the_form_is_the_stored_moment_to_the_microsecond(moment: datetime, zone: ZoneInfo) -> None:
     assert parse_time(typed_time(moment, zone), zone) == moment
+
+
+def test_the_wrong_rows_that_are_not_shown_are_counted_in_words() -> None:
+    errors = tuple(RowError(line, "no name") for line in range(2, 2 + SHOWN_ERRORS + 1))
+    report = ImportReport(0, 0, 0, 0, errors, stored=False)
+    assert report_text(report).splitlines()[-1] == "… and 1 more wrong row"
 
 
 def test_the_preview_shows_both_zones_and_how_long_it_lasts() -> None:
@@ -521,3 +563,31 @@ async def test_the_effects_of_all_categories_open_as_a_page(opened: Opened, popu
         assert isinstance(page, TextPage)
         assert "launch" in page._text
         assert "(any other)" in page._text
+
+
+async def test_an_event_that_was_added_gets_the_cursor_although_the_filter_would_hide_it(
+    opened: Opened, settled: Any
+) -> None:
+    async with opened() as (pilot, screen):
+        await pilot.press("slash", *"earnings", "enter", "a", *"2026-02-01 10:00 zebra !0.5", "enter")
+        await settled(pilot)
+        await until(pilot, lambda: "zebra" in names(screen))
+        event = screen.query_one(EventTable).record
+        assert event is not None
+        assert event.name == "zebra"
+
+
+async def test_an_event_that_an_edit_takes_out_of_the_filter_moves_no_cursor_later(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, screen):
+        table = screen.query_one(EventTable)
+        await pilot.press("slash", *"product", "enter", "e", "home", "delete", "delete", "enter")
+        await settled(pilot)
+        await until(pilot, lambda: names(screen) == [])
+        await pilot.press("escape", "G")
+        before = table.record
+        events.remove(populated_engine, 3)
+        screen.refresh_data()
+        await settled(pilot)
+        assert table.record == before

@@ -9,16 +9,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from made_forecasts import store_effects, store_quantiles
-from sqlalchemy import Engine, delete, insert
+from made_forecasts import store_effects, store_quantiles, store_run
+from sqlalchemy import Engine, delete, insert, update
 from textual.widgets import Static
 
+from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.queries import forecasts as queries
 from musktracker.db.queries.forecasts import DayForecast, ForecastHead, ForecastHour
-from musktracker.db.tables import ExogenousEvent, Forecast, ForecastQuantiles, ForecastTotal
-from musktracker.timeline import HOUR
+from musktracker.db.tables import ExogenousEvent, Forecast, ForecastQuantiles, ForecastTotal, RunRow
+from musktracker.timeline import HOUR, iso
 from tui.app import Console
 from tui.screens import forecast_form as form
 from tui.screens.calibration_view import CalibrationScreen
@@ -30,6 +31,7 @@ from tui.screens.window_view import WindowScreen
 from tui.widgets.fan import Total
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.form import FormScreen
+from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
 
 EASTERN = ZoneInfo("America/New_York")
@@ -203,8 +205,6 @@ async def test_a_console_that_only_reads_offers_no_run(populated: Settings, cons
 async def test_a_new_reading_keeps_where_the_user_zoomed_and_reads_off(
     populated: Settings, populated_engine: Engine, console: Opened, settled: Any
 ) -> None:
-    from musktracker import runs
-
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await go(app, pilot, settled)
@@ -224,6 +224,35 @@ async def test_enter_tells_all_of_a_forecast(populated: Settings, console: Opene
         await pilot.press("enter")
         await settled(pilot)
         assert isinstance(app.screen, TextPage)
+
+
+async def test_enter_is_about_the_forecast_under_the_cursor_before_it_is_drawn(
+    populated: Settings, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        await pilot.press("j", "j", "enter")
+        await settled(pilot)
+        head = screen.query_one(ForecastTable).record
+        assert head is not None
+        assert isinstance(app.screen, TextPage)
+        assert app.screen._title == f"Forecast {head.id}"
+        assert f"{head.model} {head.version}" in app.screen._text
+
+
+async def test_y_copies_the_hours_of_the_forecast_under_the_cursor_and_names_it(
+    populated: Settings, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        await pilot.press("j", "j", "y")
+        await settled(pilot)
+        head = screen.query_one(ForecastTable).record
+        assert head is not None
+        assert f"24 hours of forecast {head.id} as CSV" in [*app._notifications][-1].message
+        assert app.clipboard.splitlines()[1].startswith(f"{head.model},{head.version},{iso(head.origin)}")
 
 
 async def test_the_hours_are_a_table_of_their_own_where_there_is_no_room_beside(
@@ -254,6 +283,69 @@ async def test_n_asks_and_starts_a_run(
         await settled(pilot)
     asked = {"horizon": 168, "model": None, "version": None, "as_of": None, "n_paths": 2000, "seed": 1}
     assert launched == [("forecast", asked | {"timezone": "UTC"}), ("score", {})]
+
+
+async def test_the_run_that_goes_on_is_shown_and_cancelled_although_a_newer_one_has_ended(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    going = runs.create(populated_engine, "forecast", {})
+    store_run(populated_engine, "score", {})
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        progress = screen.query_one(RunProgress)
+        assert progress.display
+        assert progress.info is not None
+        assert progress.info.id == going
+        await pilot.press("x")
+        await settled(pilot)
+        assert runs.get(populated_engine, going).cancel_requested_at is not None
+
+
+async def test_the_run_that_was_started_here_comes_first_until_it_is_told_that_it_succeeded(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "launch", lambda _settings, engine, kind, asked, **_: runs.create(engine, kind, asked))
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        await pilot.press("s")
+        await settled(pilot)
+        own = screen.started
+        other = runs.create(populated_engine, "forecast", {})
+        screen.refresh_data()
+        await settled(pilot)
+        assert screen.run_shown is not None
+        assert screen.run_shown.id == own
+        with writing(populated_engine) as connection:
+            ended = update(RunRow).where(RunRow.id == own).values(status="succeeded", message="Scored 3 forecasts")
+            connection.execute(ended)
+        screen.refresh_data()
+        await settled(pilot)
+        assert "Scored 3 forecasts" in [note.message for note in app._notifications]
+        screen.refresh_data()
+        await settled(pilot)
+        assert screen.run_shown.id == other
+
+
+async def test_a_run_that_failed_here_stays_in_view_until_another_begins(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        screen.started = store_run(populated_engine, "forecast", None, "failed")
+        store_run(populated_engine, "score", {})
+        screen.refresh_data()
+        await settled(pilot)
+        progress = screen.query_one(RunProgress)
+        assert progress.display
+        assert progress.info is not None
+        assert progress.info.id == screen.started
+        other = runs.create(populated_engine, "score", {})
+        screen.refresh_data()
+        await settled(pilot)
+        assert progress.info.id == other
 
 
 async def test_without_forecasts_it_says_which_key_makes_one(

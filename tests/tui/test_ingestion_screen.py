@@ -244,3 +244,54 @@ async def test_slash_filters_runs_or_searches_the_log_by_the_focus_and_escape_un
         await pilot.press("escape")
         await pilot.pause()
         assert screen.focused is table
+
+
+@pytest.mark.parametrize("remembered", [{"ingestion_filter": "refresh"}, {"ingestion_kind": "imports"}, {}])
+async def test_a_run_that_is_opened_from_elsewhere_is_shown_whatever_the_list_was_left_at(
+    populated: Settings, console: Callable[..., Console], settled: Any, remembered: dict[str, str]
+) -> None:
+    app = console(populated)
+    app.memory |= remembered
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.open_run(3)
+        await settled(pilot)
+        assert isinstance(app.screen, IngestionScreen)
+        await until(pilot, lambda: shown_run(app.screen) == 3)
+
+
+async def test_a_run_that_is_older_than_those_that_are_listed_is_shown_too(
+    opened: Opened, settled: Any, populated_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.screens.ingestion.RUNS", 3)
+    async with opened() as (pilot, screen):
+        assert [info.id for info in screen.query_one(RunTable).records] == [7, 6, 5]
+        pilot.app.open_run(2)
+        await settled(pilot)
+        await until(pilot, lambda: shown_run(screen) == 2)
+        runs.create(populated_engine, "import", {})
+        screen.refresh_data()
+        await settled(pilot)
+        assert shown_run(screen) == 2
+
+
+async def test_a_run_that_is_gone_moves_no_cursor_later(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, screen):
+        pilot.app.open_run(8)
+        await settled(pilot)
+        await pilot.press("t", *"ttttt")
+        await settled(pilot)
+        runs.create(populated_engine, "import", {})
+        screen.refresh_data()
+        await settled(pilot)
+        record = screen.query_one(RunTable).record
+        assert record is not None
+        assert record.id != 8
+
+
+def shown_run(screen: Any) -> int | None:
+    """The run under the cursor, once the log is of it."""
+    record, followed = screen.query_one(RunTable).record, screen.query_one(RunLog).run_info
+    return record.id if record is not None and followed is not None and followed.id == record.id else None

@@ -7,7 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from made_forecasts import NOW, store_run
 from sqlalchemy import Engine, delete, insert, update
+from stored_versions import store_version
 from textual.widgets import Static
 
 from musktracker import runs
@@ -73,6 +75,41 @@ async def test_the_training_that_goes_on_is_followed(populated: Settings, consol
         assert info is not None
         assert (info.id, info.message) == (7, "origin 31 of 50")
         assert screen.query_one(RunLog).view.count == 21
+
+
+async def test_the_training_that_goes_on_is_followed_although_a_newer_run_has_ended(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    store_run(populated_engine, "promote", {})
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        assert screen.run_shown is not None
+        assert screen.run_shown.id == 7
+        assert screen.query_one(RunLog).run_info == screen.run_shown
+        assert screen.can("cancel")
+
+
+async def test_the_cursor_goes_to_a_version_that_was_trained_here_and_to_no_other(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await go(app, pilot, settled)
+        table = screen.query_one(VersionTable)
+        await pilot.press("j")
+        before = table.record
+        store_version(populated_engine, 9, trained_at=NOW)
+        screen.refresh_data()
+        await settled(pilot)
+        assert table.count == 3
+        assert table.record == before
+        store_version(populated_engine, 10, trained_at=NOW)
+        screen.started = store_run(populated_engine, "train", {"id": 10})
+        screen.refresh_data()
+        await settled(pilot)
+        assert table.record is not None
+        assert table.record.id == 10
 
 
 async def test_cancelling_asks_first_and_leaves_it_going_by_default(
@@ -197,6 +234,29 @@ async def test_the_champion_is_rolled_back_at_once_for_it_can_be_promoted_again(
         assert any("p promotes" in note.message for note in app._notifications)
     newest = aliases.history(populated_engine)[0]
     assert (newest.before, newest.after) == ("negative_binomial:1", "seasonal_naive:1")
+
+
+async def test_what_somebody_else_made_the_champion_meanwhile_is_named_before_it_is_rolled_back(
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelsScreen, "REFRESH_SECONDS", 3600.0)
+    name_champion(populated_engine, 1, 2)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(app, pilot, settled)
+        store_version(populated_engine, 3)
+        with writing(populated_engine) as connection:
+            chosen = aliases.find(connection, "seasonal_naive:v3")
+            aliases.point(connection, "champion", chosen, before=aliases.champion(connection))
+        await pilot.press("P")
+        await settled(pilot)
+        assert aliases.history(populated_engine)[0].after == "seasonal_naive:v3"
+        assert any("seasonal_naive:v3 was made the champion by " in note.message for note in app._notifications)
+        await pilot.press("P")
+        await settled(pilot)
+        assert aliases.history(populated_engine)[0].after == "negative_binomial:1"
+        said = "negative_binomial:1 is the champion again, after seasonal_naive:v3; p promotes"
+        assert said in [note.message for note in app._notifications]
 
 
 async def test_there_is_nothing_to_roll_back_without_a_champion(

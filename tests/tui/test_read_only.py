@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -27,6 +27,8 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.service import ServiceScreen
 from tui.screens.settings import SettingsScreen
 from tui.screens.version_pair import VersionPairScreen
+from tui.widgets.form import FormScreen
+from tui.widgets.record_table import RecordTable
 
 READS = {  # these act, yet only look; a window is renewed by itself only where the console may write
     ("MigrationsScreen", "verify"),
@@ -83,6 +85,28 @@ def test_what_is_said_to_change_something_are_actions_of_the_screen(screen: type
     assert actions(screen) >= screen.CHANGES
 
 
+@pytest.mark.parametrize("screen", list(screens()), ids=lambda screen: screen.__name__)
+def test_what_a_screen_is_told_goes_past_no_check_of_an_action(screen: type[ConsoleScreen]) -> None:
+    changing = {f"action_{name}" for name in screen.CHANGES}
+    told = {name for name in dir(screen) if hasattr(inspect.getattr_static(screen, name), "_textual_on")}
+    assert {name for name in told if changing & uses(screen, name, set())} == set()
+
+
+async def places(app: Console, pilot: Any, settled: Any) -> AsyncIterator[ConsoleScreen]:
+    """All places of the console, each open while it is looked at."""
+    for key in range(1, len(SCREENS) + 1):
+        await pilot.press(str(key))
+        await settled(pilot)
+        assert isinstance(app.screen, ConsoleScreen)
+        yield app.screen
+    for make in OPENED:
+        app.push_screen(make())
+        await settled(pilot)
+        assert isinstance(app.screen, ConsoleScreen)
+        yield app.screen
+        await app.pop_screen()
+
+
 async def test_no_screen_has_an_action_that_changes_something(
     populated: Settings, console: Callable[..., Console], settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,19 +114,33 @@ async def test_no_screen_has_an_action_that_changes_something(
     app = console(populated, read_only=True)
     async with app.run_test(size=(200, 50)) as pilot:
         await settled(pilot)
-        for key in range(1, len(SCREENS) + 1):
-            await pilot.press(str(key))
-            await settled(pilot)
+        async for screen in places(app, pilot, settled):
             _assert_nothing_changes(app)
-        for make in OPENED:
-            app.push_screen(make())
-            await settled(pilot)
-            _assert_nothing_changes(app)
-            monkeypatch.setattr(type(app.screen), "act", lambda self, *given, **_: asked.append(given))
-            for name in type(app.screen).CHANGES:
-                await app.screen.run_action(name)
-            app.pop_screen()
+            monkeypatch.setattr(type(screen), "act", lambda self, *given, **_: asked.append(given))
+            for name in screen.CHANGES:
+                await screen.run_action(name)
     assert asked == []
+
+
+async def test_enter_shows_what_there_is_and_asks_for_nothing(
+    backtested: Settings, alarmed: Engine, console: Callable[..., Console], settled: Any
+) -> None:
+    app, entered = console(backtested, read_only=True), 0
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        async for screen in places(app, pilot, settled):
+            mode = app.current_mode
+            for table in [table for table in screen.query(RecordTable) if table.focusable and table.count]:
+                table.focus()
+                await pilot.press("enter")
+                await settled(pilot)
+                assert not isinstance(app.screen, FormScreen), type(screen).__name__
+                entered += 1
+                if app.current_mode != mode:
+                    await app.switch_mode(mode)
+                while app.screen is not screen:
+                    await app.pop_screen()
+    assert entered > len(SCREENS)
 
 
 def test_the_core_refuses_to_write(populated: Settings) -> None:

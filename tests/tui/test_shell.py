@@ -197,6 +197,23 @@ async def test_the_theme_is_remembered(populated: Settings, console: MakeConsole
     assert console(populated).theme == DARK.name
 
 
+async def test_what_another_console_remembered_meanwhile_stays(
+    populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    (populated.data_dir / state.NAME).write_text('{"theme": "musktracker-dark", "zone": "UTC"}')
+    first, second = console(populated), console(populated)
+    async with first.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        async with second.run_test(size=(80, 24)) as other:
+            await settled(other)
+            await other.press("ctrl+t")
+            await settled(other)
+        await pilot.press("4")
+        await settled(pilot)
+    kept = state.load(populated.data_dir)
+    assert (kept["theme"], kept["zone"], kept["screen"]) == (LIGHT.name, "UTC", "events")
+
+
 async def test_the_console_opens_where_it_was_left(populated: Settings, console: MakeConsole, settled: Any) -> None:
     async with console(populated).run_test(size=(80, 24)) as pilot:
         await settled(pilot)

@@ -12,6 +12,7 @@ import pytest
 from made_forecasts import NOW, ORIGIN, store_effects, store_run, what_if_result
 from sqlalchemy import Engine
 
+from musktracker import runs
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.market_windows import ET
@@ -139,6 +140,17 @@ async def test_a_comparison_that_failed_leaves_the_one_before(compared: Engine, 
     store_run(compared, "what_if", None, "failed")
     async with opened() as (_, screen):
         assert said(screen, "with").startswith("With")
+
+
+async def test_the_comparison_that_goes_on_is_shown_although_a_newer_one_has_ended(
+    compared: Engine, opened: Opened
+) -> None:
+    going = runs.create(compared, "what_if", {})
+    store_run(compared, "what_if", None, "failed")
+    async with opened() as (_, screen):
+        assert screen.run_shown is not None
+        assert screen.run_shown.id == going
+        assert screen.can("cancel")
 
 
 async def test_a_console_that_only_reads_compares_nothing(compared: Engine, opened: Opened, settled: Any) -> None:

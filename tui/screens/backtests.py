@@ -15,7 +15,7 @@ from textual.containers import Horizontal, Vertical
 from musktracker.timeline import iso
 from tui.screens import terms
 from tui.screens.backtest_form import backtest_form, parameters
-from tui.screens.base import ConsoleScreen
+from tui.screens.logged import LoggedScreen
 from tui.widgets.live_curve import LiveCurve
 from tui.widgets.marks import MARK, toggled, two_of
 from tui.widgets.record_table import Cell, Column, RecordTable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from musktracker.runs import RunInfo
     from tui.app import Console
 
-KINDS = ("backtest", "compare")
 NONE_YET = "No backtest is stored yet: n starts one on what is counted (3 brings posts in)"
 COLUMNS = (
     Column("", 1),
@@ -78,7 +77,7 @@ class BacktestTable(RecordTable["StoredBacktest"]):
         )
 
 
-class BacktestsScreen(ConsoleScreen):
+class BacktestsScreen(LoggedScreen):
     """Stored backtests above, the one that goes on below: its log, and the scores of its origins as they come."""
 
     TITLE: ClassVar[str] = "Backtests"
@@ -86,6 +85,7 @@ class BacktestsScreen(ConsoleScreen):
     CSS_PATH = "backtests.tcss"
     TERMS = terms.BACKTESTS
     AUTO_FOCUS = "BacktestTable"
+    KINDS = ("backtest", "compare")
     CHANGES = frozenset({"new", "resume", "cancel"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -113,10 +113,9 @@ class BacktestsScreen(ConsoleScreen):
 
     def fetch(self, engine: Engine) -> BacktestsData:
         """What is stored, and what runs."""
-        from musktracker import runs
         from musktracker.db.queries import backtests, counts
 
-        run = next(iter(runs.recent(engine, limit=1, kinds=KINDS)), None)
+        run = self.read_run(engine)
         return BacktestsData(
             stored=tuple(backtests.listed(engine)),
             data_until=counts.latest_bucket_end(engine),
@@ -126,22 +125,16 @@ class BacktestsScreen(ConsoleScreen):
 
     def show(self, data: BacktestsData) -> None:
         """Bring the list and the run up to date."""
-        before = {one.id for one in self._data.stored} if self._data else None
         self._data = data
-        table = self.query_one(BacktestTable)
-        table.set_records(data.stored)
-        if before is not None and data.stored and data.stored[0].id not in before:
-            table.select(data.stored[0].id)
-        self.query_one(RunProgress).info = data.run
-        self.query_one(RunLog).follow_run(data.run)
-        self.query_one(LiveCurve).follow_run(data.run.id if data.run else None)
+        self.query_one(BacktestTable).set_records(data.stored)
+        self.show_run(data.run)
         self.refresh_bindings()
 
-    @on(RunLog.Read)
-    def _draw(self, event: RunLog.Read) -> None:
-        run = self._run
-        if run is not None and run.id == event.run_id:
-            self.query_one(LiveCurve).add(event.run_id, event.lines)
+    def made(self, run: RunInfo) -> None:
+        """Go to the backtest that the run has just scored."""
+        name = (run.result or {}).get("name")
+        table = self.query_one(BacktestTable)
+        table.select(next((one.id for one in table.records if one.name == name), None))
 
     @on(RecordTable.Opened, "BacktestTable")
     def _open(self) -> None:
@@ -155,13 +148,13 @@ class BacktestsScreen(ConsoleScreen):
         """Ask for a backtest, and start it."""
         data, zone = self._data, self.app.zone
         form = backtest_form(zone, data.data_until if data else None)
-        self.ask_run(form, "backtest", lambda values: parameters(values, zone))
+        self.ask_run(form, "backtest", lambda values: parameters(values, zone), then=self._follow)
 
     def action_resume(self) -> None:
         """Go on with the backtest under the cursor, as it was asked for."""
         one = self.query_one(BacktestTable).record
         if one is not None:
-            self.launch("backtest", resumed(one))
+            self.start("backtest", resumed(one))
 
     def action_mark(self) -> None:
         """Mark or unmark; the third mark takes the place of the first."""
@@ -181,11 +174,6 @@ class BacktestsScreen(ConsoleScreen):
         else:
             self.app.push_screen(BacktestPairScreen(*chosen))
 
-    def action_cancel(self) -> None:
-        """Ask the run to stop: what is scored stays."""
-        if self._run is not None:
-            self.cancel_run(self._run)
-
     def action_view(self) -> None:
         """Change between curve and log where there is room for one of them."""
         self.toggle_class("-log")
@@ -193,24 +181,18 @@ class BacktestsScreen(ConsoleScreen):
     def can(self, action: str) -> bool | None:
         """What can be done to what is under the cursor."""
         one = self.query_one(BacktestTable).record if self.is_mounted else None
-        if action == "cancel":
-            return self._run is not None and self._run.active
         if action == "resume":
             return True if one is not None and not one.whole else None
         if action in ("mark", "compare"):
             return True if one is not None else None
         if action == "view":
             return not self.has_class("-wide")
-        return True
+        return super().can(action)
 
     @on(RecordTable.Filtered, "BacktestTable")
     @on(RecordTable.Moved, "BacktestTable")
     def _moved(self) -> None:
         self.refresh_bindings()
-
-    @property
-    def _run(self) -> RunInfo | None:
-        return self._data.run if self._data is not None else None
 
 
 def resumed(one: StoredBacktest) -> dict[str, Any]:
@@ -226,4 +208,5 @@ def resumed(one: StoredBacktest) -> dict[str, Any]:
         "n_paths": protocol["n_paths"],
         "seed": protocol["seed"],
         "name": one.name,
+        "retrospective_events": one.retrospective_events,
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.text import counted
 from musktracker.timeline import iso, parse_time, typed_time
 from tui.exporting import write_file
 from tui.paths import typed_file, typed_path
@@ -200,7 +201,7 @@ def report_text(report: ImportReport) -> str:
         lines.append(f"! of the new, {report.twins:,} have the name and start of another event")
     lines += [f"line {error.line}: {error.reason}" for error in report.errors[:SHOWN_ERRORS]]
     more = len(report.errors) - SHOWN_ERRORS
-    return "\n".join(lines + ([f"… and {more:,} more wrong rows"] if more > 0 else []))
+    return "\n".join(lines + ([f"… and {counted(more, 'more wrong row')}"] if more > 0 else []))
 
 
 class _Unreadable(UsageError):

@@ -35,7 +35,7 @@ class EventTable(RecordTable["Event"]):
 
     app: Console
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Edit", show=False, tooltip="Edit the event under the cursor", id="events.open"),
+        Binding("enter", "open", "Open", show=False, tooltip="Edit the event, or show all of it", id="events.open"),
     ]
 
     def __init__(self) -> None:
@@ -69,21 +69,15 @@ def state_of(event: Event, now: datetime) -> str:
 
 def detail_text(event: Event, format_time: Callable[..., str], teller: ModelVersion | None) -> str:
     """What the table has no room for: three lines; `teller` is the version that tells what events do."""
-    from musktracker.pipeline.events import intensity_name
+    return "\n".join(map(printable, _details(event, format_time, teller)))
 
-    changed = f", changed {format_time(event.updated_at)}" if event.updated_at else ""
-    start = f"{event.event_start:%Y-%m-%d %H:%M}"
-    parts = [
-        f"#{event.id}",
-        event.category or "no category",
-        intensity_name(event.intensity),
-        duration(event.event_end - event.event_start) if event.event_end > event.event_start else "a point in time",
-        "" if start == format_time(event.event_start) else f"starts {start} UTC",
-        f"known {format_time(event.created_at)}{changed}",
-        f"from {event.source}",
-    ]
-    lines = (" · ".join(filter(None, parts)), effect_line(event, teller), event.description or "no description")
-    return "\n".join(map(printable, lines))
+
+def event_text(event: Event, format_time: Callable[..., str], teller: ModelVersion | None) -> str:
+    """All that is known of an event, as a page."""
+    moments = {"Start": event.event_start, "End": event.event_end, "Removed": event.removed_at}
+    times = {name: format_time(moment, "%Y-%m-%d %H:%M %Z") for name, moment in moments.items() if moment}
+    rows = times | {"Intensity": f"{event.intensity:g}"}
+    return "\n".join([*(f"{name:<10} {text}" for name, text in rows.items()), *_details(event, format_time, teller)])
 
 
 def effect_line(event: Event, teller: ModelVersion | None) -> str:
@@ -101,3 +95,20 @@ def effect_line(event: Event, teller: ModelVersion | None) -> str:
         f"effect {percent:+.0f}% posts an hour, 95% {lower:+.0f} to {upper:+.0f}%"
         f" · from {effect.events:,} {whose} · {teller.model} {teller.version}"
     )
+
+
+def _details(event: Event, format_time: Callable[..., str], teller: ModelVersion | None) -> tuple[str, str, str]:
+    from musktracker.pipeline.events import intensity_name
+
+    changed = f", changed {format_time(event.updated_at)}" if event.updated_at else ""
+    start = f"{event.event_start:%Y-%m-%d %H:%M}"
+    parts = [
+        f"#{event.id}",
+        event.category or "no category",
+        intensity_name(event.intensity),
+        duration(event.event_end - event.event_start) if event.event_end > event.event_start else "a point in time",
+        "" if start == format_time(event.event_start) else f"starts {start} UTC",
+        f"known {format_time(event.created_at)}{changed}",
+        f"from {event.source}",
+    ]
+    return " · ".join(filter(None, parts)), effect_line(event, teller), event.description or "no description"

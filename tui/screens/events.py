@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +21,7 @@ from tui.paths import working_directory
 from tui.screens.base import PASSING_SECONDS, ConsoleScreen
 from tui.screens.event_form import event_form, export_form, import_form, report_text
 from tui.screens.event_short_forms import line_form, repeat_form, shift_form
-from tui.screens.event_table import EventTable, detail_text
+from tui.screens.event_table import EventTable, detail_text, event_text
 from tui.screens.event_timeline import span_around, timeline
 from tui.threads import in_thread
 from tui.widgets.change_table import ChangeTable
@@ -43,11 +44,12 @@ CHANGES = 500
 class EventsData:
     """All events, removed ones too, the latest start first; `stale` where features are older than a change.
 
-    `teller` is the newest version that tells what events do.
+    `changed_at` is when the latest change was made, `teller` the newest version that tells what events do.
     """
 
     events: tuple[Event, ...]
     stale: bool
+    changed_at: datetime | None = None
     teller: ModelVersion | None = None
 
 
@@ -87,6 +89,7 @@ class EventsScreen(ConsoleScreen):
         self._with_removed = bool(self.app.memory.get("events_removed"))
         self._history = 0  # none, of this event, of all
         self._wanted: int | None = None
+        self._changed_at: datetime | None = None  # when the latest change was made from here
         self._with_timeline = False
         self._drawn: int | None = None
         self._open_to: bool | None = None
@@ -111,7 +114,8 @@ class EventsScreen(ConsoleScreen):
         latest = events.history(engine, limit=1)
         refreshed = [info for info in runs.recent(engine, kinds=["refresh"]) if info.status == "succeeded"]
         stale = bool(latest) and (not refreshed or _began(refreshed[0]) < latest[0].changed_at)
-        return EventsData(tuple(reversed(found)), stale, models.newest_with_effects(engine))
+        changed_at = latest[0].changed_at if latest else None
+        return EventsData(tuple(reversed(found)), stale, changed_at, models.newest_with_effects(engine))
 
     def show(self, data: EventsData) -> None:
         """Bring the table up to date; the cursor stays on its event."""
@@ -133,6 +137,16 @@ class EventsScreen(ConsoleScreen):
         self._load_timeline()
 
     @on(RecordTable.Opened, "EventTable")
+    async def _open(self) -> None:
+        """Edit the event, or show all of one that cannot be edited."""
+        from tui.widgets.text_page import TextPage
+
+        event = self._event
+        if self.check_action("edit", ()):
+            await self.run_action("edit")
+        elif event is not None:
+            self.app.push_screen(TextPage(event.name, event_text(event, self.app.format_time, self._data.teller)))
+
     def action_edit(self) -> None:
         """Edit the event under the cursor."""
         event = self._event
@@ -182,7 +196,9 @@ class EventsScreen(ConsoleScreen):
         """Bring the event back."""
         event = self._event
         if event is not None:
-            self.act(lambda engine: _restored(engine, event), done=lambda text: text)
+            self.act(
+                lambda engine: _restored(engine, event), done=itemgetter(1), then=lambda made: self._changed(made[0])
+            )
 
     def action_undo(self) -> None:
         """Reverse the latest change."""
@@ -247,10 +263,16 @@ class EventsScreen(ConsoleScreen):
     def _show_rows(self) -> None:
         table = self.query_one(EventTable)
         table.set_records([event for event in self._data.events if self._with_removed or not event.removed])
-        if self._wanted is not None and table.select(self._wanted):
-            self._wanted = None
+        self._go_to_wanted(table)
         self._show_title()
         self._show_detail()
+
+    def _go_to_wanted(self, table: EventTable) -> None:
+        """Put the cursor on what was changed here, once it has been read; no filter hides what was just added."""
+        event = next((event for event in self._data.events if event.id == self._wanted), None)
+        if event is not None:
+            self._wanted = None
+            (table.reveal if event.updated_at is None else table.select)(event.id)
 
     @on(RecordTable.Filtered, "EventTable")
     def _show_title(self) -> None:
@@ -275,16 +297,19 @@ class EventsScreen(ConsoleScreen):
     def _saved(self, event: Any) -> None:
         if event is not None:
             self._wanted = event.id
+            self._changed(event)
             self.notify(f"Stored “{printable(event.name)}”", markup=False, timeout=3)
             self.refresh_data()
 
     def _repeated(self, made: list[Event] | None) -> None:
         if made:
+            self._changed(made[0])
             self.notify(f"Stored {counted(len(made), 'event')}; u takes all of them back", markup=False, timeout=4)
             self.refresh_data()
 
     def _imported(self, report: ImportReport | None) -> None:
         if report is not None:
+            self._changed_at = None
             self.notify(report_text(report), title="Imported", markup=False)
             self.refresh_data()
 
@@ -299,13 +324,20 @@ class EventsScreen(ConsoleScreen):
             made: Event = getattr(events, action)(engine, event.id, expected=event.version)
             return made
 
-        self.act(change, done=done)
+        self.act(change, done=done, then=self._changed)
+
+    def _changed(self, event: Event) -> None:
+        """An event was changed from here: u is for that change, though others are made."""
+        self._changed_at = max(filter(None, (event.version, self._changed_at, self._data.changed_at)))
 
     def _reverse(self, action: str, verb: str) -> None:
+        """Undo or redo, unless somebody has made a change since; that is told, and known the next time."""
+        expected, self._changed_at = self._changed_at or self._data.changed_at, None
+
         def reverse(engine: Engine) -> tuple[EventChange, EventChange] | None:
             from musktracker.pipeline import events
 
-            made: EventChange | None = getattr(events, action)(engine)
+            made: EventChange | None = getattr(events, action)(engine, expected=expected)
             return None if made is None else (made, events.original(engine, made))
 
         def said(changes: tuple[EventChange, EventChange] | None) -> str:
@@ -313,11 +345,11 @@ class EventsScreen(ConsoleScreen):
                 return f"There is nothing to {action}"
             made, original = changes
             what = f"{made.together:,} changes" if made.together > 1 else f"“{printable(made.name)}”"
-            return f"{verb}: {original.action} {what}"
+            return f"{verb}: {original.action} {what}, by {printable(original.who)}"
 
         def select(changes: tuple[EventChange, EventChange] | None) -> None:
             if changes is not None:
-                self._wanted = changes[0].event_id
+                self._wanted, self._changed_at = changes[0].event_id, changes[0].changed_at
 
         self.act(reverse, done=said, then=select)
 
@@ -374,13 +406,13 @@ def _read_counts(engine: Engine, event: Event) -> list[HourCount]:
     return counts.hourly(engine, span_around(event))
 
 
-def _restored(engine: Engine, event: Event) -> str:
-    """Bring an event back; returns what to say of it."""
+def _restored(engine: Engine, event: Event) -> tuple[Event, str]:
+    """Bring an event back; returns it, and what to say of it."""
     from musktracker.pipeline import events
 
     made = events.restore(engine, event.id, expected=event.version)
     doubts = events.doubts(engine, made.fields, besides=made.id)
-    return f"Restored “{printable(made.name)}”" + (f"; it {printable(doubts[0])}" if doubts else "")
+    return made, f"Restored “{printable(made.name)}”" + (f"; it {printable(doubts[0])}" if doubts else "")
 
 
 def _read_history(engine: Engine, event_id: int | None) -> list[EventChange]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
@@ -12,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from musktracker.text import counted
 from musktracker.timeline import HOUR, Span, floor_hour, iso
 from tui.copying import copy
 from tui.screens import forecast_text as words
@@ -123,11 +125,11 @@ class ForecastsScreen(RunningScreen):
         """The forecasts, and everything about the chosen one."""
         from musktracker.db.queries import counts, forecasts, models
 
+        run = self.read_run(engine)  # before the forecasts, which have what it made if it has ended
         heads = tuple(forecasts.listed(engine))
         fresh = counts.freshness(engine)
         moment = floor_hour(self.app.now())
         head = next((head for head in heads if head.id == self._wanted), heads[0] if heads else None)
-        run = self.read_run(engine)
         return ForecastsData(
             heads=heads,
             chosen=None
@@ -189,27 +191,45 @@ class ForecastsScreen(RunningScreen):
 
     async def _load(self, head: ForecastHead) -> None:
         """Show another forecast; a faster hand than the database leaves those between out."""
-        engine, data = self.app.engine, self._data
-        if engine is None or data is None:
-            return
         await asyncio.sleep(RESTING_SECONDS)
-        same_posts = head.counting == data.counting
-        try:
-            chosen = await in_thread(lambda: self._read_chosen(engine, head, same_posts=same_posts))
-        except Exception as error:
-            self.app.complain(error)
-            return
-        if self._data is not None:
+        chosen = await self._read_now(head)
+        if self._data is not None and chosen is not None:
             self._data = replace(self._data, chosen=chosen)
             self._show_chosen(self._data)
             self.refresh_bindings()
 
+    async def _read_now(self, head: ForecastHead) -> Chosen | None:
+        """Everything about a forecast; None where it cannot be read, which is said."""
+        engine, data = self.app.engine, self._data
+        if engine is None or data is None:
+            return None
+        same_posts = head.counting == data.counting
+        try:
+            return await in_thread(lambda: self._read_chosen(engine, head, same_posts=same_posts))
+        except Exception as error:
+            self.app.complain(error)
+            return None
+
+    def _with_chosen(self, do: Callable[[Chosen], None]) -> None:
+        """Do it with the forecast under the cursor, which is read first where another is still shown."""
+        head, chosen = self.query_one(ForecastTable).record, self._chosen
+        if chosen is not None and (head is None or head.id == chosen.head.id):
+            do(chosen)
+        elif head is not None:
+            self.run_worker(self._read_for(head, do), group="read")
+
+    async def _read_for(self, head: ForecastHead, do: Callable[[Chosen], None]) -> None:
+        chosen = await self._read_now(head)
+        if chosen is not None and self.is_current:
+            do(chosen)
+
     @on(RecordTable.Opened, "ForecastTable")
     def _open(self) -> None:
-        data, chosen = self._data, self._chosen
-        if data is None or chosen is None:
-            return
-        found = next((a for a in data.accuracies if a.model_metadata_id == chosen.head.model_metadata_id), None)
+        self._with_chosen(self._show_page)
+
+    def _show_page(self, chosen: Chosen) -> None:
+        accuracies = self._data.accuracies if self._data is not None else ()
+        found = next((a for a in accuracies if a.model_metadata_id == chosen.head.model_metadata_id), None)
         text = words.page(chosen.head, chosen.hours, found, self.app.format_time)
         self.app.push_screen(TextPage(f"Forecast {chosen.head.id}", text))
 
@@ -259,16 +279,18 @@ class ForecastsScreen(RunningScreen):
 
     def action_copy(self) -> None:
         """Copy the hours as CSV, also into a file."""
-        chosen = self._chosen
-        if chosen is not None:
-            text = words.csv_text(chosen.head, chosen.hours)
-            copy(self.app, self.app.settings, text, f"{len(chosen.hours)} hours as CSV")
+        self._with_chosen(self._copy)
 
     def can(self, action: str) -> bool | None:
         """What cannot be done now is dimmed or absent."""
         if action in ("copy", "view", "hours", "chart") and self._chosen is None:
             return None
         return super().can(action)
+
+    def _copy(self, chosen: Chosen) -> None:
+        text = words.csv_text(chosen.head, chosen.hours)
+        what = f"{counted(len(chosen.hours), 'hour')} of forecast {chosen.head.id} as CSV"
+        copy(self.app, self.app.settings, text, what)
 
     def made(self, run: RunInfo) -> None:
         """Show the forecast that the run has just made."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
@@ -15,6 +16,7 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Static
 
+from musktracker.errors import MuskTrackerError
 from musktracker.text import counted, printable
 from musktracker.timeline import DAY, Span, holes
 from tui.screens.base import ConsoleScreen
@@ -125,7 +127,8 @@ class IngestionScreen(ConsoleScreen):
         self._kind = names.index(remembered) if remembered in names else 0
         self._holding = ""
         self._data: IngestionData | None = None
-        self._wanted: int | None = None
+        self._asked: int | None = None  # the run to show, in the list however old it is
+        self._wanted = False  # and to be gone to, once it is there
         self._cancellable = False
         self._settling: Timer | None = None
 
@@ -161,9 +164,12 @@ class IngestionScreen(ConsoleScreen):
         limit = spending.limit(engine)
         kind = self._kind
         kinds = KINDS[kind][1]
-        found = tuple(runs.recent(engine, limit=RUNS, kinds=kinds or None, holding=self._holding))
+        found = runs.recent(engine, limit=RUNS, kinds=kinds or None, holding=self._holding)
+        if self._asked is not None and not kinds and all(info.id != self._asked for info in found):
+            with suppress(MuskTrackerError):  # a run that ended long ago is deleted
+                found.append(runs.get(engine, self._asked))
         return IngestionData(
-            runs=found,
+            runs=tuple(found),
             states=tuple(info.state for info in found),
             covered=tuple(coverage.covered(engine)),
             posts=coverage.post_count(engine),
@@ -186,8 +192,8 @@ class IngestionScreen(ConsoleScreen):
         table = self.query_one(RunTable)
         name, kinds = KINDS[data.kind]
         table.set_records(data.runs, empty=NO_SUCH_RUN if kinds else NO_RUNS)
-        if self._wanted is not None and table.select(self._wanted):
-            self._wanted = None
+        if self._wanted and table.reveal(self._asked):
+            self._wanted = False
         table.border_title = name
         self._show_run()
 
@@ -210,6 +216,7 @@ class IngestionScreen(ConsoleScreen):
     def action_kind(self) -> None:
         """Show runs of the next kind."""
         self._kind = (self._kind + 1) % len(KINDS)
+        self._wanted = False
         self.app.remember(ingestion_kind=KINDS[self._kind][0])
         self.refresh_data()
 
@@ -243,9 +250,10 @@ class IngestionScreen(ConsoleScreen):
         self.launch("refresh", {}, then=self.run_started)
 
     def run_started(self, run_id: int) -> None:
-        """Put the cursor on a run that was started here, as soon as it is in the table."""
-        self._wanted = run_id
+        """Put the cursor on a run as soon as it is in the table, where neither kind nor filter hides it."""
+        self._asked, self._wanted = run_id, True
         self._kind = 0
+        self.call_later(self.refresh_data)  # once there is a table
 
     def action_cancel(self) -> None:
         """Ask the selected run to stop, or the one that the operator says where the selected one has ended."""

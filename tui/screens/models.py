@@ -19,7 +19,7 @@ from musktracker.text import printable
 from tui.screens import model_text as words
 from tui.screens import promote_form as promotion
 from tui.screens import terms
-from tui.screens.base import ConsoleScreen
+from tui.screens.logged import LoggedScreen
 from tui.screens.train_form import DEFAULT, parameters, train_form
 from tui.widgets.lines import LineList
 from tui.widgets.live_curve import LiveCurve
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from musktracker.db.queries.forecasts import Accuracy
     from musktracker.db.queries.models import ModelVersion
+    from musktracker.pipeline.aliases import AliasChange
     from musktracker.runs import RunInfo
     from tui.app import Console
 
@@ -58,11 +59,15 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ModelsData:
-    """What the screen shows. `run` is the training or promotion that goes on, or the last; `state` as it was read."""
+    """What the screen shows. `run` is the training or promotion that goes on, or the last; `state` as it was read.
+
+    `named` is the id of the change that made the champion what it is.
+    """
 
     versions: tuple[ModelVersion, ...]
     accuracies: tuple[Accuracy, ...]
     data_until: datetime | None
+    named: int | None
     run: RunInfo | None
     state: str
 
@@ -97,13 +102,14 @@ class VersionTable(RecordTable["ModelVersion"]):
         return " ".join((*marked, found.version, *(promotion.MARKS[alias] for alias in found.aliases)))
 
 
-class ModelsScreen(ConsoleScreen):
+class ModelsScreen(LoggedScreen):
     """Versions above, the one under the cursor beside them, the last training below."""
 
     TITLE: ClassVar[str] = "Models"
     CSS_PATH = "models.tcss"
     TERMS = terms.MODELS
     AUTO_FOCUS = "VersionTable"
+    KINDS = ("train", "promote")
     CHANGES = frozenset({"train", "promote", "rollback", "cancel"})
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (116, "-wide"), (150, "-widest")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -121,7 +127,6 @@ class ModelsScreen(ConsoleScreen):
         super().__init__()
         self._data: ModelsData | None = None
         self._has_both = False  # steps of a fit to draw, and scores
-        self._promotion: int | None = None  # the run that was asked for here
         self.set_class(bool(self.app.memory.get("models_curve")), "-curve")
 
     def on_mount(self) -> None:
@@ -142,50 +147,42 @@ class ModelsScreen(ConsoleScreen):
 
     def fetch(self, engine: Engine) -> ModelsData:
         """Versions, how they have done since, and the last training."""
-        from musktracker import runs
         from musktracker.db.queries import counts, forecasts, models
+        from musktracker.pipeline import aliases
 
-        run = next(iter(runs.recent(engine, limit=1, kinds=("train", "promote"))), None)
+        run = self.read_run(engine)
         return ModelsData(
             versions=tuple(models.versions(engine)),
             accuracies=tuple(forecasts.accuracy(engine)),
             data_until=counts.latest_bucket_end(engine),
+            named=next((change.id for change in aliases.history(engine, aliases.CHAMPION, limit=1)), None),
             run=run,
             state=run.state if run else "",
         )
 
     def show(self, data: ModelsData) -> None:
         """Bring the table, the detail and the run up to date."""
-        before = {found.id for found in self._data.versions} if self._data else None
         self._data = data
         table = self.query_one(VersionTable)
         held = {one.model_metadata_id: one.coverages[-1] for one in data.accuracies}
         table.held = {key: share for key, share in held.items() if share is not None}
         table.set_records(data.versions)
-        if before is not None and data.versions and data.versions[0].id not in before:
-            table.select(data.versions[0].id)
         table.refresh()
         self._show_detail()
-        self.query_one(RunProgress).info = data.run
-        self.query_one(RunLog).follow_run(data.run)
-        self.query_one(LiveCurve).follow_run(data.run.id if data.run else None)
-        self._show_curve()
+        self.show_run(data.run)
         self.refresh_bindings()
         self._ask_why(data.run)
 
     def on_screen_resume(self, _event: ScreenResume) -> None:
         """Fit the detail to the size and theme of now; if a dialog has closed, ask what waited for it."""
         self.call_after_refresh(self._show_detail)
-        self._ask_why(self._run)
+        self._ask_why(self.run_shown)
 
-    @on(RunLog.Read)
-    def _draw(self, event: RunLog.Read) -> None:
-        run = self._run
-        if run is not None and run.id == event.run_id:
-            self.query_one(LiveCurve).add(event.run_id, event.lines)
-            self._show_curve()
+    def made(self, run: RunInfo) -> None:
+        """Go to the version that the run has just trained."""
+        self.query_one(VersionTable).select((run.result or {}).get("id"))
 
-    def _show_curve(self) -> None:
+    def drawn(self) -> None:
         """Beside the log, where there is room, only once there is something to draw."""
         curve = self.query_one(LiveCurve)
         self.set_class(bool(curve.scores or curve.ascent), "-scored")
@@ -219,7 +216,7 @@ class ModelsScreen(ConsoleScreen):
         found = self.query_one(VersionTable).record
         form = train_form(self.app.zone, self._data.data_until, found.model if found else DEFAULT)
         zone, artifact_dir = self.app.zone, self.app.settings.artifact_dir
-        self.ask_run(form, "train", lambda values: parameters(values, zone, artifact_dir))
+        self.ask_run(form, "train", lambda values: parameters(values, zone, artifact_dir), then=self._follow)
 
     def action_promote(self) -> None:
         """Ask what the version under the cursor is to be, and let the gate decide."""
@@ -229,14 +226,17 @@ class ModelsScreen(ConsoleScreen):
 
     def action_rollback(self) -> None:
         """Let the champion be what it was before; p makes another the champion again."""
+        named = self._data.named if self._data is not None else None
 
-        def roll_back(engine: Engine) -> str:
+        def roll_back(engine: Engine) -> AliasChange:
             from musktracker.pipeline import aliases
 
-            return aliases.rollback(engine).after
+            return aliases.rollback(engine, expected=named)
 
-        before = self._champion
-        self.act(roll_back, done=lambda after: f"{after} is the champion again, after {before}; p promotes")
+        def said(made: AliasChange) -> str:
+            return printable(f"{made.after} is the champion again, after {made.before}; p promotes")
+
+        self.act(roll_back, done=said)
 
     def action_backtests(self) -> None:
         """Go to the backtests."""
@@ -274,26 +274,15 @@ class ModelsScreen(ConsoleScreen):
             self.toggle_class("-curve")
             self.app.remember(models_curve=self.has_class("-curve"))
 
-    def action_cancel(self) -> None:
-        """Ask the operator, then the run to stop: what it has computed is lost."""
-        if self._run is not None:
-            self.cancel_run(self._run)
-
     def can(self, action: str) -> bool | None:
-        """Cancel is there while there is something to cancel."""
-        if action == "cancel":
-            return self._run is not None and self._run.active
+        """What cannot be done now is dimmed or absent."""
         if action == "rollback" and self._champion is None:
             return False
         if action in ("mark", "compare"):
             return True if self._data is not None and self._data.versions else None
         if action == "view":
-            return self._run is not None and (self.has_class("-narrow") or self._has_both)
-        return True
-
-    @property
-    def _run(self) -> RunInfo | None:
-        return self._data.run if self._data is not None else None
+            return self.run_shown is not None and (self.has_class("-narrow") or self._has_both)
+        return super().can(action)
 
     def _detail(self, width: int) -> list[words.Line]:
         found, data = self.query_one(VersionTable).record, self._data
@@ -309,20 +298,15 @@ class ModelsScreen(ConsoleScreen):
 
     def _ask_promotion(self, model: str, version: str, failed: str | None = None) -> None:
         form = promotion.promote_form(model, version, failed)
-        self.ask_run(
-            form, "promote", lambda values: promotion.parameters(values, model, version), then=self._promoting
-        )
-
-    def _promoting(self, run_id: int) -> None:
-        self._promotion = run_id
+        self.ask_run(form, "promote", lambda values: promotion.parameters(values, model, version), then=self._follow)
 
     def _ask_why(self, run: RunInfo | None) -> None:
         """Where the promotion that was asked for here failed by the gate, ask for a reason; over no other dialog."""
-        if run is None or run.id != self._promotion or run.active or self.app.screen is not self:
+        if run is None or run.id != self.started or self.app.screen is not self:
             return
-        self._promotion = None
         failed = promotion.failed_gate(run)
         if failed is not None:
+            self.started = None
             self._ask_promotion(run.parameters["model"], run.parameters["version"], failed)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from musktracker.errors import MuskTrackerError
 from musktracker.text import printable
 from tui.screens.base import ConsoleScreen
 from tui.widgets.run_progress import RunProgress
@@ -16,14 +18,10 @@ if TYPE_CHECKING:
     from musktracker.runs import RunInfo
 
 
-class RunningScreen(ConsoleScreen):
-    """Shows in its RunProgress the run of its KINDS that goes on, or the one started here until it succeeds."""
+class FollowingScreen(ConsoleScreen):
+    """Starts runs of its KINDS and follows one of them in its RunProgress, whether that goes on or not."""
 
     KINDS: ClassVar[tuple[str, ...]] = ()
-    CHANGES: ClassVar[frozenset[str]] = frozenset({"cancel"})
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="running.cancel"),
-    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,10 +29,20 @@ class RunningScreen(ConsoleScreen):
         self.started: int | None = None
 
     def read_run(self, engine: Engine) -> RunInfo | None:
-        """The last run of these kinds; called in a thread, by `fetch`."""
+        """The run to show: the one started here, another that goes on, or the last. Called in a thread, by `fetch`.
+
+        One that was started here and did not succeed gives way to what has begun since and goes on.
+        """
         from musktracker import runs
 
-        return next(iter(runs.recent(engine, limit=1, kinds=self.KINDS)), None)
+        own = self._read_own(engine)
+        if own is not None and own.state in (*runs.ACTIVE, "succeeded"):
+            return own
+        active = runs.recent(engine, kinds=self.KINDS, active=True)
+        going = next((info for info in active if not info.lost), None)
+        if own is not None and (going is None or going.id < own.id):
+            return own
+        return going or next(iter(runs.recent(engine, limit=1, kinds=self.KINDS)), None)
 
     def start(self, kind: str, parameters: dict[str, Any]) -> None:
         """Start a run, and follow it."""
@@ -42,14 +50,9 @@ class RunningScreen(ConsoleScreen):
 
     def show_run(self, run: RunInfo | None) -> None:
         """Bring the progress up to date; tells `made` once that a run that was started here has succeeded."""
-        own = run is not None and run.id == self.started
-        done = own and run is not None and run.status == "succeeded"
-        shown = run if run is not None and (run.active or own) and not done else None
         self.run_shown = run
-        progress = self.query_one(RunProgress)
-        progress.display = shown is not None
-        progress.info = shown
-        if done and run is not None:
+        self.query_one(RunProgress).info = run
+        if run is not None and run.id == self.started and run.status == "succeeded":
             self.started = None
             self.notify(printable(run.message or f"Run {run.id} is done"), markup=False, timeout=4)
             self.made(run)
@@ -70,3 +73,28 @@ class RunningScreen(ConsoleScreen):
 
     def _follow(self, run_id: int) -> None:
         self.started = run_id
+
+    def _read_own(self, engine: Engine) -> RunInfo | None:
+        from musktracker import runs
+
+        if self.started is not None:
+            with suppress(MuskTrackerError):  # a run that ended long ago is deleted
+                return runs.get(engine, self.started)
+        return None
+
+
+class RunningScreen(FollowingScreen):
+    """Shows the run only while it goes on, or one that was started here until it succeeds."""
+
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"cancel"})
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "cancel", "Cancel", tooltip="Ask the run below to stop", id="running.cancel"),
+    ]
+
+    def show_run(self, run: RunInfo | None) -> None:
+        """As in FollowingScreen."""
+        super().show_run(run)
+        progress = self.query_one(RunProgress)
+        progress.display = run is not None and (run.active or run.id == self.started)
+        if not progress.display:
+            progress.info = None

@@ -115,6 +115,7 @@ class WhatIfScreen(RunningScreen):
         from musktracker.db.queries import counts, models
         from musktracker.pipeline import events
 
+        run = self.read_run(engine)
         found = runs.recent(engine, limit=LOOKED_THROUGH, kinds=self.KINDS)
         shown = next((one for one in found if one.status == "succeeded" and one.result), None)
         result = shown.result if shown is not None else None
@@ -132,8 +133,8 @@ class WhatIfScreen(RunningScreen):
                 for one in events.listed(engine, span=Span(until, until + AHEAD))
             ),
             models=tuple(dict.fromkeys(one.model for one in models.versions(engine))),
-            run=found[0] if found else None,
-            state=found[0].state if found else "",
+            run=run,
+            state=run.state if run else "",
             now=floor_hour(self.app.now()),
         )
 

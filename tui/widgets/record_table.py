@@ -158,6 +158,12 @@ class RecordTable(LineList, Generic[Record]):
                 return True
         return False
 
+    def reveal(self, key: Hashable) -> bool:
+        """The same, without a filter that would hide it."""
+        if not self.select(key) and any(self._key(record) == key for record in self._all):
+            self.action_unfilter()
+        return self.select(key)
+
     def exported(self) -> Exported | None:
         """All records that the filter leaves, those that are out of view too."""
         if not self.records:
