@@ -25,6 +25,7 @@ from musktracker.pipeline import ranges, spending, store
 from musktracker.pipeline.passed import Passed, moment_in
 from musktracker.pipeline.ranges import SOURCE, Endpoint, Range
 from musktracker.runs import Run
+from musktracker.sources.file_posts import AHEAD
 from musktracker.sources.x_errors import Forbidden, PageTokenRefused, Unavailable
 from musktracker.sources.x_limits import RateLimit
 from musktracker.sources.x_pages import Count, LookedUp, Page, Usage
@@ -154,6 +155,7 @@ class Walker:
         self._archive: bool | None = None  # whether the plan has the search of all posts; None: not tried
         self._timeline_ends: int | None = None  # the lowest id that the timeline was seen to reach
         self._limits_written: datetime | None = None
+        self._left_out: set[int] = set()  # posts of a time to come, of which that was said
 
     async def walk(self, left: Range) -> None:
         """Fetch and store a range until nothing is left, or until what is left is a recorded hole.
@@ -457,12 +459,17 @@ class Walker:
         return result
 
     def _possible(self, page: Page) -> Page:
-        """A page without posts of a time to come, by whichever clock is ahead; both may be a day slow."""
-        latest = max(self._client.server_now(), self._clock()) + DAY
+        """A page without posts of a time to come, by whichever clock is ahead; later polls find what is left out."""
+        latest = max(self._client.server_now(), self._clock()) + AHEAD
         posts = tuple(post for post in page.posts if post.created_at <= latest)
         if len(posts) == len(page.posts):
             return page
-        self._run.warning(f"{len(page.posts) - len(posts)} posts have ids of a time to come, and are left out")
+        untold = {post.id for post in page.posts if post.created_at > latest} - self._left_out
+        if untold:
+            self._left_out |= untold
+            self._run.warning(
+                f"{len(untold)} posts have ids of a time to come, and are left out", first=str(min(untold))
+            )
         return replace(page, posts=posts)
 
     def _store_page(self, connection: Connection, page: Page) -> tuple[store.Stored, int]:

@@ -167,6 +167,22 @@ async def test_a_post_of_a_time_to_come_is_left_out_and_said(
     ]
 
 
+async def test_a_post_of_the_hours_to_come_is_left_out_until_they_are_there_and_said_once(
+    engine: Engine, api: FakeX, follower: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon, later = api.add(NOON + 4 * MINUTE, NOON + 20 * HOUR)
+    monkeypatch.setattr(api, "_there", lambda: [soon, later])
+    run = Run()
+    poller = follower(run)
+    for _ in range(3):
+        await poller.poll()
+    assert stored(engine) == {soon}
+    assert [line.fields for line in run.lines if line.level == "warning"] == [{"first": str(later)}]
+    api.now += 20 * HOUR
+    await poller.poll()
+    assert stored(engine) == {soon, later}
+
+
 async def test_a_clock_that_is_put_back_makes_no_poll_late(
     engine: Engine, api: FakeX, clock: Clock, follower: Make
 ) -> None:
