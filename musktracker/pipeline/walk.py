@@ -213,6 +213,14 @@ class Walker:
             self._run.progress(stage="waiting", message="Other runs reserve what is left of the day's limit")
             await self._sleep(MONEY_WAIT)
 
+    def paid_at(self) -> datetime:
+        """A moment of the day on which what is read now is paid for: by the later clock, at most a day ahead of ours.
+
+        A clock that is wrong must not open the budget of another day.
+        """
+        ours, theirs = self._clock(), self._client.server_now()
+        return theirs if ours < theirs <= ours + DAY else ours
+
     async def _descend(self, left: Range, *, asked_before: bool) -> Range | None:
         """Follow the pages of one request down; returns what is left, None where nothing is.
 
@@ -444,7 +452,7 @@ class Walker:
     async def _try_to_reserve(self, most: int, least: int) -> int | None:
         if not self.budget.limited:
             return most
-        moment = self._client.server_now()
+        moment = self.paid_at()
         return await self.transact(lambda connection: self.budget.reserve(connection, most, least, moment))
 
     async def _stored(self, page: Page, then: Callable[[Connection], T]) -> T:
@@ -476,7 +484,7 @@ class Walker:
         moment = self._clock()
         posts = [store.NewPost(post.first_id, post.created_at, post.kind) for post in page.posts]
         stored = store.store_posts(connection, SOURCE, posts, moment)
-        cost = spending.buy_posts(connection, page.ids, self._client.server_now())
+        cost = spending.buy_posts(connection, page.ids, self.paid_at())
         if self._limits_written is None or moment - self._limits_written > LIMITS_EVERY:
             spending.note_limits(connection, self._client.limits, moment)
             self._limits_written = moment

@@ -183,6 +183,17 @@ async def test_a_post_of_the_hours_to_come_is_left_out_until_they_are_there_and_
     assert stored(engine) == {soon, later}
 
 
+@pytest.mark.parametrize(("ahead", "days"), [(-3 * DAY, 0), (-DAY, 0), (DAY, 1), (20 * DAY, 0)])
+async def test_an_api_whose_clock_is_wrong_opens_no_other_day_s_budget(
+    engine: Engine, api: FakeX, follower: Make, monkeypatch: pytest.MonkeyPatch, ahead: timedelta, days: int
+) -> None:
+    api.fill(Span(NOON - HOUR, NOON), 30)
+    monkeypatch.setattr(api, "server_now", lambda: api.now + ahead)
+    poller = follower()
+    await poller.walker.walk(ranges.of_span(Span(NOON - HOUR, NOON), "follow", "timeline"))
+    assert spending.spent(engine, (NOON + days * DAY).date()).posts == 30
+
+
 async def test_a_clock_that_is_put_back_makes_no_poll_late(
     engine: Engine, api: FakeX, clock: Clock, follower: Make
 ) -> None:
