@@ -316,7 +316,7 @@ class Follower:
 
     async def _wait_for_money(self, reached: SpendingLimitReached) -> None:
         self._run.warning(reached.message, until=iso(reached.until))
-        while (moment := self._client.server_now()) < reached.until:
+        while (moment := self.walker.paid_at()) < reached.until:
             self._run.progress(stage="waiting", message=reached.message, until=reached.until)
             await self._sleep(min(max((reached.until - moment).total_seconds(), 1.0), LOOK_AGAIN))
             if spending.affordable(self._engine, reached.wanted, moment):

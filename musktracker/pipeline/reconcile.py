@@ -139,7 +139,7 @@ class Reconciler:
         return sum((await self._counts("all", hours)).values())
 
     async def _look_up(self, batch: Sequence[int]) -> dict[str, int]:
-        moment = self._client.server_now()
+        moment = self._walker.paid_at()
         async with self._reserved(len(batch) * spending.POST):
             answer = await self._client.lookup(batch)
 
@@ -178,7 +178,7 @@ class Reconciler:
     async def _counts(self, scope: Scope, span: Span) -> dict[datetime, int]:
         if span.end <= span.start:
             return {}
-        moment = self._client.server_now()
+        moment = self._walker.paid_at()
         cost = _cost(scope, span)
         async with self._reserved(cost):
             counts = await self._client.counts(

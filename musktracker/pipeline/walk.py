@@ -1,13 +1,13 @@
 """Walk a range of posts from its newest down, page by page, so that nothing is lost wherever it is cut off.
 
 A page's posts, what it leaves to fetch, what it cost and, with the last, what was observed are one transaction. A
-page counts as passed only once a few more have come, so that pages that come late or change places lose nothing.
+page counts as passed only once a few more have come, so that pages that come late or change places lose nothing; and
+a walk has ended only once nothing more is found below it, so that a page that wrongly seems the last loses nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,8 +22,10 @@ from musktracker.db.engines import is_passing, reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
 from musktracker.pipeline import ranges, spending, store
+from musktracker.pipeline.passed import Passed, moment_in
 from musktracker.pipeline.ranges import SOURCE, Endpoint, Range
 from musktracker.runs import Run
+from musktracker.sources.file_posts import AHEAD
 from musktracker.sources.x_errors import Forbidden, PageTokenRefused, Unavailable
 from musktracker.sources.x_limits import RateLimit
 from musktracker.sources.x_pages import Count, LookedUp, Page, Usage
@@ -41,9 +43,9 @@ SEARCHED_FROM = datetime(2006, 3, 22, tzinfo=UTC)  # a day after the first post 
 MARGIN = timedelta(minutes=2)  # by which a search of 7 days is asked for less
 SETTLE = timedelta(seconds=30)  # before now, that no poll calls observed
 TURNS = 8  # of the loop, in which a request is written to its connection
-LAG = 3  # pages that must follow before one counts as passed
 STALLS = 3  # walks that led no further, one after the other, until the range is halved
 MOST_SPLITS = 50
+UNREADABLE = "the X API gave posts that cannot be read"
 LIMITS_EVERY = timedelta(seconds=5)  # that rate limits are written down
 MONEY_WAIT = 1.0  # seconds until it is asked again whether other runs leave something of the day's limit
 DATABASE_WAITS = (0.2, 1.0, 5.0, 15.0, 30.0, 60.0)  # seconds between attempts to store a page
@@ -153,6 +155,7 @@ class Walker:
         self._archive: bool | None = None  # whether the plan has the search of all posts; None: not tried
         self._timeline_ends: int | None = None  # the lowest id that the timeline was seen to reach
         self._limits_written: datetime | None = None
+        self._left_out: set[int] = set()  # posts of a time to come, of which that was said
 
     async def walk(self, left: Range) -> None:
         """Fetch and store a range until nothing is left, or until what is left is a recorded hole.
@@ -161,11 +164,13 @@ class Walker:
         """
         waiting = [left]
         stalls = splits = 0
+        asked_before = False
         while waiting:
-            before, seen = waiting.pop(), self.tally.new
-            rest = await self._descend(await self._routed(before))
+            before, seen, new = waiting.pop(), self.tally.seen, self.tally.new
+            rest = await self._descend(await self._routed(before), asked_before=asked_before)
             moved = rest is None or (rest.high, rest.endpoint) != (before.high, before.endpoint)
-            stalls = 0 if moved or self.tally.new > seen else stalls + 1
+            stalls = 0 if moved or self.tally.new > new else stalls + 1
+            asked_before = rest is not None and self.tally.seen == seen
             if rest is None:
                 continue
             waiting.append(rest)
@@ -208,13 +213,24 @@ class Walker:
             self._run.progress(stage="waiting", message="Other runs reserve what is left of the day's limit")
             await self._sleep(MONEY_WAIT)
 
-    async def _descend(self, left: Range) -> Range | None:
-        """Follow the pages of one request down; returns what is left, None where nothing is."""
+    def paid_at(self) -> datetime:
+        """A moment of the day on which what is read now is paid for: by the later clock, at most a day ahead of ours.
+
+        A clock that is wrong must not open the budget of another day.
+        """
+        ours, theirs = self._clock(), self._client.server_now()
+        return theirs if ours < theirs <= ours + DAY else ours
+
+    async def _descend(self, left: Range, *, asked_before: bool) -> Range | None:
+        """Follow the pages of one request down; returns what is left, None where nothing is.
+
+        `asked_before`: the same was asked just now, and nothing came.
+        """
         most, least = (number[left.endpoint] * spending.POST for number in (PAGE, LEAST))
         size = await self.reserve(most, least) // spending.POST
         pages = self._pages(left, size)
         ahead: asyncio.Task[Page] | None = asyncio.create_task(_next(pages))
-        passed = _Passed(left.high + 1)
+        passed = Passed(left)
         try:
             while ahead is not None:
                 page = await ahead
@@ -226,11 +242,13 @@ class Walker:
                 if left.fresh and left.purpose == "follow":  # now that an answer told the API's time
                     left = left.ending(self._settled())
                 if not page.more and not page.looped:
-                    return await self._end(left, page, passed.lowest)
-                left = await self._keep(left.down_to(passed.surely - 1), page)
+                    if not passed.may_go_on(page, size, asked_before=asked_before):
+                        return await self._end(left, page, passed)
+                    return await self._keep(passed.rest(left), page, passed)
+                left = await self._keep(left.down_to(passed.surely - 1), page, passed)
                 ahead = ahead or await self._ahead(page, pages, size)
-            if page.more:  # no money for another: tomorrow, to read a page again would cost again
-                left = await self._keep(left.down_to(passed.lowest - 1), page)
+            if page.more:  # no money for another: tomorrow, to read pages again would cost again
+                left = await self._keep(passed.rest(left), page, passed)
         except PageTokenRefused as refusal:
             self._run.debug(f"{refusal.message}: going on from post {left.high}")
         except Forbidden:
@@ -297,26 +315,55 @@ class Walker:
             left = replace(left, endpoint="recent" if within else "timeline")
         return left
 
-    async def _keep(self, left: Range, page: Page) -> Range:
-        return await self._stored(page, lambda connection: ranges.save(connection, left, self._clock()))
+    async def _keep(self, left: Range, page: Page, passed: Passed) -> Range:
+        gaps = passed.take_gaps(left)
 
-    async def _end(self, left: Range, page: Page, bottom: int) -> Range | None:
+        def write(connection: Connection) -> Range:
+            return ranges.save(connection, self._without(connection, left, gaps), self._clock())
+
+        kept = await self._stored(page, write)
+        self._tell_holes(left, gaps, UNREADABLE)
+        return kept
+
+    async def _end(self, left: Range, page: Page, passed: Passed) -> Range | None:
         """Store the last page of a walk; returns what another endpoint has to fetch, None where nothing is left."""
-        unseen, reason = await self._unseen(left, page, bottom)
+        unseen, reason = await self._unseen(left, page, passed)
         elsewhere = self._elsewhere(left) if unseen else None
         if elsewhere is not None:
             self._run.info(f"{_sentence(reason)}: going on by the search of {elsewhere} posts")
-            return await self._keep(replace(left.down_to(bottom - 1), endpoint=elsewhere), page)
+            return await self._keep(replace(left.down_to(passed.lowest - 1), endpoint=elsewhere), page, passed)
 
-        await self._stored(page, lambda connection: self._close(connection, left, unseen, reason))
+        gaps = passed.take_gaps(left)
+        done, hole = left, unseen
+        if unseen is not None and reason == UNREADABLE and _is_newest(left, unseen):
+            done, hole = left.ending(unseen.start), None
+
+        def write(connection: Connection) -> None:
+            self._close(connection, self._without(connection, done, gaps), hole, reason)
+
+        await self._stored(page, write)
         self.tally.closed += 1
-        if unseen is not None and left.purpose != "recheck":
-            self.tally.holes.append((unseen, reason))
-            self._run.warning(
-                f"{_sentence(reason)}: nothing is known of {iso(unseen.start)} to {iso(unseen.end)}, which stays a "
-                "hole. musktracker coverage --fill tries to fill it"
-            )
+        self._tell_holes(left, gaps, UNREADABLE)
+        self._tell_holes(left, [unseen] if unseen is not None else [], reason)
         return None
+
+    def _without(self, connection: Connection, left: Range, gaps: Sequence[Span]) -> Range:
+        """Give up gaps of a range: each stays a hole, all above it is observed, and the range ends below it.
+
+        The newest of a follower is not given up: it ends below it for now, and the next poll looks again.
+        """
+        moment = self._clock()
+        for gap in gaps if left.purpose != "recheck" else ():
+            ranges.close(connection, left)
+            if _is_newest(left, gap):
+                left = left.ending(gap.start)
+            else:
+                above = Span(gap.end, min(left.span.end, self._settled()))
+                store.cover(connection, SOURCE, [above], moment=moment)
+                store.record_hole(connection, SOURCE, gap, UNREADABLE, moment)
+                left = replace(left, span=Span(left.span.start, min(gap.start, left.span.end)))
+            left = replace(left, id=None)
+        return left
 
     def _close(self, connection: Connection, done: Range, unseen: Span | None, reason: str) -> None:
         """Nothing is left of a range: write down what it observed, and what of it could not be."""
@@ -332,17 +379,19 @@ class Walker:
         if done.purpose == "follow" and not ranges.any_left(connection, "follow"):
             ranges.raise_mark(connection, done.top, moment)
 
-    async def _unseen(self, left: Range, page: Page, bottom: int) -> tuple[Span | None, str]:
+    async def _unseen(self, left: Range, page: Page, passed: Passed) -> tuple[Span | None, str]:
         """What of a range's time an ended walk did not see, and why; None where it saw all of it."""
-        seen_from = ranges.moment_of(bottom, left.span.start) if bottom <= left.top else left.span.end
+        bottom = passed.lowest
         if page.untimed:
             return left.span, "the posts from before November 2010 came without their times"
+        if passed.gap_from is not None and (gap_end := moment_in(left, passed.gap_from)) > left.span.start:
+            return Span(left.span.start, gap_end), UNREADABLE
         if left.endpoint == "recent" and left.span.start < self._recent_start():
             start = min(self._recent_start(), left.span.end)
             return Span(left.span.start, start), "the search of recent posts reaches back 7 days"
         if left.endpoint == "timeline" and await self._is_cut_off(left, page):
             self._timeline_ends = min(bottom, self._timeline_ends or bottom)
-            unseen = Span(left.span.start, min(max(seen_from, left.span.start), left.span.end))
+            unseen = Span(left.span.start, moment_in(left, bottom))
             if unseen.end > unseen.start:
                 return unseen, f"the timeline reaches back {REACH:,} posts"
         return None, ""
@@ -403,7 +452,7 @@ class Walker:
     async def _try_to_reserve(self, most: int, least: int) -> int | None:
         if not self.budget.limited:
             return most
-        moment = self._client.server_now()
+        moment = self.paid_at()
         return await self.transact(lambda connection: self.budget.reserve(connection, most, least, moment))
 
     async def _stored(self, page: Page, then: Callable[[Connection], T]) -> T:
@@ -418,24 +467,40 @@ class Walker:
         return result
 
     def _possible(self, page: Page) -> Page:
-        """A page without posts of a time to come, by whichever clock is ahead; both may be a day slow."""
-        latest = max(self._client.server_now(), self._clock()) + DAY
+        """A page without posts of a time to come, by whichever clock is ahead; later polls find what is left out."""
+        latest = max(self._client.server_now(), self._clock()) + AHEAD
         posts = tuple(post for post in page.posts if post.created_at <= latest)
         if len(posts) == len(page.posts):
             return page
-        self._run.warning(f"{len(page.posts) - len(posts)} posts have ids of a time to come, and are left out")
+        untold = {post.id for post in page.posts if post.created_at > latest} - self._left_out
+        if untold:
+            self._left_out |= untold
+            self._run.warning(
+                f"{len(untold)} posts have ids of a time to come, and are left out", first=str(min(untold))
+            )
         return replace(page, posts=posts)
 
     def _store_page(self, connection: Connection, page: Page) -> tuple[store.Stored, int]:
         moment = self._clock()
         posts = [store.NewPost(post.first_id, post.created_at, post.kind) for post in page.posts]
         stored = store.store_posts(connection, SOURCE, posts, moment)
-        read = [post.id for post in page.posts] + list(page.untimed)
-        cost = spending.buy_posts(connection, read, self._client.server_now())
+        cost = spending.buy_posts(connection, page.ids, self.paid_at())
         if self._limits_written is None or moment - self._limits_written > LIMITS_EVERY:
             spending.note_limits(connection, self._client.limits, moment)
             self._limits_written = moment
         return stored, cost
+
+    def _tell_holes(self, left: Range, holes: Sequence[Span], reason: str) -> None:
+        """Say what stays a hole; of what polls find again and again, once."""
+        told = {(hole.start, why) for hole, why in self.tally.holes}
+        for hole in holes if left.purpose != "recheck" else ():
+            if (hole.start, reason) in told:
+                continue
+            self.tally.holes.append((hole, reason))
+            self._run.warning(
+                f"{_sentence(reason)}: nothing is known of {iso(hole.start)} to {iso(hole.end)}, which stays a hole. "
+                "musktracker coverage --fill tries to fill it"
+            )
 
     def _note(self, page: Page) -> None:
         """Say what is odd about a page; never what its posts say."""
@@ -446,25 +511,15 @@ class Walker:
             )
         if page.looped:
             self._run.debug("The X API repeats a page: the walk begins again below what is stored")
+        if page.lacking:
+            self._run.debug(f"A page of the X API stays as it is, however often it is asked for: {page.lacking}")
         for problem in page.errors[:3]:
             self._run.debug(f"The X API left something out: {problem}")
 
 
-class _Passed:
-    """The pages of a walk so far: the lowest post of them, and down to which post surely none is still to come."""
-
-    def __init__(self, above: int) -> None:
-        self.lowest = self.surely = above
-        self._latest: deque[int] = deque()
-
-    def add(self, page: Page) -> None:
-        """Hear of the next page."""
-        if page.oldest_id is None:
-            return
-        self.lowest = min(self.lowest, page.oldest_id)
-        self._latest.append(page.oldest_id)
-        if len(self._latest) > LAG:
-            self.surely = min(self.surely, self._latest.popleft())
+def _is_newest(left: Range, gap: Span) -> bool:
+    """Whether a follower has seen nothing yet above a gap: what lies there may be read when more has come."""
+    return left.purpose == "follow" and gap.end >= left.span.end
 
 
 def _sentence(text: str) -> str:

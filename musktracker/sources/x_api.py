@@ -33,6 +33,7 @@ Scope = Literal["recent", "all"]
 T = TypeVar("T")
 
 LOOKUP_SIZE = 100
+WHOLE_PAGE_TRIES = 4  # at a page that lacks posts, until it is taken as it is
 STALLED_PAGES = 50  # pages in a row that lead no further back: the API leads in a circle
 
 
@@ -72,6 +73,7 @@ class XClient:
         self._clock = clock
         self._sleep = sleep
         self.posts_received = 0  # entries, repeated ones too
+        self._taken: tuple[str, int | None, int | None] | None = None  # the page that was last taken as it is
 
     async def user_id(self, username: str) -> int:
         """The id of an account. Raises AccountNotFound or AccountSuspended."""
@@ -218,12 +220,12 @@ class XClient:
         self, endpoint: Endpoint, path: str, parameters: dict[str, str], token_name: str, account: str | None
     ) -> AsyncGenerator[Page, None]:
         seen: set[str] = set()
-        lowest: int | None = None
+        lowest: int | None = None  # newest post of a page: an old one may be out of its place
         stalled = 0
         while True:
             page = await self._page(endpoint, path, parameters, account)
-            if page.oldest_id is not None and (lowest is None or page.oldest_id < lowest):
-                lowest, stalled = page.oldest_id, 0
+            if page.newest_id is not None and (lowest is None or page.newest_id < lowest):
+                lowest, stalled = page.newest_id, 0
             else:
                 stalled += 1
             token = page.next_token
@@ -236,13 +238,23 @@ class XClient:
             parameters = {**parameters, token_name: token}
 
     async def _page(self, endpoint: Endpoint, path: str, parameters: dict[str, str], account: str | None) -> Page:
+        tries = 0
+
         def read(body: Any) -> tuple[Page, bool]:
+            nonlocal tries
             if "data" not in body and "meta" not in body and "errors" in body:
                 raise self._no_data(body, account)
             problem = x_pages.transient_problem(body)
             if problem is not None:
                 raise Malformed(f"it is not whole ({problem})")
-            return x_pages.read_page(body), x_pages.says_times(body)
+            found = x_pages.read_page(body)
+            if found.lacking:
+                tries += 1
+                page = (found.lacking, found.newest_id, found.oldest_id)
+                if tries < WHOLE_PAGE_TRIES and page != self._taken:
+                    raise Malformed(found.lacking)
+                self._taken = page
+            return found, x_pages.says_times(body)
 
         bare: Page | None = None
         while True:

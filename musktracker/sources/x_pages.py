@@ -39,7 +39,8 @@ class Page:
 
     `newest_id` and `oldest_id` are the extremes of what came (None where nothing did), whatever `meta` says.
     `looped`: the walk ends here although the API offered more, since it led in a circle: what lies below `oldest_id`
-    is still to be fetched.
+    is still to be fetched. `lacking` says what is not in it, in words: entries that cannot be read, or that it counts
+    and does not hold. They lie in its `gap`, between two ids; None: beyond its newest, or its oldest.
     """
 
     posts: tuple[Post, ...]
@@ -51,6 +52,13 @@ class Page:
     errors: tuple[str, ...] = ()  # what the API could not deliver, in words
     contradicted: tuple[int, ...] = ()  # posts whose stated time is off from that in their id; the id's was taken
     untimed: tuple[int, ...] = ()  # posts from before snowflakes without a time: left out
+    lacking: str = ""
+    gap: tuple[int | None, int | None] = (None, None)
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids of the posts that came, those left out for want of a time too."""
+        return [post.id for post in self.posts] + list(self.untimed)
 
     @property
     def more(self) -> bool:
@@ -95,9 +103,11 @@ def read_page(body: Any) -> Page:
         if entries or "errors" not in body:
             raise Malformed("it has no meta")
         meta = {}
-    if not entries and meta.get("result_count") not in (None, 0, "0"):
+    told = _told(meta.get("result_count"))
+    if not entries and told:
         raise Malformed("it counts posts and holds none")  # taken as it is, they would count as not made
-    posts, contradicted, untimed = read_posts(entries)
+    posts, contradicted, untimed, unreadable = _readable(entries)
+    errors = tuple(described(problem) for problem in problems(body))
     token = meta.get("next_token")
     if token is not None and not isinstance(token, str):
         raise Malformed("its next_token is no text")
@@ -108,38 +118,21 @@ def read_page(body: Any) -> Page:
         oldest_id=min(ids, default=None),
         result_count=len(entries),
         next_token=token or None,
-        errors=tuple(described(problem) for problem in problems(body)),
+        errors=errors,
         contradicted=tuple(contradicted),
         untimed=tuple(untimed),
+        **_lack(entries, unreadable, told - len(errors)),
     )
 
 
 def read_posts(entries: list[Any]) -> tuple[list[Post], list[int], list[int]]:
-    """Posts as delivered; the ids of those whose stated time contradicts the id; of those that have no time."""
-    posts: list[Post] = []
-    contradicted: list[int] = []
-    untimed: list[int] = []
-    for entry in entries:
-        try:
-            post_id = first = read_id(entry["id"])
-            history = entry.get("edit_history_tweet_ids") or entry.get("edit_history_post_ids")
-            if history and len(history) > 1:
-                first = min(map(read_id, history))
-            kind = _kind(entry.get("referenced_tweets") or entry.get("referenced_posts"))
-            stated = entry.get("created_at")
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise Malformed("a post in it has no usable id") from None
-        moment = _moment(stated) if stated else None
-        if first >= FIRST_SNOWFLAKE:
-            created: datetime | None = datetime.fromtimestamp(_seconds(first), UTC)
-        else:
-            created = moment
-        if created is None:
-            untimed.append(post_id)
-            continue
-        if stated and first >= FIRST_SNOWFLAKE and not _agrees(moment, first) and not _agrees(moment, post_id):
-            contradicted.append(post_id)
-        posts.append(Post(post_id, created, kind, first))
+    """Posts as delivered; the ids of those whose stated time contradicts the id; of those that have no time.
+
+    Raises Malformed where one cannot be read.
+    """
+    posts, contradicted, untimed, unreadable = _readable(entries)
+    if unreadable:
+        raise Malformed("a post in it has no usable id")
     return posts, contradicted, untimed
 
 
@@ -233,6 +226,59 @@ def _entries(body: Any) -> list[Any]:
     if not isinstance(data, list):
         raise Malformed("its data is no list")
     return data
+
+
+def _readable(entries: list[Any]) -> tuple[list[Post], list[int], list[int], list[int]]:
+    """As `read_posts`, and which of the entries cannot be read."""
+    posts: list[Post] = []
+    contradicted: list[int] = []
+    untimed: list[int] = []
+    unreadable: list[int] = []
+    for i, entry in enumerate(entries):
+        try:
+            post_id = first = read_id(entry["id"])
+            history = entry.get("edit_history_tweet_ids") or entry.get("edit_history_post_ids")
+            if history and len(history) > 1:
+                first = min(map(read_id, history))
+            kind = _kind(entry.get("referenced_tweets") or entry.get("referenced_posts"))
+            stated = entry.get("created_at")
+        except (KeyError, TypeError, ValueError, AttributeError):
+            unreadable.append(i)
+            continue
+        moment = _moment(stated) if stated else None
+        if first >= FIRST_SNOWFLAKE:
+            created: datetime | None = datetime.fromtimestamp(_seconds(first), UTC)
+        else:
+            created = moment
+        if created is None:
+            untimed.append(post_id)
+            continue
+        if stated and first >= FIRST_SNOWFLAKE and not _agrees(moment, first) and not _agrees(moment, post_id):
+            contradicted.append(post_id)
+        posts.append(Post(post_id, created, kind, first))
+    return posts, contradicted, untimed, unreadable
+
+
+def _told(result_count: Any) -> int:
+    """How many entries a page says to hold; 0 where it says no number."""
+    try:
+        return int(result_count)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _lack(entries: list[Any], unreadable: list[int], told: int) -> dict[str, Any]:
+    """What is not in a page, and in which gap, as fields of one; nothing where it is whole."""
+    if len(entries) < told:
+        return {"lacking": f"it counts {told:,} posts and holds {len(entries):,}"}
+    if not unreadable:
+        return {}
+    first, last = unreadable[0], unreadable[-1]
+    around = [read_id(entry["id"]) for i, entry in enumerate(entries) if i not in set(unreadable)]
+    is_sorted = around == sorted(around, reverse=True)  # else the neighbours of an entry say nothing of it
+    upper = read_id(entries[first - 1]["id"]) if first and is_sorted else None
+    lower = read_id(entries[last + 1]["id"]) if last + 1 < len(entries) and is_sorted else None
+    return {"lacking": f"{len(unreadable):,} posts in it have no usable id", "gap": (upper, lower)}
 
 
 def _kind(references: Any) -> str | None:

@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from musktracker.sources import x_errors, x_pages
+from musktracker.sources.file_posts import AHEAD
 from musktracker.sources.x_pages import Malformed
 from musktracker.sources.x_requests import LONGEST_RESET, Endpoint, Requests, TryAgain
 
@@ -69,7 +70,8 @@ Event = Opened | Lost | Created | Deleted
 class ActivityStream:
     """What an account does, from one connection after the other.
 
-    `malformed` counts lines that could not be read, `foreign` events of other accounts: both are skipped.
+    `malformed` counts lines that could not be read or tell of a post of a time to come, `foreign` events of other
+    accounts: both are skipped.
     """
 
     def __init__(
@@ -140,7 +142,14 @@ class ActivityStream:
         if event is not None and account != str(user_id):
             self.foreign += 1
             return None
+        if isinstance(event, Created) and event.created_at > self._latest():
+            self.malformed += 1
+            return None
         return event
+
+    def _latest(self) -> datetime:
+        """When a post can have been made at most, by whichever clock is ahead."""
+        return max(self._requests.server_now(), self._clock()) + AHEAD
 
     async def _subscribe(self, user_id: int) -> None:
         """See to it that the app is subscribed to what is needed, and not twice."""
@@ -255,7 +264,7 @@ def _created(payload: Mapping[str, Any]) -> Created:
 def _deleted(payload: Mapping[str, Any], moment: datetime) -> Deleted:
     try:
         return Deleted(x_pages.read_id(payload["id"]), moment)
-    except ValueError:
+    except (KeyError, ValueError):
         raise Malformed("a post in it has no usable id") from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Literal
@@ -20,8 +21,8 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 class FakeX:
     """The account's posts by the id under which they are listed, and a clock that moves when a test says so.
 
-    `oddities` are rates (0..1 of the pages) of swap, overlap, repeat, empty and loop; `before_request` is called with
-    what is asked before each page and may raise.
+    `oddities` are rates (0..1 of the pages) of swap, overlap, repeat, empty, loop, stray (a post out of its place)
+    and cut (a page loses its token); `before_request` is called with what is asked before each page and may raise.
     """
 
     def __init__(self, now: datetime = NOON) -> None:
@@ -31,6 +32,10 @@ class FakeX:
         self.deleted: set[int] = set()
         self.withheld: set[int] = set()
         self.hidden: set[int] = set()  # that pages leave out although they are there
+        self.unreadable: set[int] = set()  # whose entries in pages are none
+        self.uncounted = 0  # posts that each page says to hold beside those in it
+        self.strays: dict[int, list[int]] = {}  # posts that come with a page, by its place, although not asked for
+        self.emptied: set[int] = set()  # requests, by their number, whose page comes empty and without a token
         self.reach: int | None = 3_200
         self.archive = True
         self.always_loops = False
@@ -148,14 +153,28 @@ class FakeX:
         self._disturb(groups)
         for i, group in enumerate(groups):
             self._ask(asked)
-            self._bill(group)
-            posts = tuple(map(self._post, group))
-            looped = self.always_loops or (i + 1 < len(groups) and self._happens("loop"))
-            token = str(i) if i + 1 < len(groups) or looped else None
-            low, high = min(group, default=None), max(group, default=None)
-            yield Page(posts, high, low, len(group), token, looped)
-            if looped:
+            last = i + 1 == len(groups)
+            looped = self.always_loops or (not last and self._happens("loop"))
+            is_empty = len(self.requests) in self.emptied
+            ended = last or is_empty or bool(group and self._happens("cut"))
+            token = str(i) if looped or not ended else None
+            yield self._page([] if is_empty else group, token, looped)
+            if looped or ended:
                 return
+
+    def _page(self, group: list[int], token: str | None, looped: bool) -> Page:
+        there = [n for n in group if n not in self.unreadable]
+        self._bill(there)
+        low, high = min(there, default=None), max(there, default=None)
+        page = Page(tuple(map(self._post, there)), high, low, len(group), token, looped)
+        if self.uncounted:
+            return replace(page, lacking="it counts more than it holds")
+        if len(there) == len(group):
+            return page
+        entries = sorted(group, reverse=True)
+        bad = [i for i, n in enumerate(entries) if n in self.unreadable]
+        upper, lower = entries[: bad[0]][-1:], entries[bad[-1] + 1 :][:1]
+        return replace(page, lacking="posts without ids", gap=((upper or [None])[0], (lower or [None])[0]))
 
     def _disturb(self, groups: list[list[int]]) -> None:
         for i in range(len(groups) - 1):
@@ -168,6 +187,9 @@ class FakeX:
                 groups.insert(i, list(groups[i]))
             if self._happens("empty"):
                 groups.insert(i, [])
+            if groups[i] and self._happens("stray"):
+                groups[i] = [*groups[i], self._dice.choice(groups[-1])]
+            groups[i] = [*groups[i], *self.strays.get(i, [])]
             self._dice.shuffle(groups[i])
 
     def _ask(self, asked: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,11 +31,12 @@ from musktracker.db.tables import (
     Spending,
 )
 from musktracker.errors import UsageError
-from musktracker.pipeline import follow, ranges, spending, store
+from musktracker.pipeline import follow, ranges, spending, store, walk
 from musktracker.pipeline.follow import REREAD, SETTLE, Backfill, Follower
-from musktracker.pipeline.walk import Account, Walker
+from musktracker.pipeline.passed import LAG, STRAYS
+from musktracker.pipeline.walk import UNREADABLE, Account, Walker
 from musktracker.runs import Run
-from musktracker.sources.x_errors import CreditsDepleted, Unauthorized, Unavailable, XApiError
+from musktracker.sources.x_errors import CreditsDepleted, Forbidden, Unauthorized, Unavailable, XApiError
 from musktracker.sources.x_pages import Usage
 from musktracker.timeline import DAY, HOUR, Span, floor_hour, snowflake_time
 
@@ -163,6 +165,33 @@ async def test_a_post_of_a_time_to_come_is_left_out_and_said(
     assert [line.message for line in run.lines if line.level == "warning"] == [
         "1 posts have ids of a time to come, and are left out"
     ]
+
+
+async def test_a_post_of_the_hours_to_come_is_left_out_until_they_are_there_and_said_once(
+    engine: Engine, api: FakeX, follower: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon, later = api.add(NOON + 4 * MINUTE, NOON + 20 * HOUR)
+    monkeypatch.setattr(api, "_there", lambda: [soon, later])
+    run = Run()
+    poller = follower(run)
+    for _ in range(3):
+        await poller.poll()
+    assert stored(engine) == {soon}
+    assert [line.fields for line in run.lines if line.level == "warning"] == [{"first": str(later)}]
+    api.now += 20 * HOUR
+    await poller.poll()
+    assert stored(engine) == {soon, later}
+
+
+@pytest.mark.parametrize(("ahead", "days"), [(-3 * DAY, 0), (-DAY, 0), (DAY, 1), (20 * DAY, 0)])
+async def test_an_api_whose_clock_is_wrong_opens_no_other_day_s_budget(
+    engine: Engine, api: FakeX, follower: Make, monkeypatch: pytest.MonkeyPatch, ahead: timedelta, days: int
+) -> None:
+    api.fill(Span(NOON - HOUR, NOON), 30)
+    monkeypatch.setattr(api, "server_now", lambda: api.now + ahead)
+    poller = follower()
+    await poller.walker.walk(ranges.of_span(Span(NOON - HOUR, NOON), "follow", "timeline"))
+    assert spending.spent(engine, (NOON + days * DAY).date()).posts == 30
 
 
 async def test_a_clock_that_is_put_back_makes_no_poll_late(
@@ -346,6 +375,208 @@ async def test_what_leads_in_a_circle_however_it_is_asked_is_a_failure_that_resu
     await go_back(NOON - 5 * DAY)
     assert stored(engine) == api.truth
     assert covered(engine) == [Span(NOON - 5 * DAY, NOON - REREAD)]
+
+
+@pytest.mark.parametrize("stray", [NOON - 1_500 * DAY, NOON + 8 * HOUR, NOON + 69 * HOUR])
+@pytest.mark.parametrize("page", [0, 1, 10])
+async def test_a_post_out_of_its_place_hides_nothing_of_what_a_day_s_limit_left(
+    engine: Engine, api: FakeX, follower: Make, stray: datetime, page: int
+) -> None:
+    await follower().poll()
+    api.fill(Span(NOON, NOON + 70 * HOUR), 1_500)
+    api.strays = {page: api.add(stray)}
+    api.now += 70 * HOUR
+    spending.set_limit(engine, "5.60")
+    with pytest.raises(spending.SpendingLimitReached):
+        await follower().poll()
+    assert len(ranges.still_to_fetch(engine, "follow")) == 1
+    assert len(covered(engine)) == 1
+    spending.set_limit(engine, "none")
+    api.now += DAY
+    api.strays = {}
+    await follower().poll()
+    assert stored(engine) | {min(api.posts)} == api.truth
+    assert len(covered(engine)) == 1
+    assert api.billed <= len(api.posts) + 100 + STRAYS
+
+
+@pytest.mark.parametrize("stray", [NOON - 1_500 * DAY, NOON - 65 * HOUR])
+async def test_a_post_out_of_its_place_hides_nothing_of_what_a_failed_walk_left(
+    engine: Engine, api: FakeX, go_back: Any, stray: datetime
+) -> None:
+    api.fill(Span(NOON - 70 * HOUR, NOON - REREAD), 1_500)
+    api.strays = {1: api.add(stray)}
+    await_pages(api, 8, Unauthorized("No token"))
+    with pytest.raises(Unauthorized):
+        await go_back(NOON - 70 * HOUR)
+    [left] = ranges.still_to_fetch(engine, "backfill")
+    assert left.low < left.high
+    assert len({n for n in api.posts if left.low < n <= left.high} & stored(engine)) <= LAG * 100 + 1
+    refuse_counts(api)
+    await go_back(NOON - 70 * HOUR)
+    assert stored(engine) == api.truth
+
+
+async def test_a_post_out_of_its_place_hides_no_hole_below_the_end_of_a_timeline(
+    engine: Engine, api: FakeX, follower: Make
+) -> None:
+    await follower().poll()
+    known = covered(engine)[0]
+    api.strays = {1: api.add(NOON - 1_500 * DAY)}
+    api.fill(Span(NOON, NOON + 30 * DAY), 4_000)
+    api.now += 30 * DAY
+    await follower().poll()
+    reached = snowflake_time(sorted(api.posts, reverse=True)[3_199])
+    assert covered(engine) == [known, Span(reached, api.now - SETTLE)]
+
+
+@pytest.mark.parametrize("page", [None, 1, 2, 5, 12])
+async def test_a_walk_that_seems_to_end_too_early_goes_on_below(
+    engine: Engine, api: FakeX, follower: Make, page: int | None
+) -> None:
+    """Where pages lose their tokens, and where one comes empty, the first one too."""
+    await follower().poll()
+    api.fill(Span(NOON, NOON + 70 * HOUR), 1_500)
+    api.now += 70 * HOUR
+    api.oddities = {"cut": 0.3} if page is None else {}
+    api.emptied = set() if page is None else {len(api.requests) + page}
+    await follower().poll()
+    assert stored(engine) == api.truth
+    assert len(covered(engine)) == 1
+    assert api.billed == 1_500
+
+
+async def test_a_poll_of_one_page_that_is_not_full_is_one_request(api: FakeX, follower: Make) -> None:
+    await follower().poll()
+    api.fill(Span(NOON, NOON + HOUR), 50)
+    api.now += HOUR
+    before = len(api.requests)
+    await follower().poll()
+    assert len(api.requests) == before + 1
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 10_000),
+    oddities=st.dictionaries(
+        st.sampled_from(["overlap", "repeat", "empty", "stray", "cut"]), st.floats(0.05, 0.3), max_size=5
+    ),
+    kills=st.lists(st.integers(0, 12), max_size=12),
+)
+async def test_strays_and_wrong_ends_lose_no_post_even_where_no_counts_tell(
+    engine: Engine, account: Account, pages_of_20: None, seed: int, oddities: dict[str, float], kills: list[int]
+) -> None:
+    emptied(engine)
+    api = FakeX()
+    clock = Clock(api)
+    poller = Follower(engine, Run(), api, account, clock=clock, sleep=clock.sleep)
+    await poller.poll()
+    api.oddities = oddities
+    api.fill(Span(NOON, NOON + 20 * DAY), 400, seed)
+    api.now += 20 * DAY
+    for requests in kills:
+        await_pages(api, requests, Killed())
+        with suppress(Killed):
+            await Follower(engine, Run(), api, account, clock=clock, sleep=clock.sleep).poll()
+    api.before_request = lambda _: None
+    await poller.poll()
+    assert stored(engine) == api.truth
+    assert len(covered(engine)) == 1
+    assert ranges.still_to_fetch(engine, "follow") == []
+
+
+@pytest.fixture
+def pages_of_20(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "PAGE", dict.fromkeys(walk.PAGE, 20))
+
+
+def refuse_counts(api: FakeX) -> None:
+    """No counts are there to find what is missing."""
+
+    def refuse(asked: str) -> None:
+        if asked.startswith("counts"):
+            raise Forbidden("The plan does not include this")
+
+    api.before_request = refuse
+
+
+async def test_a_post_that_cannot_be_read_costs_the_time_between_its_neighbours(
+    engine: Engine, api: FakeX, follower: Make
+) -> None:
+    await follower().poll()
+    known = covered(engine)[0]
+    ids = sorted(api.fill(Span(NOON, NOON + 70 * HOUR), 350))
+    api.unreadable = {ids[200]}
+    api.now += 70 * HOUR
+    run = Run()
+    await follower(run).poll()
+    hole = Span(snowflake_time(ids[199]), snowflake_time(ids[201]))
+    assert stored(engine) == api.truth - api.unreadable
+    assert holes(engine) == [(hole, UNREADABLE)]
+    assert covered(engine) == [Span(known.start, hole.start), Span(hole.end, api.now - SETTLE)]
+    assert ranges.still_to_fetch(engine, "follow") == []
+    api.unreadable = set()
+    api.now += DAY
+    walker = Walker(engine, Run(), api, Account("simulated", 4_242), clock=lambda: api.now)
+    await walker.walk(ranges.of_span(hole, "backfill", "timeline"))
+    assert (stored(engine), holes(engine)) == (api.truth, [])
+
+
+@pytest.mark.parametrize("place", [0, 99, 100, 249])
+async def test_whenever_it_is_killed_a_post_that_cannot_be_read_stays_a_hole(
+    engine: Engine, api: FakeX, follower: Make, place: int
+) -> None:
+    ids = sorted(api.fill(Span(NOON - DAY, NOON - HOUR), 250), reverse=True)
+    api.unreadable = {ids[place]}
+    for requests in range(6):
+        await_pages(api, requests, Killed())
+        with suppress(Killed):
+            await follower().poll()
+    api.add(NOON + MINUTE)
+    api.now += HOUR
+    await follower().poll()
+    assert stored(engine) == api.truth - api.unreadable
+    assert not any(span.start <= snowflake_time(ids[place]) < span.end for span in covered(engine))
+    assert sum(span.hours() for span in covered(engine)) > 20
+
+
+async def test_a_newest_post_that_cannot_be_read_is_looked_at_again_until_another_comes(
+    engine: Engine, api: FakeX, follower: Make
+) -> None:
+    before, bad = api.add(NOON - HOUR, NOON - MINUTE)
+    api.unreadable = {bad}
+    run = Run()
+    poller = follower(run)
+    for _ in range(20):
+        await poller.poll()
+        api.now += MINUTE
+    assert (holes(engine), covered(engine)[-1].end) == ([], snowflake_time(before))
+    [after] = api.add(api.now - MINUTE)
+    await poller.poll()
+    assert [hole for hole, _ in holes(engine)] == [Span(snowflake_time(before), snowflake_time(after))]
+    assert covered(engine)[-1] == Span(snowflake_time(after), api.now - SETTLE)
+    assert len([line for line in run.lines if line.level == "warning"]) == 1
+    api.unreadable = set()
+    await poller.poll()
+    assert holes(engine) == []
+    assert len(covered(engine)) == 1
+
+
+async def test_of_a_page_that_holds_less_than_it_says_the_posts_are_stored_and_its_time_is_not_observed(
+    engine: Engine, api: FakeX, follower: Make
+) -> None:
+    api.fill(Span(NOON - DAY, NOON), 50)
+    api.uncounted = 1
+    run = Run()
+    poller = follower(run)
+    for _ in range(3):
+        await poller.poll()
+        api.now += MINUTE
+    assert (stored(engine), covered(engine), holes(engine)) == (api.truth, [], [])
+    api.uncounted = 0
+    await poller.poll()
+    assert len(covered(engine)) == 1
+    assert covered(engine)[0].end == api.now - SETTLE
 
 
 async def test_where_a_followed_timeline_ends_a_hole_is_recorded(engine: Engine, api: FakeX, follower: Make) -> None:

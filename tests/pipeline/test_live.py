@@ -319,7 +319,8 @@ async def test_polls_that_spend_what_is_left_close_the_stream(
     listening = asyncio.create_task(by.listen())
     await stream.quiet.wait()
     assert by.is_open
-    await poller.poll()
+    with pytest.raises(spending.SpendingLimitReached):  # whether there are more is not to be asked any more
+        await poller.poll()
     await by.after_poll()
     with pytest.raises(Heard):
         await listening

@@ -14,8 +14,8 @@ from musktracker.errors import UsageError
 from musktracker.simulator.answers import TEXT
 from musktracker.simulator.process import Simulator
 from musktracker.sources import x_errors
-from musktracker.sources.x_api import Patience, Timeouts, XClient
-from musktracker.timeline import snowflake_floor
+from musktracker.sources.x_api import WHOLE_PAGE_TRIES, Patience, Timeouts, XClient
+from musktracker.timeline import HOUR, snowflake_floor
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOKEN = "AAAAsecretToken"
@@ -195,6 +195,69 @@ async def test_an_answer_in_no_known_form_is_asked_for_again(simulator: Simulato
     async with client() as api:
         assert await timeline(api) == {there}
         assert api.requests == 2
+
+
+def listed(*numbers: Any, **meta: Any) -> dict[str, Any]:
+    """An answer with these posts."""
+    return {"body": {"data": [{"id": number} for number in numbers], "meta": meta}}
+
+
+@pytest.mark.parametrize("told", [3, "3"])
+async def test_a_page_that_holds_fewer_posts_than_it_says_is_asked_for_again(
+    simulator: Simulator, client: Make, told: Any
+) -> None:
+    there = simulator.add(*(NOON - HOUR * i for i in range(3)))
+    simulator.script(listed(*map(str, there[:2]), result_count=told))
+    async with client() as api:
+        assert await timeline(api) == set(there)
+        assert api.requests == 2
+
+
+async def test_posts_that_are_withheld_for_good_are_not_missing_from_a_page(
+    simulator: Simulator, client: Make
+) -> None:
+    [there] = simulator.add(NOON)
+    answer = listed(str(there), result_count=2)
+    answer["body"]["errors"] = [{"type": "…/not-authorized-for-resource", "title": "Authorization Error"}]
+    simulator.script(answer)
+    async with client() as api:
+        [page] = [page async for page in api.timeline(4242)]
+        assert api.requests <= 2  # the fields are asked for in another spelling, too
+    assert page.lacking == ""
+
+
+BAD: tuple[Any, ...] = (None, {}, {"id": None}, {"id": "many"}, {"id": 1.5e18}, {"id": str(2**63)}, "post", 7, [])
+
+
+@pytest.mark.parametrize("bad", BAD, ids=repr)
+@pytest.mark.parametrize(("place", "gap"), [(0, (None, 0)), (1, (0, 1)), (3, (2, None))])
+async def test_a_post_that_cannot_be_read_hides_no_other_of_its_page(
+    simulator: Simulator, client: Make, bad: Any, place: int, gap: tuple[int | None, int | None]
+) -> None:
+    ids = [snowflake_floor(NOON - HOUR * i) for i in range(3)]
+    data: list[Any] = [{"id": str(number), "created_at": None, "referenced_tweets": []} for number in ids]
+    data.insert(place, bad)
+    answer = {"body": {"data": data, "meta": {"result_count": 4}}}
+    simulator.script(*[answer] * (WHOLE_PAGE_TRIES + 1))
+    async with client() as api:
+        [page] = [page async for page in api.timeline(4242)]
+        assert api.requests == WHOLE_PAGE_TRIES
+        assert [post.id for post in page.posts] == ids
+        assert page.gap == tuple(None if i is None else ids[i] for i in gap)
+        assert page.lacking == "1 posts in it have no usable id"
+        assert [page.lacking async for page in api.timeline(4242)] == [page.lacking]
+        assert api.requests == WHOLE_PAGE_TRIES + 1  # it is known by now
+
+
+async def test_where_posts_are_in_no_order_one_that_cannot_be_read_may_lie_anywhere_on_its_page(
+    simulator: Simulator, client: Make
+) -> None:
+    ids = [str(snowflake_floor(NOON - HOUR * i)) for i in (2, 1, 3)]
+    simulator.script(*[listed(ids[0], None, *ids[1:])] * 2 * WHOLE_PAGE_TRIES)
+    async with client() as api:
+        [page] = [page async for page in api.timeline(4242)]
+    assert (len(page.posts), page.gap) == (3, (None, None))
+    assert page.lacking
 
 
 async def test_words_of_the_api_are_shown_as_text_and_without_the_token(simulator: Simulator, client: Make) -> None:

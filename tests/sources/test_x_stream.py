@@ -23,7 +23,7 @@ from musktracker.sources.x_api import Timeouts, XClient
 from musktracker.sources.x_pages import Malformed
 from musktracker.sources.x_requests import TryAgain
 from musktracker.sources.x_stream import Created, Deleted, Event, Lost, Opened, Waits, read_event, read_lines
-from musktracker.timeline import snowflake_time
+from musktracker.timeline import snowflake_floor, snowflake_time
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOKEN = "AAAAsecretToken"
@@ -321,6 +321,7 @@ async def test_lines_that_cannot_be_read_are_skipped_and_counted(
             for payload in (None, {}, whole | {"id": 1.5}, whole | {"id": "-3"}, whole | {"id": "20"})
         ),
         json.dumps({"data": {"event_type": "post.delete", "payload": {"id": "2000000000000000000"}}}),
+        json.dumps({"data": {"event_type": "post.delete", "filter": {"user_id": "4242"}, "payload": {"data": {}}}}),
     ]
     async with client() as api:
         stream = api.activity()
@@ -337,6 +338,24 @@ async def test_lines_that_cannot_be_read_are_skipped_and_counted(
         assert stream.malformed == len(wrong) + 1
     assert TEXT not in caplog.text
     assert TOKEN not in caplog.text
+
+
+async def test_a_post_of_a_time_to_come_is_left_out(simulator: Simulator, client: Make) -> None:
+    def made(moment: datetime) -> str:
+        payload = {"id": str(snowflake_floor(moment)), "author_id": "4242"}
+        return json.dumps({"data": {"event_type": "post.create", "payload": payload}})
+
+    async with client() as api:
+        stream = api.activity()
+        async with aclosing(stream.events(4242)) as events:
+            await anext(events)
+            simulator.say(made(NOON + timedelta(hours=20)))
+            simulator.say(made(NOON + timedelta(minutes=4)))
+            async with asyncio.timeout(SECONDS):
+                event = await anext(events)
+        assert isinstance(event, Created)
+        assert event.created_at == NOON + timedelta(minutes=4)
+        assert stream.malformed == 1
 
 
 async def test_what_other_accounts_do_is_left_out(simulator: Simulator, client: Make) -> None:
