@@ -114,6 +114,7 @@ def _print_file(outcome: Mapping[str, Any], zone: ZoneInfo, dry_run: bool) -> No
         "of them given their kind": outcome["updated"],
         "repeated in the file": outcome["repeated"],
         "of other authors": outcome["other_authors"],
+        "deleted, and stored so": outcome["deleted"],
         "bad rows": outcome["bad"],
     }
     for i, (label, count) in enumerate(counts.items()):
