@@ -89,12 +89,12 @@ def import_files(
     holes: Sequence[Sequence[str]] = (),
     counting: str = DEFAULT_COUNTING,
 ) -> dict[str, Any]:
-    """Bring in the posts of files; a post that is there already stays as it is, but for an unknown kind.
+    """Bring in the posts of files; one that is there already stays, but for an unknown kind and that it was deleted.
 
-    Each file covers the time from its first post to its last; instead, `covers` (start, end; ISO 8601 with offset) is
-    what all of them cover together, once all are in; `holes` (pairs of times) are never covered, and are taken out of
-    what this source covered before; without `coverage` nothing is covered. `counting` names the posts of which the
-    files hold every one. `dry_run` writes nothing.
+    Each file covers the time from its first post to its last, but for silences of over a year; instead, `covers`
+    (start, end; ISO 8601 with offset) is what all of them cover together, once all are in; `holes` (pairs of times)
+    are never covered, and are taken out of what this source covered before; without `coverage` nothing is covered.
+    `counting` names the posts of which the files hold every one. `dry_run` writes nothing.
 
     Returns totals, and under "files" a FileOutcome each. Raises UsageError for parameters that cannot be,
     MuskTrackerError where no file could be used, and under `strict` at the first bad row.

@@ -54,11 +54,13 @@ def read_lines(text: Iterator[str], posts: Posts, mapping: Mapping[str, str]) ->
     lines = split_lines(_watched(text, posts))
     sample = list(islice(lines, SAMPLE_LINES))
     shown = _shown(sample)
-    if not mapping and _are_ids(shown):
+    if not mapping and _are_ids([line for line in shown if not _REMARK.match(line)]):
         _read_ids(chain(sample, lines), posts)
         return "list"
     begin, table = _found(sample, mapping, by_name=posts.author_is_named)
     if table is not None:
+        if not mapping and not table.header and table.fields.time is None and len(shown) == 1:
+            _require_one_id(shown[0])
         _TableReader(table, posts).read(chain(sample[begin:], lines), begin)
         return "csv" if table.delimiter else "list"
     if any(ADDRESS.search(line) for line in shown) and not mapping:
@@ -141,8 +143,17 @@ def _are_ids(sample: Sequence[str]) -> bool:
     return True
 
 
+def _require_one_id(line: str) -> None:
+    """Refuse a single line of which nothing says what it is, with several ids in it. Raises Unknown."""
+    if len(_LONG_ID.findall(line)) > 1:
+        raise Unknown(
+            "is one line with several ids and other words",
+            "Write one id a line; or say which is the post's: --map id=1",
+        )
+
+
 def _pieces(line: str) -> list[str]:
-    return [piece for piece in _BETWEEN.split(line) if piece]
+    return [piece for piece in _BETWEEN.split(_NAME_BEFORE.sub("", line)) if piece]
 
 
 def recognised(sample: Sequence[str], mapping: Mapping[str, str], *, by_name: bool = False) -> Table | None:
@@ -456,8 +467,8 @@ def _read_ids(lines: Iterator[Line], posts: Posts) -> None:
     for number, line in enumerate(lines, 1):
         if line is None:
             posts.reject(number, _TOO_LONG)
-            continue
-        _add_ids(number, _pieces(line), posts)
+        elif not _REMARK.match(line):
+            _add_ids(number, _pieces(line), posts)
 
 
 def _add_ids(line: int, cells: Sequence[str], posts: Posts) -> None:
@@ -490,6 +501,8 @@ _ID_INSIDE = re.compile(r"[0-9]{11}")
 _OF_ANOTHER = re.compile(r"author|user|reply|replied|conversation|quote|retweet|repost")
 _WHOLE_ID = re.compile(r"[0-9]{17,19}|\S*/status(?:es)?/[0-9]{1,19}(?:[/?#]\S*)?")  # never a time, too
 _BETWEEN = re.compile(r"[\s,;|\[\](){}\"']+")
+_NAME_BEFORE = re.compile(r"^\s*[A-Za-z_]\w*\s*[=:](?!//)")
+_LONG_ID = re.compile(r"(?<![0-9])[0-9]{17,19}(?![0-9])")
 _BRACKET = re.compile(r"[\[\](){}]")
 _REMARK = re.compile(r"\s*(?:#|sep=.?\s*$|$)")
 _ROUNDED = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+1[0-9]")

@@ -29,11 +29,12 @@ SHOWN = 20  # bad rows that are listed; all are counted
 MOST_POSTS = 5_000_000  # of one file: what keeps memory bounded
 ENOUGH_TO_JUDGE = 3  # rounded ids, to say that the file's were
 ROUNDED_BY = 10_000  # a spreadsheet keeps fifteen digits of nineteen
+LONG_RUN = 40  # ids without a sequence number, to say the same
 JUDGED = 5_000  # of a file's ids, evenly
 AHEAD = timedelta(minutes=5)  # how far this machine's clock may be behind
 MILLISECOND = timedelta(milliseconds=1)
 YEAR = timedelta(days=365)  # of silence: no account is taken to have been observed through it
-STRAY = 10  # a part is one where another has more than so many times its posts
+STRAY = 10  # a part is one where another has more than so many times its posts, as is a single post
 
 
 class Unreadable(MuskTrackerError):
@@ -216,7 +217,8 @@ class Posts:
 
     def is_stray(self, part: Part) -> bool:
         """Whether so few posts are so far from the others that wrong ids are likelier than that they are alone."""
-        return STRAY * part.posts < max(each.posts for each in self.parts)
+        most = max(each.posts for each in self.parts)
+        return most > (1 if part.posts == 1 else STRAY * part.posts)
 
     def __len__(self) -> int:
         return sum(map(len, self._ids))
@@ -258,6 +260,7 @@ class Posts:
         apart = post_times.difference(str(stated), snowflake_time(number))
         if apart is None:
             self.unread_times += 1
+            self._untimed.append(number)
         elif apart > DAY:
             self.of_other_days += 1
             raise ValueError("its id is of another time than the file states: digits are missing or wrong")
@@ -304,12 +307,20 @@ def _looks_rounded(number: int) -> bool:
 def _are_rounded(ids: set[int]) -> bool:
     """Whether many were: by a spreadsheet, which leaves zeros, or by a float, which leaves multiples of 256.
 
-    An id without a sequence number (its last twelve bits) is such a multiple by nature; of others, one in 400 is.
+    An id without a sequence number (its last twelve bits) is such a multiple by nature; of others, one in 400 is. But
+    by now at least two of five have one (the longest run without is 18), though only a low one until 2023.
     """
-    telling = [number for number in ids if number & 0xFFF and number >= _COARSE]
+    telling = [number for number in ids if number & _SEQUENCE and number >= _COARSE]
     decimal, binary = sum(not number % 100 for number in ids), sum(number == float(number) for number in telling)
     by_spreadsheet = decimal >= ENOUGH_TO_JUDGE and 2 * decimal > len(ids)
-    return by_spreadsheet or (binary >= ENOUGH_TO_JUDGE and 10 * binary > len(telling))
+    return by_spreadsheet or (binary >= ENOUGH_TO_JUDGE and 10 * binary > len(telling)) or _lack_sequence(ids)
+
+
+def _lack_sequence(ids: set[int]) -> bool:
+    late = [number for number in ids if number >= _SEQUENCED]
+    if len(late) < LONG_RUN or any(number & _SEQUENCE for number in late):
+        return False
+    return len({number & _MACHINE for number in late}) > 1  # otherwise they were made up from times
 
 
 def _nearest(ordered: list[int]) -> int:
@@ -331,6 +342,8 @@ def _rounded_twins(ordered: list[int]) -> set[int]:
 
 _LINES = 1 << 40  # more than a file has
 _LONG = 10**15  # ids of more digits are those that get rounded
+_MACHINE, _SEQUENCE = 0x3FF000, 0xFFF  # the bits of an id below its time
+_SEQUENCED = snowflake_floor(datetime(2022, 11, 1, tzinfo=UTC))  # from here on that is known of ids
 _COARSE = 1 << 58  # from here on floats are 64 and more apart
 _MICROSECOND = timedelta(microseconds=1)
 _YEAR = YEAR // MILLISECOND << 22

@@ -291,6 +291,13 @@ def test_a_post_more_than_a_year_from_all_others_is_stored_but_not_covered(engin
     assert not any("158860640866144768" in warning for warning in outcome["warnings"])
 
 
+def test_a_single_post_a_year_from_a_few_others_is_not_covered_either(engine: Engine, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", [158860640866144768, *ids(0, 1, 2)])
+    [outcome] = import_files(engine, Run(), files=[file])["files"]
+    assert coverage.covered(engine) == [Span(START, START + 2 * HOUR + MILLISECOND)]
+    assert ["158860640866144768" in warning for warning in outcome["warnings"]] == [True]
+
+
 def test_a_year_of_silence_is_not_covered_and_what_lies_around_it_is(engine: Engine, tmp_path: Path) -> None:
     later = 24 * 400
     file = write(tmp_path / "a", [number for hour in (0, 5) for number in ids(hour - later, hour)])

@@ -323,10 +323,13 @@ def test_a_file_of_which_a_part_was_rounded_is_refused(file: Path) -> None:
         read(written(file, "".join(f"{number}\n" for number in numbers)))
 
 
-@pytest.mark.parametrize("sequence", [0, 1])
-def test_ids_without_a_sequence_number_are_not_taken_for_rounded_ones(file: Path, sequence: int) -> None:
-    numbers = [number >> 12 << 12 | sequence for number in honest(300)]
-    assert list(kinds(read(written(file, "".join(f"{number}\n" for number in numbers))))) == numbers
+def test_ids_without_a_sequence_number_are_not_taken_for_rounded_ones_as_long_as_they_were_usual(file: Path) -> None:
+    lines = [f"{number >> 12 << 12}\n" for number in honest(300)]
+    with pytest.raises(Unreadable, match="rounded"):
+        read(written(file, "".join(lines)))
+    assert len(read(written(file, "".join(lines[:18]))).posts) == 18
+    before = [f"{(number >> 12 << 12) - (1 << 58)}\n" for number in honest(300)]
+    assert len(read(written(file, "".join(before))).posts) == 300
 
 
 def test_an_id_that_is_that_of_another_row_rounded_is_bad(file: Path) -> None:
@@ -384,6 +387,9 @@ def test_an_old_post_at_the_end_of_a_file_is_not_taken_for_a_cut_one(file: Path)
         f"{{'{A}', '{B}', '{C}'}}\n",
         f"['{A}',\n '{B}',\n '{C}']\n",
         f"{A},{B},{C}\n",
+        f"# all\nids = {A}, {B}, {C}\n",
+        f"ids = [\n  '{A}',\n  '{B}', '{C}',\n]\n",
+        f"id\n{A},{B},{C}\n",
         f"{A} {B} {C}",
         f"{A}; {B}\n{C}\n",
         f"https://x.com/a/status/{A}, https://x.com/a/status/{B}?s=20 {C}\n",
@@ -394,6 +400,15 @@ def test_of_several_ids_in_a_line_every_one_is_taken(file: Path, text: str) -> N
     found = read(written(file, text))
     assert set(kinds(found)) == {A, B, C}
     assert (found.form, found.posts.bad) == ("list", 0)
+
+
+def test_one_line_of_ids_and_other_words_is_refused(file: Path) -> None:
+    with pytest.raises(Unreadable, match="one id a line"):
+        read(written(file, f"these {A}, {B}, {C} and no more"))
+
+
+def test_a_line_of_one_post_may_refer_to_another(file: Path) -> None:
+    assert set(kinds(read(written(file, f"{A},{stamp(TIME_A)},{B}")))) == {A}
 
 
 def test_columns_of_ids_of_which_any_may_be_the_posts_are_refused_until_one_is_named(file: Path) -> None:
