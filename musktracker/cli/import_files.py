@@ -6,10 +6,12 @@ musktracker import dump.csv --map id=status,created_at=when --author-id 44196397
 
 A file may be a table (CSV and its like), JSON, JSONL (twarc), an X account archive (tweets.js or the whole zip), a
 list of ids or a log with addresses of posts; plain, gzip or zip. Its form is found out from what is in it. The time
-of a post comes from its id; a time in the file is only held against it. Posts that are there already stay as they
-are, but an unknown kind is filled in.
+of a post comes from its id; a time in the file is only held against it, and a row with one of another day is bad
+(--map created_at=none: the file's times are not those of the posts). Posts that are there already stay as they are,
+but an unknown kind is filled in, and what the file says is deleted is marked so.
 
-The time between a file's first and last post counts as observed whole: an hour in it without a post is a zero.
+The time between a file's first and last post counts as observed whole, but for silences of over a year: an hour in it
+without a post is a zero.
 --covers says it better where the collection is known to be wider, --hole leaves out what was not collected (also of
 what the same source covered before), --no-coverage claims nothing, --only without_replies says that replies were not
 collected: such time counts as observed only where replies are not counted. Times without an offset are in the display
@@ -115,6 +117,7 @@ def _print_file(outcome: Mapping[str, Any], zone: ZoneInfo, dry_run: bool) -> No
         "of them given their kind": outcome["updated"],
         "repeated in the file": outcome["repeated"],
         "of other authors": outcome["other_authors"],
+        "deleted, and stored so": outcome["deleted"],
         "bad rows": outcome["bad"],
     }
     for i, (label, count) in enumerate(counts.items()):

@@ -23,10 +23,20 @@ from musktracker.db.engines import is_sqlite, reading
 from musktracker.db.settings import DEFAULT_COUNTING
 from musktracker.db.tables import RawTweet
 from musktracker.errors import MuskTrackerError, UsageError
-from musktracker.pipeline.store import cover, fill_kinds, insert_rows, sqlite_times, stored_kinds, storing, without
+from musktracker.pipeline.store import (
+    cover,
+    fill_kinds,
+    ids_made_at,
+    insert_rows,
+    mark_deleted,
+    sqlite_times,
+    stored_kinds,
+    storing,
+    without,
+)
 from musktracker.runs import Run
 from musktracker.sources import files as sources
-from musktracker.sources.file_posts import Posts
+from musktracker.sources.file_posts import YEAR, Posts, is_rounded_twin
 from musktracker.text import counted, printable
 from musktracker.timeline import EPOCH, Span, iso, now, parse_time
 
@@ -42,8 +52,9 @@ LONGEST_SHOWN = 80  # characters of a file's name in the log line of a row
 class FileOutcome:
     """What became of a file: counts of rows and posts, the time it spans and covers, what to look at.
 
-    `imported` + `already_there` = distinct posts; `updated` are those already there whose kind it filled in. Times
-    are ISO 8601 in UTC. `error` is set where nothing of it could be used.
+    `imported` + `already_there` = distinct posts, but for `bad` ones; `updated` are those already there whose kind it
+    filled in, `other_kinds` those whose kind it says otherwise, `deleted` those that it says are deleted. Times are
+    ISO 8601 in UTC. `error` is set where nothing of it could be used.
     """
 
     file: str
@@ -55,6 +66,8 @@ class FileOutcome:
     repeated: int = 0
     bad: int = 0
     other_authors: int = 0
+    deleted: int = 0
+    other_kinds: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
     bad_rows: list[dict[str, str]] = field(default_factory=list)
     span: list[str] | None = None
@@ -78,12 +91,12 @@ def import_files(
     holes: Sequence[Sequence[str]] = (),
     counting: str = DEFAULT_COUNTING,
 ) -> dict[str, Any]:
-    """Bring in the posts of files; a post that is there already stays as it is, but for an unknown kind.
+    """Bring in the posts of files; one that is there already stays, but for an unknown kind and that it was deleted.
 
-    Each file covers the time from its first post to its last; instead, `covers` (start, end; ISO 8601 with offset) is
-    what all of them cover together, once all are in; `holes` (pairs of times) are never covered, and are taken out of
-    what this source covered before; without `coverage` nothing is covered. `counting` names the posts of which the
-    files hold every one. `dry_run` writes nothing.
+    Each file covers the time from its first post to its last, but for silences of over a year; instead, `covers`
+    (start, end; ISO 8601 with offset) is what all of them cover together, once all are in; `holes` (pairs of times)
+    are never covered, and are taken out of what this source covered before; without `coverage` nothing is covered.
+    `counting` names the posts of which the files hold every one. `dry_run` writes nothing.
 
     Returns totals, and under "files" a FileOutcome each. Raises UsageError for parameters that cannot be,
     MuskTrackerError where no file could be used, and under `strict` at the first bad row.
@@ -145,7 +158,8 @@ class _Importer:
         self._plan = plan
         self._dry_run = dry_run
         self._moment = now()
-        self._pretended: set[str] = set()
+        self._pretended: dict[str, str | None] = {}  # what a dry run would have stored, with kinds
+        self._pretended_at: dict[int, int] = {}  # and by the millisecond in their ids
         self._quiet: list[Span] | None = None  # in what `covers` says, silent in every file so far
 
     def import_file(
@@ -163,14 +177,15 @@ class _Importer:
         try:
             read = sources.read(Path(name), moment=self._moment, progress=report("read", 0), **options)
         except sources.StrictStop as stop:
-            raise MuskTrackerError(
-                f"{name}, {stop.message}", "Nothing of this file was stored; without --strict bad rows are left out"
-            ) from None
+            raise _stopped(name, stop) from None
         except sources.Unreadable as error:
             outcome.error = f"{error.message}. {error.hint}" if error.hint else error.message
             return outcome
         self._describe(outcome, read)
-        self._store(outcome, read.posts, last, report("store", 0.5))
+        try:
+            self._store(outcome, read.posts, last, report("store", 0.5), strict=options["strict"])
+        except sources.StrictStop as stop:
+            raise _stopped(name, stop) from None
         for bad in read.posts.bad_rows:
             self._run.warning(f"{_shown(label)}, {_shown(bad.where)}: {printable(bad.reason)}")
         if outcome.bad > len(outcome.bad_rows):
@@ -183,49 +198,82 @@ class _Importer:
     def _describe(self, outcome: FileOutcome, read: sources.FileRead) -> None:
         posts = read.posts
         outcome.form = read.form
-        outcome.rows, outcome.bad, outcome.other_authors = posts.rows, posts.bad, posts.other_authors
-        outcome.bad_rows = [bad._asdict() for bad in posts.bad_rows]
+        outcome.rows, outcome.other_authors = posts.rows, posts.other_authors
         outcome.span = _texts(posts.span())
-        outcome.warnings = list(_warnings(read, covered=self._plan.coverage))
+        outcome.warnings = [*_warnings(read, covered=self._plan.coverage), *_strays(posts, self._plan.covers)]
 
-    def _store(self, outcome: FileOutcome, posts: Posts, last: bool, report: Callable[[float], None]) -> None:
+    def _store(
+        self, outcome: FileOutcome, posts: Posts, last: bool, report: Callable[[float], None], *, strict: bool
+    ) -> None:
         """Write the posts in batches, and with the last of them what they cover."""
         plan, total = self._plan, len(posts)
-        within = plan.covers or posts.span()
         covers = plan.coverage and (last or not plan.covers)
-        spans = without([within], plan.holes) if covers else []
+        spans = without([plan.covers] if plan.covers else posts.observed(), plan.holes) if covers else []
         known = self._any_stored(posts.span())
-        silences = _Silences(within)
+        if known and strict:
+            self._require_no_twins(posts)
+        silences = _Silences(plan.covers or posts.span())
         kinds: Counter[str | None] = Counter()
+        twins: list[int] = []
         seen = 0
         for batch, is_last in _marking_last(_batches(posts.distinct(), BATCH[self._engine.dialect.name])):
             moments = [posts.moment(number) for number, _ in batch]
             silences.add(moments)
             kinds.update(map(itemgetter(1), batch))
-            self._store_batch(outcome, batch, moments, spans if is_last and covers else None, known)
+            gone = [str(number) for number, _ in batch if number in posts.deleted] if posts.deleted else []
+            twins += self._store_batch(outcome, batch, moments, gone, spans if is_last and covers else None, known)
             seen += len(batch)
             report(seen / total)
         outcome.repeated = total - seen
         outcome.kinds = {kind or "unknown": n for kind, n in sorted(kinds.items(), key=str)}
         outcome.covered = [_texts(span) for span in spans]
+        if twins:
+            posts.drop(set(twins), TWIN)
+        outcome.bad, outcome.bad_rows = posts.bad, [bad._asdict() for bad in posts.bad_rows]
+        if outcome.other_kinds:
+            outcome.warnings.append(f"{outcome.other_kinds:,} posts are stored with another kind, which was kept")
         if plan.coverage:
             outcome.warnings += self._suspicions(silences.found(), last)
 
+    def _require_no_twins(self, posts: Posts) -> None:
+        """Look for ids of stored posts, rounded, before anything is stored. Raises StrictStop."""
+        twins: list[int] = []
+        for batch in _batches(posts.distinct(), BATCH[self._engine.dialect.name]):
+            stored = self._stored([str(number) for number, _ in batch])
+            new = [number for number, _ in batch if str(number) not in stored]
+            twins += self._twins(new, [posts.moment(number) for number in new])
+        posts.drop(set(twins), TWIN)
+
     def _store_batch(
-        self, outcome: FileOutcome, batch: list[_Post], moments: list[int], spans: list[Span] | None, known: bool
-    ) -> None:
+        self,
+        outcome: FileOutcome,
+        batch: list[_Post],
+        moments: list[int],
+        gone: list[str],
+        spans: list[Span] | None,
+        known: bool,
+    ) -> list[int]:
+        """Write posts, those `gone` as deleted, and what is covered; returns which ids were rounded."""
         ids = [str(number) for number, _ in batch]
         stored = self._stored(ids) if known else {}
-        new = [i for i, name in enumerate(ids) if name not in stored] if stored else range(len(ids))
-        filled = [i for i, name in enumerate(ids) if batch[i][1] and stored.get(name, "") is None] if stored else []
+        new = [i for i, name in enumerate(ids) if name not in stored] if stored else list(range(len(ids)))
+        twins = self._twins([batch[i][0] for i in new], [moments[i] for i in new]) if known and new else []
+        if twins:
+            new = [i for i in new if batch[i][0] not in twins]
+        said = [i for i, name in enumerate(ids) if batch[i][1] and name in stored] if stored else []
+        filled = [i for i in said if stored[ids[i]] is None]
+        outcome.other_kinds += sum(stored[ids[i]] not in (None, batch[i][1]) for i in said)
         imported, updated = len(new), len(filled)
         if self._dry_run:
-            self._pretended.update(ids[i] for i in new)
-        elif new or filled or spans is not None:
+            self._pretended |= {ids[i]: batch[i][1] for i in (*new, *filled)}
+            self._pretended_at |= {batch[i][0] >> 22: batch[i][0] for i in new}
+        elif new or filled or gone or spans is not None:
             new_rows, filled_rows = (self._rows(chosen, ids, batch, moments) for chosen in (new, filled))
             with storing(self._engine, self._run) as connection:
                 imported = insert_rows(connection, new_rows)
                 updated = fill_kinds(connection, filled_rows)
+                if gone:
+                    mark_deleted(connection, gone, self._moment)
                 if spans is not None:
                     plan = self._plan
                     cover(
@@ -237,8 +285,17 @@ class _Importer:
                         counting=plan.counting,
                     )
         outcome.imported += imported
-        outcome.already_there += len(batch) - imported
+        outcome.already_there += len(batch) - imported - len(twins)
         outcome.updated += updated
+        outcome.deleted += len(gone)
+        return list(twins)
+
+    def _twins(self, new: list[int], moments: list[int]) -> set[int]:
+        """Which of these ids are those of stored posts, or those are of these, but for digits that were rounded."""
+        with reading(self._engine) as connection:
+            beside = [int(name) for name in ids_made_at(connection, self._verbatim(moments)) if name.isdecimal()]
+        others = self._pretended_at | {number >> 22: number for number in beside}
+        return {number for number in new if is_rounded_twin(number, others.get(number >> 22, 0))}
 
     def _rows(
         self, chosen: Sequence[int], ids: list[str], batch: list[_Post], moments: list[int]
@@ -263,7 +320,7 @@ class _Importer:
             stored = stored_kinds(connection, ids)
         if not self._pretended:
             return stored
-        return stored | {name: "" for name in ids if name in self._pretended}
+        return stored | {name: self._pretended[name] for name in ids if name in self._pretended}
 
     def _suspicions(self, silences: list[Span], last: bool) -> Iterator[str]:
         """What may be holes: long silences of a file, or, in what `covers` says, those that all files share."""
@@ -272,6 +329,8 @@ class _Importer:
             self._quiet = silences = known
             if not last:
                 return
+        else:
+            silences = [span for span in silences if span.end - span.start <= YEAR]  # which is not covered
         suspects = [span for span in without(silences, self._plan.holes) if span.end - span.start > LONG_SILENCE]
         for span in suspects[:SHOWN_SILENCES]:
             start, end = _texts(span)
@@ -343,6 +402,11 @@ def _warnings(read: sources.FileRead, *, covered: bool) -> Iterator[str]:
         )
     if posts.unread_times:
         yield f"{_stating(posts.unread_times)} that cannot be read; the one in the id was taken"
+    if posts.of_other_days:
+        yield (
+            f"{posts.of_other_days:,} rows were left out since they state another day than their ids; if that column "
+            f"does not say when posts were made, import again with --map created_at=none"
+        )
     if posts.bad and covered:
         lacking = f"{counted(posts.bad, 'bad row')} may stand for posts that are missing"
         yield f"{lacking} from a time that now counts as observed whole"
@@ -356,6 +420,30 @@ def _stating(rows: int) -> str:
 def _shown(text: str) -> str:
     """Where a row is, with names of files in it: made safe to show, and short."""
     return printable(text if len(text) <= LONGEST_SHOWN else f"…{text[1 - LONGEST_SHOWN :]}")
+
+
+def _strays(posts: Posts, covers: Span | None) -> Iterator[str]:
+    """What is not covered although it lies between posts of the file: years of silence, and the few posts beyond."""
+    for part in posts.parts:
+        if posts.is_stray(part) and not (covers and covers.start <= part.span.start < covers.end):
+            count = "a post is" if part.posts == 1 else f"{part.posts:,} posts are"
+            yield (
+                f"{count} over a year from the others (id {part.first}, {posts.where(part.first)}, "
+                f"{iso(part.span.start)}), in time that does not count as observed: if digits of the id are missing, "
+                f"correct it; if it is right, --covers START..END says of what time the file holds every post"
+            )
+    observed = posts.observed()
+    for before, after in pairwise(observed if not covers else ()):
+        yield (
+            f"no post from {iso(before.end)} to {iso(after.start)}, which does not count as observed: if every post "
+            f"of that time is in the file, import again with --covers {iso(before.start)}..{iso(after.end)}"
+        )
+
+
+def _stopped(name: str, stop: sources.StrictStop) -> MuskTrackerError:
+    return MuskTrackerError(
+        f"{name}, {stop.message}", "Nothing of this file was stored; without --strict bad rows are left out"
+    )
 
 
 def _summary(label: str, outcome: FileOutcome, dry_run: bool) -> str:
@@ -379,4 +467,5 @@ def _microseconds(time: datetime) -> int:
     return (time - EPOCH) // MICROSECOND
 
 
+TWIN = "a post of its millisecond is stored already: one of the two ids was rounded"
 _LONG_SILENCE = LONG_SILENCE // MICROSECOND

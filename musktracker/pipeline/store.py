@@ -87,6 +87,15 @@ def stored_kinds(connection: Connection, ids: list[str]) -> dict[str, str | None
     return dict(cursor.fetchall())
 
 
+def ids_made_at(connection: Connection, times: list[Any]) -> list[str]:
+    """The posts that are stored with these times (as db.verbatim has them)."""
+    sqlite = is_sqlite(connection)
+    found = connection.exec_driver_sql(
+        _MADE_AT_SQLITE if sqlite else _MADE_AT_POSTGRES, (json.dumps(times) if sqlite else times,)
+    )
+    return [row[0] for row in found]
+
+
 def insert_rows(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
     """Insert rows of COLUMNS (times as db.verbatim has them); returns how many were not there."""
     return upsert(connection, RAW_TWEETS, COLUMNS, rows, conflict=("tweet_id",), verbatim=True)
@@ -193,6 +202,8 @@ _DAY = 24 * 60 * _MINUTE
 _MINUTES = [f" {minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60)]
 _KINDS_SQLITE = "SELECT tweet_id, kind FROM raw_tweets WHERE tweet_id IN (SELECT value FROM json_each(?))"
 _KINDS_POSTGRES = "SELECT tweet_id, kind FROM raw_tweets WHERE tweet_id = ANY(%s)"
+_MADE_AT_SQLITE = "SELECT tweet_id FROM raw_tweets WHERE created_at IN (SELECT value FROM json_each(?))"
+_MADE_AT_POSTGRES = "SELECT tweet_id FROM raw_tweets WHERE created_at = ANY(%s)"
 _FILL_SQLITE = "UPDATE raw_tweets SET kind = ? WHERE tweet_id = ? AND kind IS NULL"
 _FILL_POSTGRES = (
     "UPDATE raw_tweets SET kind = found.kind FROM unnest(%s::text[], %s::text[]) AS found (kind, id) "

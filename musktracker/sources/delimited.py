@@ -15,15 +15,28 @@ from itertools import chain, islice
 
 from musktracker.sources.file_posts import Posts, Unknown
 from musktracker.sources.post_times import TOLERANCE, difference, readings
-from musktracker.sources.rows import ADDRESS, UNSAID, Fields, fields_of, kind_code, normal, post_id
+from musktracker.sources.rows import (
+    ADDRESS,
+    UNSAID,
+    Fields,
+    author_in,
+    fields_of,
+    is_deleted,
+    kind_code,
+    normal,
+    post_id,
+)
 from musktracker.timeline import FIRST_SNOWFLAKE, LAST_SNOWFLAKE, snowflake_time
 
 LONGEST_LINE = 1 << 24
 SAMPLE_LINES = 60
 DELIMITERS = (",", "\t", ";", "|")
+NO_COLUMN = "none"  # given where a file's own times are not those of the posts
+MOST_TITLES, LONGEST_TITLE = 8, 200  # lines before a table, and characters of one
+FEW_COLUMNS = 3  # may be a post's id and those it refers to
 
 Line = str | None  # None stands for a line too long to hold
-Row = list[str] | None  # None stands for a row with a field too long to hold
+Row = list[str] | None  # None stands for a row that is no table's
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +51,20 @@ class Table:
 
 def read_lines(text: Iterator[str], posts: Posts, mapping: Mapping[str, str]) -> str:
     """Read the posts of a text of any of these forms; returns the form's name. Raises Unknown where it is none."""
-    lines = split_lines(text)
+    lines = split_lines(_watched(text, posts))
     sample = list(islice(lines, SAMPLE_LINES))
-    shown = [line for line in sample if line and not line.isspace() and "\0" not in line]
-    everything = chain(sample, lines)
-    table = recognised(shown, mapping, by_name=posts.author_is_named)
+    shown = _shown(sample)
+    if not mapping and _are_ids([line for line in shown if not _REMARK.match(line)]):
+        _read_ids(chain(sample, lines), posts)
+        return "list"
+    begin, table = _found(sample, mapping, by_name=posts.author_is_named)
     if table is not None:
-        _TableReader(table, posts).read(everything)
+        if not mapping and not table.header and table.fields.time is None and len(shown) == 1:
+            _require_one_id(shown[0])
+        _TableReader(table, posts).read(chain(sample[begin:], lines), begin)
         return "csv" if table.delimiter else "list"
     if any(ADDRESS.search(line) for line in shown) and not mapping:
-        _read_log(everything, posts)
+        _read_log(chain(sample, lines), posts)
         return "log"
     raise _why_unknown(shown, mapping)
 
@@ -69,6 +86,74 @@ def split_lines(text: Iterator[str]) -> Iterator[Line]:
         yield None
     elif rest:
         yield rest
+
+
+def _watched(text: Iterator[str], posts: Posts) -> Iterator[str]:
+    for piece in text:
+        if piece:
+            posts.ends_in_line = not piece.endswith("\n")
+        yield piece
+
+
+def _shown(sample: Sequence[Line]) -> list[str]:
+    return [line for line in sample if line and not line.isspace() and "\0" not in line]
+
+
+def _found(sample: Sequence[Line], mapping: Mapping[str, str], *, by_name: bool) -> tuple[int, Table | None]:
+    """The table in a text, and with which line it begins: after remarks, and a title where a header comes later."""
+    remarks = next((i for i, line in enumerate(sample) if line and not _REMARK.match(line)), 0)
+    first = recognised(_shown(sample[remarks:]), mapping, by_name=by_name)
+    begins_with_post = not remarks and _ID_INSIDE.search("".join(_shown(sample[:1])))
+    if first is not None and (_is_named(first) or mapping or begins_with_post):
+        return remarks, first
+    for begin in range(min(len(sample), MOST_TITLES)):
+        if begin and not _is_title(sample[begin - 1] or ""):
+            break
+        table = recognised(_shown(sample[begin:]), mapping, by_name=by_name)
+        if table is not None and table.delimiter and _is_named(table):
+            return begin, table
+    return remarks, first
+
+
+def _is_title(line: str) -> bool:
+    return len(line) <= LONGEST_TITLE and not _ID_INSIDE.search(line)
+
+
+def _is_named(table: Table) -> bool:
+    named = fields_of(dict(enumerate(table.header)), {}).ids
+    return table.fields.ids[0] in named
+
+
+def _are_ids(sample: Sequence[str]) -> bool:
+    """Whether lines are of nothing but posts' ids, with several in a line or with brackets around them.
+
+    Raises Unknown where they may as well be a table of posts and those that they refer to.
+    """
+    rows = [_pieces(line) for line in sample]
+    if not all(_WHOLE_ID.fullmatch(piece) for row in rows for piece in row):
+        return False
+    widths = {len(row) for row in rows if row}
+    if max(widths, default=0) < 2:
+        return any(map(_BRACKET.search, sample)) and bool(widths)
+    if len(rows) > 1 and len(widths) == 1 and min(widths) <= FEW_COLUMNS and not any(map(_BRACKET.search, sample)):
+        raise Unknown(
+            "holds several ids in each line, and nothing says which is the post's",
+            "Say which: --map id=1; or write one id a line",
+        )
+    return True
+
+
+def _require_one_id(line: str) -> None:
+    """Refuse a single line of which nothing says what it is, with several ids in it. Raises Unknown."""
+    if len(_LONG_ID.findall(line)) > 1:
+        raise Unknown(
+            "is one line with several ids and other words",
+            "Write one id a line; or say which is the post's: --map id=1",
+        )
+
+
+def _pieces(line: str) -> list[str]:
+    return [piece for piece in _BETWEEN.split(_NAME_BEFORE.sub("", line)) if piece]
 
 
 def recognised(sample: Sequence[str], mapping: Mapping[str, str], *, by_name: bool = False) -> Table | None:
@@ -121,8 +206,8 @@ def _table(rows: list[list[str]], delimiter: str, mapping: Mapping[str, str], by
     return Table(delimiter, width, header, fields)
 
 
-def _positions(mapping: Mapping[str, str], header: Sequence[str], width: int) -> dict[str, int] | None:
-    found = {}
+def _positions(mapping: Mapping[str, str], header: Sequence[str], width: int) -> dict[str, int | None] | None:
+    found: dict[str, int | None] = {}
     for what, column in mapping.items():
         names = [normal(name) for name in header]
         if column in header:
@@ -131,6 +216,8 @@ def _positions(mapping: Mapping[str, str], header: Sequence[str], width: int) ->
             found[what] = names.index(normal(column))
         elif column.isdecimal() and 1 <= int(column) <= width:
             found[what] = int(column) - 1
+        elif what == "created_at" and column == NO_COLUMN:
+            found[what] = None
         else:
             return None
     return found
@@ -180,16 +267,17 @@ class _TableReader:
         self._table = table
         self._posts = posts
         self._kinds = table.fields.say_kind
+        self._deletions = bool(table.fields.deletions)
         self._header = list(table.header)
         self._broken: list[str] = []  # fields of a row whose end may be on the next lines
         self._broken_at = 0
         self._taken = False
 
-    def read(self, lines: Iterator[Line]) -> None:
-        """Read every row."""
+    def read(self, lines: Iterator[Line], before: int = 0) -> None:
+        """Read every row; so many lines came `before`."""
         fields, width = self._table.fields, self._table.width
         id_column, time, author, add = fields.ids[0], fields.time, fields.author, self._posts.add
-        for number, row in records(lines, self._table.delimiter, self._starts_row):
+        for number, row in records(lines, self._table.delimiter, self._starts_row, before):
             if row is None or len(row) != width or not row[id_column].isdecimal():
                 self._take_odd(number, row)
                 continue
@@ -197,7 +285,8 @@ class _TableReader:
                 self._end_broken()
             if author is None or self._posts.wants(row[author]):
                 code = kind_code(row, fields) if self._kinds else UNSAID
-                add(number, row[id_column], None if time is None else row[time], code)
+                deleted = self._deletions and is_deleted(row, fields)
+                add(number, row[id_column], None if time is None else row[time], code, deleted)
         self._end_broken()
 
     def _take_odd(self, number: int, row: Row) -> None:
@@ -234,25 +323,32 @@ class _TableReader:
 
     def _take(self, number: int, row: list[str]) -> None:
         fields = self._table.fields
-        whole = len(row) == self._table.width
-        author = None if fields.author is None else self._cell(row, fields.author)
-        if fields.author is not None and not self._posts.wants(author):
-            return
         cell = self._id_cell(row)
+        if cell is None and len(row) < self._table.width:  # one quote too many holds several fields together
+            row = [piece.strip(_QUOTES) for field in row for piece in field.split(self._table.delimiter)]
+            cell = self._id_cell(row)
+        whole = len(row) == self._table.width
         if cell is None:
             cell = self._cell(row, fields.ids[0])
+        if not self._table.delimiter and len(pieces := _pieces(cell)) > 1 and all(map(_WHOLE_ID.fullmatch, pieces)):
+            _add_ids(number, pieces, self._posts)
+            return
+        author = author_in(cell) if fields.author is None else self._cell(row, fields.author)
+        if (author is not None or fields.author is not None) and not self._posts.wants(author):
+            return
         code = kind_code(row, fields) if whole and self._kinds else UNSAID
-        self._posts.add(number, cell, self._time_cell(row) or None, code)
+        deleted = whole and self._deletions and is_deleted(row, fields)
+        self._posts.add(number, cell, self._time_cell(row), code, deleted)
 
     def _id_cell(self, row: list[str]) -> str | None:
         """The first field that holds an id, counted from the left, then, in a broken row, from the right."""
         cells = (row[i] for i in self._places(row, *self._table.fields.ids))
         return next((cell for cell in cells if _is_id(cell) or ADDRESS.search(cell)), None)
 
-    def _time_cell(self, row: list[str]) -> str:
+    def _time_cell(self, row: list[str]) -> str | None:
         column = self._table.fields.time
         if column is None:
-            return ""
+            return None
         if len(row) == self._table.width:
             return str(row[column])
         return next(filter(_is_time, self._time_cells(row)), "")
@@ -287,13 +383,15 @@ class _TableReader:
         return any(apart is not None and apart <= TOLERANCE for apart in stated)
 
 
-def records(lines: Iterator[Line], delimiter: str, starts_row: Callable[[str], bool]) -> Iterator[tuple[int, Row]]:
-    """The rows of a table, each with the number of its first line; empty lines are left out.
+def records(
+    lines: Iterator[Line], delimiter: str, starts_row: Callable[[str], bool], before: int = 0
+) -> Iterator[tuple[int, Row]]:
+    """The rows of a table, each with the number of its first line, after those `before`; empty lines are left out.
 
     A quoted field goes on over line ends, but not over a line that `starts_row`.
     """
     waiting: deque[Line] = deque()
-    number = 0
+    number = before
     while True:
         line = waiting.popleft() if waiting else next(lines, _END)
         if line is _END:
@@ -331,22 +429,27 @@ def _quoted(
             block.append(more)
             yield f"{more}\n"
 
-    row = _next_row(feed(), delimiter)
-    if len(block) == 1:
+    row = _next_row(feed(), delimiter, csv.field_size_limit())  # which bounds how far a stray quote reaches
+    if len(block) == 1 and row is not None:
         return block, row
     cut = next((i for i, more in enumerate(block) if i and starts_row(more)), 1 if row is None else len(block))
-    if cut < len(block):
+    read = len(block)
+    if cut < read:
         waiting.extendleft(reversed(block[cut:]))
         block = block[:cut]
-        row = _next_row((f"{more}\n" for more in block), delimiter)
+    if row is None or cut < read:
+        row = _next_row((f"{more}\n" for more in block), delimiter, LONGEST_LINE)
     return block, row
 
 
-def _next_row(lines: Iterator[str], delimiter: str) -> Row:
+def _next_row(lines: Iterator[str], delimiter: str, longest: int) -> Row:
+    limit = csv.field_size_limit(longest)
     try:
         return next(csv.reader(lines, delimiter=delimiter), None)
     except csv.Error:
         return None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _read_log(lines: Iterator[Line], posts: Posts) -> None:
@@ -354,11 +457,25 @@ def _read_log(lines: Iterator[Line], posts: Posts) -> None:
         if line is None:
             posts.reject(number, _TOO_LONG)
             continue
-        found = ADDRESS.search(line)
-        if found:
-            author = _AUTHOR.search(line)
-            if author is None or author[1].lower() == "i" or posts.wants(author[1]):
-                posts.add(number, found[1])
+        posts_there = {found[1]: author_in(line, found.start()) for found in ADDRESS.finditer(line)}
+        for cell, author in posts_there.items():
+            if author is None or posts.wants(author):
+                posts.add(number, cell)
+
+
+def _read_ids(lines: Iterator[Line], posts: Posts) -> None:
+    for number, line in enumerate(lines, 1):
+        if line is None:
+            posts.reject(number, _TOO_LONG)
+        elif not _REMARK.match(line):
+            _add_ids(number, _pieces(line), posts)
+
+
+def _add_ids(line: int, cells: Sequence[str], posts: Posts) -> None:
+    for cell in cells:
+        author = author_in(cell)
+        if author is None or posts.wants(author):
+            posts.add(line, cell)
 
 
 def _why_unknown(sample: Sequence[str], mapping: Mapping[str, str]) -> Unknown:
@@ -378,11 +495,16 @@ def _why_unknown(sample: Sequence[str], mapping: Mapping[str, str]) -> Unknown:
 
 _QUOTES = "\"' "
 _END: Line = "\0end"
-_TOO_LONG = f"a field is longer than {csv.field_size_limit():,} characters, or the line than {LONGEST_LINE:,}"
+_TOO_LONG = f"the line is longer than {LONGEST_LINE:,} characters"
 _ID = re.compile(r"""\s*[="']*(?:[0-9]{1,19}|https?://\S+/status(?:es)?/[0-9]{1,19}(?:[/?#]\S*)?)["']*\s*""")
 _ID_INSIDE = re.compile(r"[0-9]{11}")
 _OF_ANOTHER = re.compile(r"author|user|reply|replied|conversation|quote|retweet|repost")
-_AUTHOR = re.compile(r"(?:twitter|x)\.com/([A-Za-z0-9_]{1,15})/status", re.IGNORECASE)
+_WHOLE_ID = re.compile(r"[0-9]{17,19}|\S*/status(?:es)?/[0-9]{1,19}(?:[/?#]\S*)?")  # never a time, too
+_BETWEEN = re.compile(r"[\s,;|\[\](){}\"']+")
+_NAME_BEFORE = re.compile(r"^\s*[A-Za-z_]\w*\s*[=:](?!//)")
+_LONG_ID = re.compile(r"(?<![0-9])[0-9]{17,19}(?![0-9])")
+_BRACKET = re.compile(r"[\[\](){}]")
+_REMARK = re.compile(r"\s*(?:#|sep=.?\s*$|$)")
 _ROUNDED = re.compile(r"[0-9](?:\.[0-9]+)?[eE]\+1[0-9]")
 _COUNTS = frozenset(("posts", "tweets", "count", "counts", "postcount", "tweetcount", "cumulativeposts", "total"))
 _PERIODS = frozenset(("date", "day", "hour", "week", "month", "start", "end", "datetime", "time", "bucketstart"))

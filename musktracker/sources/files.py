@@ -52,7 +52,7 @@ def read(
     left_out = []
     with closing(members(path, limits, progress)) as found:
         for member in found:
-            posts.member = member.name
+            posts.begin(member.name)
             try:
                 form = _read_text(member.text, posts, mapping or {})
             except Unknown as unknown:
@@ -61,6 +61,7 @@ def read(
                 left_out.append(f"{member.name} {unknown.message}")
             else:
                 forms[f"{form} {member.packing}".strip()] = None
+                posts.end()
     posts.check()
     if not len(posts):
         raise _empty(posts, left_out)
@@ -68,7 +69,7 @@ def read(
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """Read `id=COLUMN,created_at=COLUMN,…`. Raises UsageError where it is not so."""
+    """Read `id=COLUMN,created_at=COLUMN,…` (none: the file has no times). Raises UsageError where it is not so."""
     mapping = {}
     for part in text.split(","):
         what, equals, column = (piece.strip() for piece in part.partition("="))

@@ -9,7 +9,7 @@ from typing import Any
 
 from musktracker.sources.delimited import split_lines
 from musktracker.sources.file_posts import Posts, Unreadable
-from musktracker.sources.rows import UNSAID, Fields, fields_of, kind_code, post_id
+from musktracker.sources.rows import UNSAID, Fields, author_in, fields_of, is_deleted, kind_code, post_id
 from musktracker.timeline import FIRST_SNOWFLAKE
 
 LARGEST_VALUE = 1 << 25  # characters of one JSON value that is held whole
@@ -131,7 +131,7 @@ class _Objects:
         elif isinstance(value, list):
             for item in value:
                 self._take(line, item)
-        else:
+        elif self._wants_address(value):
             self._posts.add(line, value)
 
     def _take_object(self, line: int, value: dict[str, Any]) -> None:
@@ -153,8 +153,16 @@ class _Objects:
             return
         if fields.references is not None:
             self._posts.references_are_said = True
+        cell = _best_id([value.get(key) for key in fields.ids])
+        if author is None and not self._wants_address(cell):
+            return
         code = kind_code(value, fields) if fields.say_kind else UNSAID
-        self._posts.add(line, _best_id([value.get(key) for key in fields.ids]), value.get(fields.time), code)
+        deleted = bool(fields.deletions) and is_deleted(value, fields)
+        self._posts.add(line, cell, value.get(fields.time), code, deleted)
+
+    def _wants_address(self, cell: Any) -> bool:
+        author = author_in(cell) if isinstance(cell, str) else None
+        return author is None or self._posts.wants(author)
 
     def _fields(self, value: dict[str, Any]) -> Fields:
         shape = tuple(value)

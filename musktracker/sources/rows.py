@@ -19,6 +19,9 @@ ID_NAMES = ("tweetid", "tweetidstr", "idstr", "postid", "statusid", "platformid"
 ADDRESS_NAMES = ("twitterurl", "tweeturl", "posturl", "statusurl", "permalink", "url", "link", "tweetlink")
 ADDRESS = re.compile(r"/status(?:es)?/([0-9]{1,19})(?![0-9])")
 
+_AUTHOR_BEFORE = re.compile(r"""(?:(?:twitter|x)\.com|^|["'(=])/([A-Za-z0-9_]{1,15})$""", re.IGNORECASE)
+_LONGEST_AUTHOR = 30  # characters of an address before /status that name whose it is
+
 _TIME_NAMES = ("createdat", "tweetcreatedat", "postedat", "timestamp", "datetime", "time", "created", "date")
 _AUTHOR_IDS = ("authorid", "userid", "useridstr")
 _AUTHOR_NAMES = ("username", "screenname", "userscreenname", "authorusername", "handle", "author", "user")
@@ -32,6 +35,7 @@ _REPLY_NAMES = (
     "inreplytoid",
 )
 _QUOTE_NAMES = ("isquote", "isquotestatus", "referencedtweetsquotedid", "quotedstatusid", "quotedstatusidstr")
+_DELETION_NAMES = ("isdeleted", "deleted", "deletedat")
 _NAMED_KINDS = {
     "original": ORIGINAL,
     "reply": REPLY,
@@ -65,6 +69,7 @@ class Fields:
     reposts: tuple[Any, ...] = ()
     replies: tuple[Any, ...] = ()
     quotes: tuple[Any, ...] = ()
+    deletions: tuple[Any, ...] = ()
     complete: bool = False
 
     @property
@@ -107,6 +112,7 @@ def fields_of(
         reposts=reposts,
         replies=replies,
         quotes=quotes,
+        deletions=every(*_DELETION_NAMES),
         complete=bool((reposts or full_object) and replies and quotes),
     )
 
@@ -131,6 +137,23 @@ def post_id(value: Any) -> int:
     if _ROUNDED.fullmatch(text) and not text.strip(" \"'").isdecimal():
         raise ValueError(_LOST)
     raise ValueError("it has no post id")
+
+
+def author_in(text: str, end: int | None = None) -> str | None:
+    """Whose post an address is of, where it says: the address at `end` of a text, else its first."""
+    if end is None:
+        found = ADDRESS.search(text)
+        if found is None:
+            return None
+        end = found.start()
+    said = _AUTHOR_BEFORE.search(text[max(0, end - _LONGEST_AUTHOR) : end])
+    return said[1] if said and said[1].lower() != "i" else None
+
+
+def is_deleted(row: Any, fields: Fields) -> bool:
+    """Whether a row says that its post is deleted, or when it was."""
+    get = row.get if isinstance(row, Mapping) else row.__getitem__
+    return any(_is_set(get(key)) for key in fields.deletions)
 
 
 def kind_code(row: Any, fields: Fields) -> int:

@@ -192,7 +192,7 @@ def test_the_log_lists_bad_rows_by_file_and_line_and_counts_those_beyond_twenty(
 def test_one_row_is_told_in_the_singular(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     first, second = ids(0, 1)
-    path.write_text(f"id,created_at\n{first},soon\n{second},2001-01-01T00:00:00Z\n")
+    path.write_text(f"id,created_at\n{first},soon\n{second},2025-03-01T01:07:00Z\n")
     [outcome] = import_files(engine, Run(), files=[str(path)])["files"]
     assert outcome["warnings"] == [
         "1 row states a time more than 2 s from the one in the id, which was taken (first: line 3)",
@@ -269,6 +269,99 @@ def test_many_rows_go_in_by_the_fast_way_of_each_database(engine: Engine, tmp_pa
     result = import_files(engine, Run(), files=[write(tmp_path / "a", numbers)])
     assert result["imported"] == 6_000
     assert set(stored(engine)) == set(numbers)
+
+
+@pytest.mark.parametrize("rounded_first", [False, True])
+def test_a_post_is_not_stored_again_under_its_id_rounded(engine: Engine, tmp_path: Path, rounded_first: bool) -> None:
+    numbers = [number + 77_301 for number in ids(*range(40))]
+    rounded = [*numbers[:20], *(int(float(number)) for number in numbers[20:22]), *numbers[22:]]
+    files = [write(tmp_path / "a", numbers), write(tmp_path / "b", rounded)]
+    dry = import_files(engine, Run(), files=files[::-1] if rounded_first else files, dry_run=True)
+    real = import_files(engine, Run(), files=files[::-1] if rounded_first else files)
+    assert dry | {"dry_run": False} == real
+    assert (real["imported"], real["already_there"], real["bad"]) == (40, 38, 2)
+    assert list(stored(engine)) == (rounded if rounded_first else numbers)
+    [first, _] = real["files"][1]["bad_rows"]
+    assert (first["where"], "rounded" in first["reason"]) == ("line 22", True)
+
+
+def test_strict_stops_at_an_id_that_is_a_stored_one_rounded(engine: Engine, tmp_path: Path) -> None:
+    numbers = [number + 77_301 for number in ids(0, 1)]
+    import_files(engine, Run(), files=[write(tmp_path / "a", numbers[:1])])
+    with pytest.raises(MuskTrackerError, match=r"line 2.*rounded"):
+        import_files(engine, Run(), files=[write(tmp_path / "b", [int(float(numbers[0])), numbers[1]])], strict=True)
+    assert list(stored(engine)) == numbers[:1]
+
+
+def test_posts_of_one_millisecond_that_no_rounding_explains_are_all_stored(engine: Engine, tmp_path: Path) -> None:
+    [first] = ids(0)
+    numbers = [first + 77_301, first + 77_302, first + 3_000_000]
+    import_files(engine, Run(), files=[write(tmp_path / "a", numbers[:1])])
+    assert import_files(engine, Run(), files=[write(tmp_path / "b", numbers[1:])])["imported"] == 2
+    assert set(stored(engine)) == set(numbers)
+
+
+def test_a_post_more_than_a_year_from_all_others_is_stored_but_not_covered(engine: Engine, tmp_path: Path) -> None:
+    numbers = [*ids(*range(30)), 158860640866144768, *ids(*range(30, 60))]
+    [outcome] = import_files(engine, Run(), files=[write(tmp_path / "a", numbers)])["files"]
+    assert coverage.covered(engine) == [Span(START, START + 59 * HOUR + MILLISECOND)]
+    [warning] = outcome["warnings"]
+    for words in ("158860640866144768", "line 32", "2012-01-16T10:38:22", "--covers"):
+        assert words in warning
+    begin = datetime(2012, 1, 1, tzinfo=UTC)
+    covers = [iso(begin), iso(START + 60 * HOUR)]
+    [outcome] = import_files(engine, Run(), files=[outcome["file"]], covers=covers)["files"]
+    assert coverage.covered(engine) == [Span(begin, START + 60 * HOUR)]
+    assert not any("158860640866144768" in warning for warning in outcome["warnings"])
+
+
+def test_a_single_post_a_year_from_a_few_others_is_not_covered_either(engine: Engine, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", [158860640866144768, *ids(0, 1, 2)])
+    [outcome] = import_files(engine, Run(), files=[file])["files"]
+    assert coverage.covered(engine) == [Span(START, START + 2 * HOUR + MILLISECOND)]
+    assert ["158860640866144768" in warning for warning in outcome["warnings"]] == [True]
+
+
+def test_a_year_of_silence_is_not_covered_and_what_lies_around_it_is(engine: Engine, tmp_path: Path) -> None:
+    later = 24 * 400
+    file = write(tmp_path / "a", [number for hour in (0, 5) for number in ids(hour - later, hour)])
+    [outcome] = import_files(engine, Run(), files=[file])["files"]
+    begin = START - later * HOUR
+    assert coverage.covered(engine) == [
+        Span(begin, begin + 5 * HOUR + MILLISECOND),
+        Span(START, START + 5 * HOUR + MILLISECOND),
+    ]
+    [warning] = outcome["warnings"]
+    assert f"--covers {iso(begin)}..{iso(START + 5 * HOUR + MILLISECOND)}" in warning
+
+
+def test_posts_that_a_file_says_are_deleted_are_stored_so_and_do_not_count(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    one, two, three = ids(0, 1, 2)
+    import_files(engine, Run(), files=[write(tmp_path / "b", [two])])
+    path.write_text(f"id,is_deleted\n{one},True\n{two},yes\n{three},False\n")
+    [outcome] = import_files(engine, Run(), files=[str(path)])["files"]
+    assert (outcome["imported"], outcome["deleted"]) == (2, 2)
+    assert {number: gone for number, (_, _, gone) in stored(engine).items()} == {one: True, two: True, three: False}
+    before = everything(engine)
+    import_files(engine, Run(), files=[str(path)])
+    assert everything(engine) == before
+
+
+def test_a_kind_other_than_the_stored_one_is_told(engine: Engine, tmp_path: Path) -> None:
+    numbers = ids(0, 1, 2)
+    files = [
+        write(tmp_path / "a", numbers, ("original", "original", "reply")),
+        write(tmp_path / "b", numbers, ("reply", "quote", "reply")),
+    ]
+    dry = import_files(engine, Run(), files=files, dry_run=True)
+    real = import_files(engine, Run(), files=files)
+    assert dry | {"dry_run": False} == real
+    assert [outcome["warnings"] for outcome in real["files"]] == [
+        [],
+        ["2 posts are stored with another kind, which was kept"],
+    ]
+    assert [kind for _, kind, _ in stored(engine).values()] == ["original", "original", "reply"]
 
 
 @given(

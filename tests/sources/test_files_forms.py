@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from musktracker.errors import UsageError
-from musktracker.sources.files import FileRead, Unreadable, parse_mapping, read
+from musktracker.sources.files import FileRead, StrictStop, Unreadable, parse_mapping, read
 from musktracker.timeline import snowflake_time
 
 A, B, C = 1587442891894538240, 1587446533724803072, 2045619230131454407
@@ -251,7 +253,7 @@ def test_counts_are_refused_in_words(file: Path) -> None:
 def test_columns_can_be_named_by_the_user(file: Path) -> None:
     mapping = parse_mapping("id=second, kind=1, created_at=When")
     found = read(
-        written(file, f"first,second,when\nreply,{A},{stamp(TIME_A)}\npost,{B},2020-01-01\n"), mapping=mapping
+        written(file, f"first,second,when\nreply,{A},{stamp(TIME_A)}\npost,{B},2022-11-02T01:00Z\n"), mapping=mapping
     )
     assert kinds(found) == {A: "reply", B: "original"}
     assert found.posts.contradicted == 1
@@ -299,6 +301,188 @@ def test_a_rounded_id_is_bad_and_the_reason_says_so(file: Path) -> None:
     assert read(written(file, f'[{{"id": {A}}}, {{"id": 1.587e18}}]')).posts.bad == 1
 
 
-def test_ids_that_a_script_rounded_are_refused_as_a_whole(file: Path) -> None:
+@pytest.mark.parametrize(
+    "rounded",
+    [
+        lambda number: number // 100 * 100,
+        lambda number: int(float(number)),
+        lambda number: number // 10_000 * 10_000,
+    ],
+)
+@pytest.mark.parametrize("n", [5, 18, 6_000])
+def test_ids_that_a_spreadsheet_or_a_script_rounded_are_refused_as_a_whole(
+    file: Path, n: int, rounded: Callable[[int], int]
+) -> None:
+    with pytest.raises(Unreadable, match=r"rounded.*ids as text"):
+        read(written(file, "".join(f"{rounded(number)}\n" for number in honest(n))))
+
+
+def test_a_file_of_which_a_part_was_rounded_is_refused(file: Path) -> None:
+    numbers = [int(float(number)) if i % 4 == 0 else number for i, number in enumerate(honest(60))]
     with pytest.raises(Unreadable, match="rounded"):
-        read(written(file, "".join(f"{(A >> 22) + i << 22}"[:-2] + "00\n" for i in range(30))))
+        read(written(file, "".join(f"{number}\n" for number in numbers)))
+
+
+def test_ids_without_a_sequence_number_are_not_taken_for_rounded_ones_as_long_as_they_were_usual(file: Path) -> None:
+    lines = [f"{number >> 12 << 12}\n" for number in honest(300)]
+    with pytest.raises(Unreadable, match="rounded"):
+        read(written(file, "".join(lines)))
+    assert len(read(written(file, "".join(lines[:18]))).posts) == 18
+    before = [f"{(number >> 12 << 12) - (1 << 58)}\n" for number in honest(300)]
+    assert len(read(written(file, "".join(before))).posts) == 300
+
+
+def test_an_id_that_is_that_of_another_row_rounded_is_bad(file: Path) -> None:
+    numbers = honest(9)
+    found = read(written(file, "".join(f"{number}\n" for number in (int(float(numbers[4])), *numbers))))
+    assert list(kinds(found)) == numbers
+    assert [(bad.where, "rounded" in bad.reason) for bad in found.posts.bad_rows] == [("line 1", True)]
+    with pytest.raises(StrictStop, match="line 1"):
+        read(file, strict=True)
+
+
+@pytest.mark.parametrize("cut", [f"{B}"[:-1], f"{B}"[:5] + f"{B}"[6:]])
+def test_an_id_without_one_of_its_digits_is_bad_where_the_file_states_its_time(file: Path, cut: str) -> None:
+    text = f"id,created_at\n{A},{stamp(TIME_A)}\n{cut},{stamp(TIME_B)}\n{C},{stamp(TIME_C)}\n"
+    posts = read(written(file, text)).posts
+    assert set(dict(posts.distinct())) == {A, C}
+    assert [(bad.where, "digits are missing" in bad.reason) for bad in posts.bad_rows] == [("line 3", True)]
+
+
+def test_times_that_are_not_those_of_the_posts_are_refused_until_that_is_said(file: Path) -> None:
+    written(file, "".join(["id,timestamp\n", *(f"{number},2026-05-22T08:00:00Z\n" for number in honest(9))]))
+    with pytest.raises(Unreadable, match="created_at=none"):
+        read(file)
+    assert list(kinds(read(file, mapping={"created_at": "none"}))) == honest(9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"id,created_at\n{A},{stamp(TIME_A)}\n{B},{stamp(TIME_B)}\n{str(C)[:-4]}",
+        f"id,created_at\n{A},{stamp(TIME_A)}\n{B},{stamp(TIME_B)}\n{str(C)[:-1]},\n",
+        f"{A}\n{B}\n{str(C)[:-2]}",
+        f"at https://x.com/a/status/{A}\nat https://x.com/a/status/{B}\nat https://x.com/a/status/{str(C)[:-3]}",
+    ],
+)
+def test_an_id_that_is_cut_off_is_bad(file: Path, text: str) -> None:
+    posts = read(written(file, text)).posts
+    assert set(dict(posts.distinct())) == {A, B}
+    assert ["cut off" in bad.reason for bad in posts.bad_rows] == [True]
+    with pytest.raises(StrictStop, match="cut off"):
+        read(file, strict=True)
+
+
+def test_an_old_post_at_the_end_of_a_file_is_not_taken_for_a_cut_one(file: Path) -> None:
+    old, before = 142180009209327616, 999_999_999_999_999_999
+    posts = read(written(file, f"id,created_at\n{A},{stamp(TIME_A)}\n{old},{stamp(snowflake_time(old))}")).posts
+    assert list(dict(posts.distinct())) == [old, A]
+    assert list(kinds(read(written(file, f"{before + 2}\n{before}")))) == [before, before + 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"['{A}', '{B}', '{C}']",
+        f"{{'{A}', '{B}', '{C}'}}\n",
+        f"['{A}',\n '{B}',\n '{C}']\n",
+        f"{A},{B},{C}\n",
+        f"# all\nids = {A}, {B}, {C}\n",
+        f"ids = [\n  '{A}',\n  '{B}', '{C}',\n]\n",
+        f"id\n{A},{B},{C}\n",
+        f"{A} {B} {C}",
+        f"{A}; {B}\n{C}\n",
+        f"https://x.com/a/status/{A}, https://x.com/a/status/{B}?s=20 {C}\n",
+        f"{A}\n" * 70 + f"https://x.com/a/status/{B} https://x.com/a/status/{C}\n",
+    ],
+)
+def test_of_several_ids_in_a_line_every_one_is_taken(file: Path, text: str) -> None:
+    found = read(written(file, text))
+    assert set(kinds(found)) == {A, B, C}
+    assert (found.form, found.posts.bad) == ("list", 0)
+
+
+def test_one_line_of_ids_and_other_words_is_refused(file: Path) -> None:
+    with pytest.raises(Unreadable, match="one id a line"):
+        read(written(file, f"these {A}, {B}, {C} and no more"))
+
+
+def test_a_line_of_one_post_may_refer_to_another(file: Path) -> None:
+    assert set(kinds(read(written(file, f"{A},{stamp(TIME_A)},{B}")))) == {A}
+
+
+def test_columns_of_ids_of_which_any_may_be_the_posts_are_refused_until_one_is_named(file: Path) -> None:
+    written(file, f"{A},{C}\n{B},{C}\n")
+    with pytest.raises(Unreadable, match="--map id=1"):
+        read(file)
+    assert set(kinds(read(file, mapping={"id": "1"}))) == {A, B}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"09:10 saw https://x.com/a/status/{A} and https://x.com/a/status/{B}\n09:11 https://x.com/a/status/{C}\n",
+        f'<a href="/a/status/{A}">1</a><a href="https://x.com/a/status/{B}/photo/1">2</a><a href="/a/status/{C}">',
+    ],
+)
+def test_a_log_may_hold_several_addresses_in_a_line(file: Path, text: str) -> None:
+    found = read(written(file, text))
+    assert (set(kinds(found)), found.form) == ({A, B, C}, "log")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"url,created_at\nhttps://x.com/Other/status/{A},{stamp(TIME_A)}\nhttps://x.com/me/status/{B},{stamp(TIME_B)}\n",
+        f"https://x.com/Other/status/{A}\nhttps://x.com/me/status/{B}\n",
+        f"https://x.com/Other/status/{A} https://x.com/me/status/{B}\n",
+        f"saw https://x.com/Other/status/{A} and https://x.com/me/status/{B}\n",
+        f'[{{"url": "https://x.com/Other/status/{A}"}}, {{"url": "https://x.com/me/status/{B}"}}]',
+        f'["https://x.com/Other/status/{A}", "https://x.com/me/status/{B}"]',
+    ],
+)
+def test_addresses_name_the_author_where_nothing_else_does(file: Path, text: str) -> None:
+    with pytest.raises(Unreadable, match="several authors"):
+        read(written(file, text))
+    found = read(file, author="@Me")
+    assert (set(kinds(found)), found.posts.other_authors) == ({B}, 1)
+
+
+def test_addresses_without_an_author_are_of_any(file: Path) -> None:
+    text = f"https://x.com/i/status/{A}\nhttps://x.com/i/web/status/{B}\nhttps://twitter.com/statuses/{C}\n"
+    assert set(kinds(read(written(file, text), author="me"))) == {A, B, C}
+
+
+@pytest.mark.parametrize(("name", "no", "yes"), [("is_deleted", "False", "True"), ("deletedAt", "", "2024-01-01")])
+def test_posts_that_a_file_says_are_deleted_are_known(file: Path, name: str, no: str, yes: str) -> None:
+    assert read(written(file, f"id,{name}\n{A},{no}\n{B},{yes}\n")).posts.deleted == {B}
+    assert read(written(file, json.dumps([{"id": str(A), name: no}, {"id": str(B), name: yes}]))).posts.deleted == {B}
+
+
+def test_a_quote_too_many_before_the_id_costs_no_row(file: Path) -> None:
+    text = f'text,id,created_at\n"open,{A},{stamp(TIME_A)}\nfine,{B},{stamp(TIME_B)}\nin "it,{C},{stamp(TIME_C)}\n'
+    posts = read(written(file, text)).posts
+    assert set(dict(posts.distinct())) == {A, B, C}
+    assert (posts.bad, posts.contradicted, posts.unread_times) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "before", ["sep=,\n", "# exported\n# by a tool, today\n", "Posts of the account\n\n", "Posts,2022\nall of them\n"]
+)
+@pytest.mark.parametrize("header", ["id,created_at", "id,isReply,created_at"])
+def test_remarks_and_titles_before_a_header_are_no_rows(file: Path, before: str, header: str) -> None:
+    marks = "," if header == "id,created_at" else ",1,"
+    found = read(written(file, f"{before}{header}\n{A}{marks}{stamp(TIME_A)}\n{B}{marks}{stamp(TIME_B)}\nx\n"))
+    assert kinds(found) == dict.fromkeys((A, B), "reply" if "isReply" in header else None)
+    assert (found.form, found.posts.rows, found.posts.unread_times) == ("csv", 3, 0)
+    assert [bad.where for bad in found.posts.bad_rows] == [f"line {before.count(chr(10)) + 4}"]
+
+
+def test_a_header_may_begin_with_a_number_sign(file: Path) -> None:
+    assert kinds(read(written(file, f"#id,isReply\n{A},1\n"))) == {A: "reply"}
+
+
+def honest(n: int) -> list[int]:
+    """Ids as they are: none rounded."""
+    dice = random.Random(3)
+    return [(A >> 22) + 3_600_000 * i << 22 | dice.getrandbits(21) << 1 | 1 for i in range(n)]

@@ -14,7 +14,7 @@ from musktracker.sources import file_posts
 from musktracker.sources.delimited import LONGEST_LINE
 from musktracker.sources.files import Limits, StrictStop, Unreadable, read
 
-A, B = 1587442891894538240, 1587446533724803072
+A, B, C = 1587442891894538240, 1587446533724803072, 2045619230131454407
 SECRET = "what the post says"
 
 
@@ -145,11 +145,12 @@ def test_a_long_line_is_a_bad_row_and_takes_bounded_memory(file: Path) -> None:
     assert peak < 6 * LONGEST_LINE
 
 
-def test_a_field_too_long_is_a_bad_row(file: Path) -> None:
-    file.write_text(f'id,text\n{A},x\n{A},"{"y" * 200_000}"\n{B},x\n')
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_field_of_any_length_costs_no_row(file: Path, quote: str) -> None:
+    file.write_text(f"id,text,isReply\n{A},x,0\n{C},{quote}{'y' * 200_000}{quote},1\n{B},x,0\n")
     posts = read(file).posts
-    assert set(dict(posts.distinct())) == {A, B}
-    assert [bad.where for bad in posts.bad_rows] == ["line 3"]
+    assert dict(posts.distinct()) == {A: None, B: None, C: "reply"}
+    assert posts.bad == 0
 
 
 def test_a_line_with_nul_bytes_is_a_bad_row(file: Path) -> None:
