@@ -211,7 +211,7 @@ async def test_a_filtered_and_sorted_list_as_a_picture(
 async def test_the_forms_of_following_and_of_export_as_pictures(
     populated: Settings, console: Opened, settled: Any, snapshot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.app.Path.cwd", lambda: Path("/srv"))
+    monkeypatch.setattr("tui.paths.Path.cwd", lambda: Path("/srv"))
     app = console(replace(populated, x_bearer_token="token"))
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)

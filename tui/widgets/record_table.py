@@ -61,7 +61,7 @@ class RecordTable(LineList, Generic[Record]):
     ]
     header_rows = 1
 
-    class Opened(Message):
+    class Opened(Message, bubble=False):
         """Enter was pressed on a record."""
 
         def __init__(self, table: RecordTable[Any]) -> None:
@@ -174,7 +174,9 @@ class RecordTable(LineList, Generic[Record]):
     async def action_open(self) -> None:
         """Tell that the record under the cursor is wanted. It is heard at once, before another Enter asks again."""
         if self.record is not None:
-            await self.screen._on_message(self.Opened(self))
+            opened = self.Opened(self)
+            for holder in self.ancestors:
+                await holder._on_message(opened)
 
     async def action_filter(self) -> None:
         """Ask which records to show."""
