@@ -277,7 +277,7 @@ class _TableReader:
         """Read every row; so many lines came `before`."""
         fields, width = self._table.fields, self._table.width
         id_column, time, author, add = fields.ids[0], fields.time, fields.author, self._posts.add
-        for number, row in records(lines, self._table.delimiter, self._starts_row, before):
+        for number, row in records(lines, self._table.delimiter, self._row_in, self._id_of, before):
             if row is None or len(row) != width or not row[id_column].isdecimal():
                 self._take_odd(number, row)
                 continue
@@ -368,27 +368,36 @@ class _TableReader:
             places = (column, column - self._table.width + len(row))
             yield from (place for place in dict.fromkeys(places) if 0 <= place < len(row))
 
-    def _starts_row(self, line: str) -> bool:
-        """Whether a line inside a quoted field is in truth a row of its own, which a stray quote has swallowed."""
+    def _id_of(self, row: list[str]) -> int | None:
+        """The id of a row that is whole."""
+        cell = self._id_cell(row) if len(row) == self._table.width else None
+        return None if cell is None else post_id(cell)
+
+    def _row_in(self, line: str) -> int | None:
+        """The id in a line inside a quoted field that is in truth a row of its own, which a stray quote swallowed."""
         if not _ID_INSIDE.search(line):
-            return False
+            return None
         row = [cell.strip(_QUOTES) for cell in line.split(self._table.delimiter)]  # quotes are what cannot be trusted
         cell = self._id_cell(row)
         if cell is None or not _is_snowflake(cell):
-            return False
+            return None
+        number = post_id(cell)
         if self._table.fields.time is None:
-            return len(row) >= self._table.width
-        made = snowflake_time(post_id(cell))
-        stated = (difference(time, made) for time in self._time_cells(row) if time)
-        return any(apart is not None and apart <= TOLERANCE for apart in stated)
+            return number if len(row) >= self._table.width else None
+        stated = (difference(time, snowflake_time(number)) for time in self._time_cells(row) if time)
+        return number if any(apart is not None and apart <= TOLERANCE for apart in stated) else None
 
 
 def records(
-    lines: Iterator[Line], delimiter: str, starts_row: Callable[[str], bool], before: int = 0
+    lines: Iterator[Line],
+    delimiter: str,
+    row_in: Callable[[str], int | None],
+    id_of: Callable[[list[str]], int | None],
+    before: int = 0,
 ) -> Iterator[tuple[int, Row]]:
     """The rows of a table, each with the number of its first line, after those `before`; empty lines are left out.
 
-    A quoted field goes on over line ends, but not over a line that `starts_row`.
+    A quoted field goes on over line ends, but not into a line with a `row_in` it of another id than the row's.
     """
     waiting: deque[Line] = deque()
     number = before
@@ -406,7 +415,7 @@ def records(
             if line and not line.isspace():
                 yield number, line.split(delimiter)
         else:
-            block, row = _quoted(line, lines, waiting, delimiter, starts_row)
+            block, row = _quoted(line, lines, waiting, delimiter, row_in, id_of)
             yield number, row
             number += len(block) - 1
 
@@ -416,7 +425,8 @@ def _quoted(
     lines: Iterator[Line],
     waiting: deque[Line],
     delimiter: str,
-    starts_row: Callable[[str], bool],
+    row_in: Callable[[str], int | None],
+    id_of: Callable[[list[str]], int | None],
 ) -> tuple[list[str], Row]:
     block = [line]
 
@@ -432,7 +442,12 @@ def _quoted(
     row = _next_row(feed(), delimiter, csv.field_size_limit())  # which bounds how far a stray quote reaches
     if len(block) == 1 and row is not None:
         return block, row
-    cut = next((i for i, more in enumerate(block) if i and starts_row(more)), 1 if row is None else len(block))
+    own = None if row is None else id_of(row)
+    if row_in(line) not in (None, own):
+        own = None  # the first line is a row, and what follows it none of its text
+    cut = next(
+        (i for i, more in enumerate(block) if i and row_in(more) not in (None, own)), 1 if row is None else len(block)
+    )
     read = len(block)
     if cut < read:
         waiting.extendleft(reversed(block[cut:]))
