@@ -324,9 +324,11 @@ class _TableReader:
     def _take(self, number: int, row: list[str]) -> None:
         fields = self._table.fields
         cell = self._id_cell(row)
-        if cell is None and len(row) < self._table.width:  # one quote too many holds several fields together
-            row = [piece.strip(_QUOTES) for field in row for piece in field.split(self._table.delimiter)]
-            cell = self._id_cell(row)
+        if len(row) < self._table.width and self._table.delimiter:  # one quote too many holds several fields together
+            apart = [piece.strip(_QUOTES) for field in row for piece in field.split(self._table.delimiter)]
+            found = self._id_cell(apart)
+            if found is not None and (cell is None or self._is_confirmed(found, apart)):
+                row, cell = apart, found
         whole = len(row) == self._table.width
         if cell is None:
             cell = self._cell(row, fields.ids[0])
@@ -341,9 +343,23 @@ class _TableReader:
         self._posts.add(number, cell, self._time_cell(row), code, deleted)
 
     def _id_cell(self, row: list[str]) -> str | None:
-        """The first field that holds an id, counted from the left, then, in a broken row, from the right."""
-        cells = (row[i] for i in self._places(row, *self._table.fields.ids))
-        return next((cell for cell in cells if _is_id(cell) or ADDRESS.search(cell)), None)
+        """The first field that holds an id, counted from the left, then, in a broken row, from the right.
+
+        Of several in a broken row, rather the one that the row's time confirms.
+        """
+        cells = [row[i] for i in self._places(row, *self._table.fields.ids)]
+        found = [cell for cell in cells if _is_id(cell) or ADDRESS.search(cell)]
+        if len(found) > 1 and len(row) != self._table.width:
+            found.sort(key=lambda cell: not self._is_confirmed(cell, row))
+        return found[0] if found else None
+
+    def _is_confirmed(self, cell: str, row: list[str]) -> bool:
+        """Whether a time in a broken row is that of the id in a field."""
+        number = post_id(cell)
+        if self._table.fields.time is None or not FIRST_SNOWFLAKE <= number <= LAST_SNOWFLAKE:
+            return False
+        stated = (difference(time, snowflake_time(number)) for time in self._time_cells(row) if time)
+        return any(apart is not None and apart <= TOLERANCE for apart in stated)
 
     def _time_cell(self, row: list[str]) -> str | None:
         column = self._table.fields.time
@@ -381,11 +397,10 @@ class _TableReader:
         cell = self._id_cell(row)
         if cell is None or not _is_snowflake(cell):
             return None
-        number = post_id(cell)
-        if self._table.fields.time is None:
-            return number if len(row) >= self._table.width else None
-        stated = (difference(time, snowflake_time(number)) for time in self._time_cells(row) if time)
-        return number if any(apart is not None and apart <= TOLERANCE for apart in stated) else None
+        confirmed = (
+            len(row) >= self._table.width if self._table.fields.time is None else self._is_confirmed(cell, row)
+        )
+        return post_id(cell) if confirmed else None
 
 
 def records(
