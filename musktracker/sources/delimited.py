@@ -277,7 +277,7 @@ class _TableReader:
         """Read every row; so many lines came `before`."""
         fields, width = self._table.fields, self._table.width
         id_column, time, author, add = fields.ids[0], fields.time, fields.author, self._posts.add
-        for number, row in records(lines, self._table.delimiter, self._starts_row, before):
+        for number, row in records(lines, self._table.delimiter, self._row_in, self._id_of, before):
             if row is None or len(row) != width or not row[id_column].isdecimal():
                 self._take_odd(number, row)
                 continue
@@ -324,9 +324,11 @@ class _TableReader:
     def _take(self, number: int, row: list[str]) -> None:
         fields = self._table.fields
         cell = self._id_cell(row)
-        if cell is None and len(row) < self._table.width:  # one quote too many holds several fields together
-            row = [piece.strip(_QUOTES) for field in row for piece in field.split(self._table.delimiter)]
-            cell = self._id_cell(row)
+        if len(row) < self._table.width and self._table.delimiter:  # one quote too many holds several fields together
+            apart = [piece.strip(_QUOTES) for field in row for piece in field.split(self._table.delimiter)]
+            found = self._id_cell(apart)
+            if found is not None and (cell is None or self._is_confirmed(found, apart)):
+                row, cell = apart, found
         whole = len(row) == self._table.width
         if cell is None:
             cell = self._cell(row, fields.ids[0])
@@ -341,9 +343,23 @@ class _TableReader:
         self._posts.add(number, cell, self._time_cell(row), code, deleted)
 
     def _id_cell(self, row: list[str]) -> str | None:
-        """The first field that holds an id, counted from the left, then, in a broken row, from the right."""
-        cells = (row[i] for i in self._places(row, *self._table.fields.ids))
-        return next((cell for cell in cells if _is_id(cell) or ADDRESS.search(cell)), None)
+        """The first field that holds an id, counted from the left, then, in a broken row, from the right.
+
+        Of several in a broken row, rather the one that the row's time confirms.
+        """
+        cells = [row[i] for i in self._places(row, *self._table.fields.ids)]
+        found = [cell for cell in cells if _is_id(cell) or ADDRESS.search(cell)]
+        if len(found) > 1 and len(row) != self._table.width:
+            found.sort(key=lambda cell: not self._is_confirmed(cell, row))
+        return found[0] if found else None
+
+    def _is_confirmed(self, cell: str, row: list[str]) -> bool:
+        """Whether a time in a broken row is that of the id in a field."""
+        number = post_id(cell)
+        if self._table.fields.time is None or not FIRST_SNOWFLAKE <= number <= LAST_SNOWFLAKE:
+            return False
+        stated = (difference(time, snowflake_time(number)) for time in self._time_cells(row) if time)
+        return any(apart is not None and apart <= TOLERANCE for apart in stated)
 
     def _time_cell(self, row: list[str]) -> str | None:
         column = self._table.fields.time
@@ -368,27 +384,35 @@ class _TableReader:
             places = (column, column - self._table.width + len(row))
             yield from (place for place in dict.fromkeys(places) if 0 <= place < len(row))
 
-    def _starts_row(self, line: str) -> bool:
-        """Whether a line inside a quoted field is in truth a row of its own, which a stray quote has swallowed."""
+    def _id_of(self, row: list[str]) -> int | None:
+        """The id of a row that is whole."""
+        cell = self._id_cell(row) if len(row) == self._table.width else None
+        return None if cell is None else post_id(cell)
+
+    def _row_in(self, line: str) -> int | None:
+        """The id in a line inside a quoted field that is in truth a row of its own, which a stray quote swallowed."""
         if not _ID_INSIDE.search(line):
-            return False
+            return None
         row = [cell.strip(_QUOTES) for cell in line.split(self._table.delimiter)]  # quotes are what cannot be trusted
         cell = self._id_cell(row)
         if cell is None or not _is_snowflake(cell):
-            return False
-        if self._table.fields.time is None:
-            return len(row) >= self._table.width
-        made = snowflake_time(post_id(cell))
-        stated = (difference(time, made) for time in self._time_cells(row) if time)
-        return any(apart is not None and apart <= TOLERANCE for apart in stated)
+            return None
+        confirmed = (
+            len(row) >= self._table.width if self._table.fields.time is None else self._is_confirmed(cell, row)
+        )
+        return post_id(cell) if confirmed else None
 
 
 def records(
-    lines: Iterator[Line], delimiter: str, starts_row: Callable[[str], bool], before: int = 0
+    lines: Iterator[Line],
+    delimiter: str,
+    row_in: Callable[[str], int | None],
+    id_of: Callable[[list[str]], int | None],
+    before: int = 0,
 ) -> Iterator[tuple[int, Row]]:
     """The rows of a table, each with the number of its first line, after those `before`; empty lines are left out.
 
-    A quoted field goes on over line ends, but not over a line that `starts_row`.
+    A quoted field goes on over line ends, but not into a line with a `row_in` it of another id than the row's.
     """
     waiting: deque[Line] = deque()
     number = before
@@ -406,7 +430,7 @@ def records(
             if line and not line.isspace():
                 yield number, line.split(delimiter)
         else:
-            block, row = _quoted(line, lines, waiting, delimiter, starts_row)
+            block, row = _quoted(line, lines, waiting, delimiter, row_in, id_of)
             yield number, row
             number += len(block) - 1
 
@@ -416,7 +440,8 @@ def _quoted(
     lines: Iterator[Line],
     waiting: deque[Line],
     delimiter: str,
-    starts_row: Callable[[str], bool],
+    row_in: Callable[[str], int | None],
+    id_of: Callable[[list[str]], int | None],
 ) -> tuple[list[str], Row]:
     block = [line]
 
@@ -432,7 +457,12 @@ def _quoted(
     row = _next_row(feed(), delimiter, csv.field_size_limit())  # which bounds how far a stray quote reaches
     if len(block) == 1 and row is not None:
         return block, row
-    cut = next((i for i, more in enumerate(block) if i and starts_row(more)), 1 if row is None else len(block))
+    own = None if row is None else id_of(row)
+    if row_in(line) not in (None, own):
+        own = None  # the first line is a row, and what follows it none of its text
+    cut = next(
+        (i for i, more in enumerate(block) if i and row_in(more) not in (None, own)), 1 if row is None else len(block)
+    )
     read = len(block)
     if cut < read:
         waiting.extendleft(reversed(block[cut:]))

@@ -99,6 +99,18 @@ def test_a_text_over_several_lines_is_one_row_even_where_a_line_of_it_looks_like
     assert (posts.rows, posts.bad) == (2, 0)
 
 
+@pytest.mark.parametrize("times", [False, True])
+def test_a_text_over_several_lines_before_the_id_is_of_that_row_alone(file: Path, times: bool) -> None:
+    later = B + (9 << 22)
+    header = "conversation_id,text,id" + ",created_at" * times
+    rows = [f'{C},"one\n""two"", three",{A}', f"{C},x,{B}", f'{C},"one\n\nx",{later}']
+    moments = (TIME_A, TIME_B, snowflake_time(later))
+    lines = [f"{row},{stamp(moment)}" if times else row for row, moment in zip(rows, moments, strict=True)]
+    posts = read(written(file, "\n".join([header, *lines]))).posts
+    assert set(dict(posts.distinct())) == {A, B, later}
+    assert (posts.rows, posts.bad) == (3, 0)
+
+
 def test_a_row_whose_text_breaks_off_goes_on_in_the_next_line(file: Path) -> None:
     text = f'id,text,created_at\n{A},"a "b\nc, d\ne",{stamp(TIME_A)}\n{B},"x",{stamp(TIME_B)}\n'
     posts = read(written(file, text)).posts
