@@ -23,6 +23,7 @@ from musktracker.timeline import iso
 
 if TYPE_CHECKING:
     from textual.widget import Widget
+DIGITS = 12  # of a number: those after them are what sums leave behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,8 @@ def _plain(value: Any) -> Any:
         return [_plain(part) for part in value]
     if is_dataclass(value):
         return _plain(record_of(value))
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.{DIGITS}g}")
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 

@@ -342,6 +342,11 @@ def test_the_wrong_rows_that_are_not_shown_are_counted_in_words() -> None:
     assert report_text(report).splitlines()[-1] == "… and 1 more wrong row"
 
 
+def test_how_a_file_of_events_was_taken_is_told_before_it_is_brought_in() -> None:
+    report = ImportReport(2, 0, 0, 0, (), stored=False, notes=("not taken in: id",))
+    assert report_text(report).splitlines() == ["2 new", "· not taken in: id"]
+
+
 def test_the_preview_shows_both_zones_and_how_long_it_lasts() -> None:
     values = {"event_start": "2026-01-20 07:00", "event_end": "2026-01-20 18:00Z"}
     assert times_text(values, ZoneInfo("America/New_York")).splitlines() == [
@@ -522,7 +527,7 @@ async def test_a_console_that_only_reads_changes_no_event(
             assert isinstance(app.screen, EventsScreen), key
         app.screen.act(lambda engine: events.remove(engine, 1))
         await settled(pilot)
-        assert any("read only" in notice.message for notice in app._notifications)
+        assert any("only read" in notice.message for notice in app._notifications)
     assert live(populated_engine) == before
 
 

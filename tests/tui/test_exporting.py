@@ -64,6 +64,12 @@ def test_json_has_every_field_with_its_type() -> None:
     assert second["parts"] is None
 
 
+def test_a_number_has_no_digits_that_nobody_counted() -> None:
+    exported = Exported([{"mean": 78.66900000000001, "n": 93.0}], ["Mean"], [["79"]])
+    assert exported.as_csv().splitlines()[1] == "78.669,93.0"
+    assert json.loads(exported.as_json()) == [{"mean": 78.669, "n": 93.0}]
+
+
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_in_json_is_null(number: float) -> None:
     exported = Exported([{"mean": number, "parts": {"ends": (1.5, number)}}], ["Mean"], [["–"]])

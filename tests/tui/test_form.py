@@ -146,7 +146,10 @@ async def test_escape_asks_once_where_something_was_typed(opened: Opened) -> Non
         await pilot.press("x", "escape", "y")
         await pilot.pause()
         assert (results, form.values["name"]) == ([], "xy")
-        await pilot.press("escape", "escape")
+        await pilot.press("escape", "backspace", "escape")
+        await pilot.pause()
+        assert (results, form.values["name"]) == ([], "x")
+        await pilot.press("escape")
         await pilot.pause()
         assert results == [None]
 

@@ -252,6 +252,9 @@ async def test_a_dry_run_times_each_statement_and_keeps_nothing(
         assert f"Dry run up to {migrate.head()}" in text
         assert " ms  ALTER TABLE" in text
         assert "nothing was kept" in text
+        await pilot.press("y")
+        await settled(pilot)
+        assert f"Dry run up to {migrate.head()}" in app.clipboard
     assert migrate.current(populated_engine) == at
 
 

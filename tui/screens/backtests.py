@@ -106,7 +106,7 @@ class BacktestsScreen(LoggedScreen):
         """The list, the run, its log and its curve."""
         yield BacktestTable()
         with Vertical(id="backtests-run"):
-            yield RunProgress(idle="No backtest has run yet: n starts one")
+            yield RunProgress(idle="No backtest goes on: n starts one")
         with Horizontal(id="backtests-live"):
             yield RunLog()
             yield LiveCurve()

@@ -57,7 +57,7 @@ COLUMNS = (
     Column("95%", 5, right=True),
     Column("Misses", 9, right=True, rank=3),
 )
-NOTHING = "No forecast is scored yet: s scores those whose hours are over"
+NOTHING = f"No forecast of the last {BACK.days} days is scored: s scores those whose hours are over"
 Key = tuple[int, int]
 
 

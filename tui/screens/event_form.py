@@ -199,6 +199,7 @@ def report_text(report: ImportReport) -> str:
     lines = [", ".join(f"{n:,} {what}" for n, what in counts if n) or "No events in it"]
     if report.twins:
         lines.append(f"! of the new, {report.twins:,} have the name and start of another event")
+    lines += [f"· {note}" for note in report.notes]
     lines += [f"line {error.line}: {error.reason}" for error in report.errors[:SHOWN_ERRORS]]
     more = len(report.errors) - SHOWN_ERRORS
     return "\n".join(lines + ([f"… and {counted(more, 'more wrong row')}"] if more > 0 else []))

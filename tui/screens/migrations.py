@@ -180,10 +180,9 @@ class MigrationsScreen(ConsoleScreen):
 
     def action_copy(self) -> None:
         """Copy what the detail pane shows."""
-        revision = self._selected()
-        text = self._details.get(revision.revision) if revision else None
-        if text:
-            copy(self.app, self.app.settings, text, f"step {revision.revision if revision else ''}")
+        revision, text = self._selected(), self.query_one(Prose).text
+        if revision is not None and text:
+            copy(self.app, self.app.settings, text, f"step {revision.revision}")
 
     @on(LineList.Moved, "RevisionTable")
     def _step_moved(self) -> None:

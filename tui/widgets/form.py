@@ -227,6 +227,9 @@ class FormScreen(ModalScreen[Any]):
         field = next((field for field in self._fields if field.name == name), None)
         if field is not None and self._entry(name) != field.value:
             self._touched.add(name)
+        if self._leaving:  # the keys that a line takes are not heard here
+            self._leaving = False
+            self._show_keys()
         self._is_right(self.values)
         self._preview_soon()
 
