@@ -51,6 +51,11 @@ def without_time(entry: bytes) -> bytes:
     return json.dumps(value).encode()
 
 
+def without_id(entry: bytes) -> bytes:
+    """A post as before, but for its id, which is null."""
+    return json.dumps(json.loads(entry) | {"id": None}).encode()
+
+
 def page(posts: Sequence[bytes], meta: dict[str, Any], errors: list[dict[str, Any]] | None = None) -> bytes:
     """A page of posts; without posts there is no `data`."""
     data = b'"data":[' + b",".join(posts) + b"]," if posts else b""

@@ -60,7 +60,7 @@ class Walk:
     def page(self, faults: Collection[str], render: Callable[[int], bytes]) -> tuple[bytes, list[int]]:
         """The body of the page, and the posts in it."""
         if "empty" in faults and self.segments:
-            return self._body([], [], self._write(self.segments, nonce=self.dice.getrandbits(32)), []), []
+            return self._body([], [], self._write(self.segments, nonce=self.dice.getrandbits(32)), [], 0), []
         found, rest = self._fetch(self.segments)
         if "swap" in faults and rest and found:
             later, after = self._fetch(rest)
@@ -72,10 +72,17 @@ class Walk:
         following = self._write(rest) if rest else None
         if "loop" in faults and self.segments:
             following = self.token or self._write(self.segments)
+        if "cut" in faults:
+            following = None
+        if "stray" in faults and found:
+            found = [*found, *islice(filter(self.matches, self.account.upwards(0)), 1)]
         shown, errors = self._partly(found) if "partial" in faults else (found, [])
         entries = [render(number) for number in shown]
         self._spoil(entries, faults)
-        return self._body(shown, entries, following, errors), shown
+        count = len(entries)
+        if "short" in faults:
+            del entries[self.dice.randrange(count or 1) :]
+        return self._body(shown, entries, following, errors, count), shown
 
     def _fetch(self, segments: list[Segment]) -> tuple[list[int], list[Segment]]:
         """A page's posts from the first segment that has any, and what is left then."""
@@ -102,11 +109,19 @@ class Walk:
                 entries.insert(self.dice.randrange(len(entries) + 1), entry)
         if "shuffle" in faults:
             self.dice.shuffle(entries)
+        if "bad_entry" in faults and entries:
+            bad = self.dice.randrange(len(entries))
+            entries[bad] = answers.without_id(entries[bad])
 
     def _body(
-        self, shown: list[int], entries: list[bytes], following: str | None, errors: list[dict[str, Any]]
+        self,
+        shown: list[int],
+        entries: list[bytes],
+        following: str | None,
+        errors: list[dict[str, Any]],
+        count: int,
     ) -> bytes:
-        meta: dict[str, Any] = {"result_count": len(entries)}
+        meta: dict[str, Any] = {"result_count": count}
         if shown:
             meta |= {"newest_id": str(max(shown)), "oldest_id": str(min(shown))}
         if following is not None:

@@ -29,7 +29,10 @@ RECENT = timedelta(days=7)
 COUNTED_AT_ONCE = timedelta(days=31)
 GRANULARITIES = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": DAY}
 STREAM_LOSSES = ("stream_drop", "stream_stall")
-PAGE_FAULTS = ("partial", "duplicate", "overlap", "shuffle", "swap", "empty", "loop", "subset", "no_created_at")
+PAGE_FAULTS = (
+    "partial", "duplicate", "overlap", "shuffle", "swap", "empty", "loop", "subset", "no_created_at",
+    "stray", "short", "bad_entry", "cut",
+)  # fmt: skip
 REQUEST_FAULTS = (
     "throttle", "throttle_second", "throttle_bare", "server_error", "hang", "drop", "truncate", "not_json", "html",
 )  # fmt: skip

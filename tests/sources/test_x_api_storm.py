@@ -15,6 +15,7 @@ from musktracker.timeline import snowflake_time
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SETTLING = ("subset", "late")  # what is left out of recent posts is a matter of looking again, later
+WALKED = ("stray", "cut")  # whoever walks must not take a page's lowest post, or its want of a token, for the end
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -22,7 +23,7 @@ SETTLING = ("subset", "late")  # what is left out of recent posts is a matter of
 async def test_a_storm_of_faults_loses_nothing_and_adds_nothing(
     simulator: Simulator, client: Callable[..., XClient], seed: int, spared: str
 ) -> None:
-    rates = {name: 0.06 for name in FAULTS if name not in (*SETTLING, spared)}
+    rates = {name: 0.05 for name in FAULTS if name not in (*SETTLING, *WALKED, spared)}
     rates["hang"] = 0.02  # the one that costs real time
     simulator.reset(
         clock=NOON.isoformat(),

@@ -344,6 +344,18 @@ def test_the_date_is_as_wrong_as_it_is_told_to_be(simulator: Simulator, http: ht
     assert parsedate_to_datetime(http.get(TIMELINE).headers["Date"]) == NOON + timedelta(seconds=90)
 
 
+def test_pages_may_hold_a_post_out_of_place_fewer_than_they_say_one_without_id_or_lack_their_token(
+    simulator: Simulator, http: httpx.Client
+) -> None:
+    simulator.reset(clock=START, posts=50)
+    simulator.script("stray", "short", "bad_entry", "cut")
+    stray, short, bad, cut = (http.get(TIMELINE, params={"max_results": 20}).json() for _ in range(4))
+    assert int(stray["data"][-1]["id"]) == min(simulator.posts())
+    assert len(short.get("data", ())) < short["meta"]["result_count"] == 20
+    assert [entry["id"] for entry in bad["data"]].count(None) == 1
+    assert (len(cut["data"]), "next_token" in cut["meta"]) == (20, False)
+
+
 def test_the_same_seed_brings_the_same_faults(simulator: Simulator, http: httpx.Client) -> None:
     rates = dict.fromkeys((name for name in FAULTS if name not in ("hang", "drop", "truncate")), 0.2)
 
