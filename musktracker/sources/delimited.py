@@ -458,11 +458,8 @@ def _quoted(
     if len(block) == 1 and row is not None:
         return block, row
     own = None if row is None else id_of(row)
-    if row_in(line) not in (None, own):
-        own = None  # the first line is a row, and what follows it none of its text
-    cut = next(
-        (i for i, more in enumerate(block) if i and row_in(more) not in (None, own)), 1 if row is None else len(block)
-    )
+    swallowed = (i for i, more in enumerate(block) if row_in(more) not in (None, own))
+    cut = max(1, next(swallowed, 1 if row is None else len(block)))
     read = len(block)
     if cut < read:
         waiting.extendleft(reversed(block[cut:]))

@@ -478,6 +478,14 @@ def test_a_quote_too_many_before_the_id_costs_no_row(file: Path) -> None:
     assert (posts.bad, posts.contradicted, posts.unread_times) == (0, 0, 0)
 
 
+def test_of_several_ids_in_a_row_that_a_quote_breaks_the_posts_is_taken(file: Path) -> None:
+    header, whole = "conversation_id,text,id,created_at", f"{A},fine,{C},{stamp(TIME_C)}"
+    broken = (f'{C},"open,{A},{stamp(TIME_A)}', f'{C},"x\ny",{B},{stamp(TIME_B)}')
+    posts = read(written(file, "\n".join([header, whole, *broken, whole]))).posts
+    assert dict(posts.distinct()).keys() == {A, B, C}
+    assert (posts.rows, posts.bad) == (4, 0)
+
+
 @pytest.mark.parametrize(
     "before", ["sep=,\n", "# exported\n# by a tool, today\n", "Posts of the account\n\n", "Posts,2022\nall of them\n"]
 )
