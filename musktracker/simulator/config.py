@@ -27,7 +27,7 @@ FAULTS = {
     "subset": "recent posts (settle_seconds) are left out at random",
     "late": "of all posts, this share shows up to late_seconds late",
     "no_created_at": "posts come without their time",
-    "stray": "a page holds the account's oldest post, too, which is out of its place",
+    "stray": "a page holds the account's oldest post, out of its place",
     "short": "a page holds fewer posts than it says",
     "bad_entry": "a post of a page has no id",
     "cut": "a page has no token although others follow",

@@ -54,7 +54,7 @@ def simulator(process: Simulator, database_url: str, tmp_path: Path, monkeypatch
 def test_once_fetches_what_is_new_and_says_what_it_cost(simulator: Simulator, capsys: Capture) -> None:
     assert main(["ingest"]) == 0
     assert (
-        capsys.readouterr().out == "26 new posts of 26 read, for $0.135\n"
+        capsys.readouterr().out == "26 new posts of 28 read, for $0.135\n"
     )  # a half cent of it for the day's counts
     simulator.add()
     assert main(["ingest", "--json"]) == 0
@@ -76,7 +76,7 @@ def test_a_backfill_fetches_what_is_not_covered_as_a_run(
     since = iso(datetime.now(UTC) - 10 * DAY)
     assert main(["ingest", "--backfill", "--since", since]) == 0
     said = capsys.readouterr()
-    assert "238 new posts of 238 read, for $1.200" in said.out
+    assert "238 new posts of 240 read, for $1.200" in said.out
     assert "9.9 days to fetch" in said.err
     [info] = runs.recent(engine)
     assert (info.kind, info.status, info.result["new"]) == ("backfill", "succeeded", 238)

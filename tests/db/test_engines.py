@@ -139,7 +139,7 @@ def test_writers_at_once_wait_for_each_other_and_lose_nothing(engine: Engine) ->
 
 def test_a_read_only_engine_refuses_to_write(engine: Engine, database_url: str) -> None:
     reader = engines.connect(database_url, read_only=True)
-    with pytest.raises(engines.ReadOnly, match="read only"), engines.writing(reader):
+    with pytest.raises(engines.ReadOnly, match="only read"), engines.writing(reader):
         pass
     reader.dispose()
 

@@ -36,7 +36,7 @@ OverviewScreen.fetch = loud
 """
 BROKEN_WORKER = """
 from tui.screens.overview import OverviewScreen
-async def fail(self, engine): raise RuntimeError("broken [red]by[/red] hush-hush")
+async def fail(self, *_): raise RuntimeError("broken [red]by[/red] hush-hush")
 OverviewScreen._fetch_once = fail
 """
 BROKEN_HANDLER = """
