@@ -7,6 +7,7 @@ import signal
 import socket
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,11 @@ class OwnPostgres:
 
     def freeze(self) -> None:
         """Let it answer no more, and close nothing."""
-        for process in self._processes():
-            process.send_signal(signal.SIGSTOP)
+        self._send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it answer again."""
-        for process in self._processes():
-            process.send_signal(signal.SIGCONT)
+        self._send(signal.SIGCONT)
 
     def do(self, *statements: str) -> None:
         """Carry out statements as its owner."""
@@ -84,6 +83,11 @@ class OwnPostgres:
             self.thaw()
             self.stop()
         shutil.rmtree(self.data)
+
+    def _send(self, number: signal.Signals) -> None:
+        for process in self._processes():
+            with suppress(psutil.NoSuchProcess):  # a backend whose client has gone ends meanwhile
+                process.send_signal(number)
 
     def _processes(self) -> list[psutil.Process]:
         first = psutil.Process(int((self.data / "postmaster.pid").read_text().split()[0]))
