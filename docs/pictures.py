@@ -25,6 +25,7 @@ from musktracker import runs
 from musktracker.config import Settings, for_demo
 from musktracker.db import engines
 from musktracker.db.tables import RunRow
+from tui import state
 from tui.app import Console
 from tui.theme import DARK, LIGHT
 
@@ -101,6 +102,7 @@ def _command(settings: Settings, *arguments: str) -> None:
 
 
 async def _draw(name: str, picture: Picture, settings: Settings, moment: datetime) -> None:
+    (settings.data_dir / state.NAME).unlink(missing_ok=True)  # the place where the picture before was taken
     app = Console(settings, clock=lambda: moment)
     app.theme = picture.theme
     async with app.run_test(size=SIZE) as pilot:
