@@ -10,7 +10,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.color import Color, ColorSystem
 from rich.palette import Palette as Colours
@@ -380,6 +380,20 @@ def week() -> Fan:
         bands=(Band(0.95, (None,) * 120 + (0.0,) * 48, (None,) * 120 + (9.0,) * 48),),
         origin=START + 120 * HOUR,
     )
+
+
+@example([53.0, 126.0, 54.0, 85.0, 88.0, 110.0, 118.0], 14)
+@given(st.lists(st.floats(50, 150), min_size=7, max_size=7), st.integers(10, 16))
+def test_names_of_moments_close_by_never_lie_over_each_other(totals: list[float], height: int) -> None:
+    gap = (None,) * 18
+    bands = tuple(
+        Band(level, gap + tuple(max(m - width, 0.0) for m in totals), gap + tuple(m + 2 * width for m in totals))
+        for level, width in ((0.95, 60.0), (0.8, 40.0), (0.5, 20.0))
+    )
+    origin = START + 18 * HOUR
+    chart = fan(actual=[90.0] * 18, mean=[*gap, *totals], bands=bands, origin=origin, now=origin + HOUR / 2)
+    rows = text(render(chart, width=66, height=height))[1:]
+    assert sum("forecast" in row for row in rows) == sum("now" in row for row in rows) == 1
 
 
 async def test_the_arrow_keys_read_values_off_from_the_origin() -> None:

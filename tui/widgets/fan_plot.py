@@ -169,8 +169,8 @@ def _name_uprights(scene: Scene, over: list[Cells], bands: BandRows, uprights: l
         free = (
             y for y in rows if all((x not in over[y] or over[y][x][0] in grid) and not bands[y][x] & 7 for x in cells)
         )
-        y = next(free, line)
-        if y < len(over):
+        y = next(free, next((y for y in rows if y >= line), None))
+        if y is not None:
             named.add(y)
             place_text(over[y], start, words, colour, width)
 
