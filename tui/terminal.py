@@ -31,6 +31,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 FORCE_SECONDS = 0.8  # an ending that takes longer (a line that stalls, a loop that is stuck) is forced
 BURST = 256  # characters that come at once: more than anybody types, so that they were pasted
 PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
+LULL_SECONDS = 0.1  # no key is pressed sooner behind a paste; its pieces come sooner, even over a slow line
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # of keys; a tab and ends of lines are pasted
 PASTE_SECONDS = 2.0  # of silence in the middle of a paste: its end got lost on the way
 REPLIES = re.compile(r"\x1b\[[?>][\d;]*[uc]|\x1bP[^\x1b]*\x1b\\|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")  # nobody asked
 CLEAR = "\x1b[2J"
@@ -79,18 +81,34 @@ class Pastes:
     def __init__(self) -> None:
         self.goes_on = False  # one that the terminal told the beginning of
         self._end = ""
+        self._pieces: list[str] = []
 
-    def is_one(self, text: str) -> bool:
-        """Whether what came at once is a piece of such a paste; not within one that the terminal tells."""
+    @property
+    def is_coming(self) -> bool:
+        """Whether pieces of a paste are kept that the terminal told nothing of."""
+        return bool(self._pieces)
+
+    def typed(self, text: str) -> str:
+        """Of what came at once what is no paste, or one that the terminal tells; pieces of others are kept."""
         before, seen = self.goes_on, self._end + text
         begins, ends = seen.rfind(PASTE_BEGINS), seen.rfind(PASTE_ENDS)
         if begins != ends:
             self.goes_on = begins > ends
         self._end = seen[-len(PASTE_BEGINS) + 1 :]
-        held = len(set(text)) == 1  # a key, over a line that stalled
-        if len(text) < BURST or before or self.goes_on or held:
-            return False
-        return all(character.isprintable() or character in "\t\r\n" for character in text)
+        key = CONTROLS.search(text)
+        piece = text[: key.start()] if key else text
+        held = len(set(piece)) == 1  # a key, over a line that stalled
+        begins_one = len(piece) >= BURST and not held and not before and not self.goes_on
+        if not piece or not (self._pieces or begins_one):
+            return text
+        self._pieces.append(piece)
+        return text[len(piece) :]
+
+    def pasted(self) -> str:
+        """The whole of it: nothing more comes, or a key was pressed behind it."""
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        return text
 
 
 class Terminal(LinuxDriver):
@@ -160,17 +178,23 @@ class Terminal(LinuxDriver):
                 if not data:
                     self.end(128 + signal.SIGHUP)
                     return
-                text = decode(data)
-                if pastes.is_one(text):
-                    self.process_message(Paste(text))
+                typed = pastes.typed(decode(data))
+                if pastes.is_coming and not typed:
+                    patience = LULL_SECONDS
                     continue
-                self._hear(text)
+                self._paste(pastes)
+                self._hear(typed)
             elif pastes.goes_on and patience == PASTE_SECONDS:
-                pastes.is_one(PASTE_ENDS)
-                self._hear(PASTE_ENDS)
+                self._hear(pastes.typed(PASTE_ENDS))
+            else:
+                self._paste(pastes)
             self._hear(None)
             silence = PASTE_SECONDS if pastes.goes_on else None
             patience = constants.ESCAPE_DELAY if self.fileno in ready else silence
+
+    def _paste(self, pastes: Pastes) -> None:
+        if pastes.is_coming:
+            self.process_message(Paste(pastes.pasted()))
 
     def _hear(self, text: str | None) -> None:
         """Take in what came, or with None that nothing more has come for a while."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from places import go, shown
 from real_terminal import Terminal
 from textual.events import Key, Paste
@@ -76,16 +78,49 @@ async def test_controls_in_what_is_pasted_become_marks_and_its_first_line_is_tak
 
 
 def test_what_comes_at_once_is_a_paste_but_not_what_is_typed_held_down_or_told_by_the_terminal() -> None:
-    assert Pastes().is_one("ab\r\n" * BURST)
-    assert not Pastes().is_one("ab" * 10)
-    assert not Pastes().is_one("j" * BURST)
-    assert not Pastes().is_one("\x1b[A" * BURST)
+    assert Pastes().typed("ab\r\n" * BURST) == ""
+    for keys in ("ab" * 10, "j" * BURST, "\x1b[A" * BURST):
+        assert Pastes().typed(keys) == keys
     told = Pastes()
-    assert not told.is_one(PASTE_BEGINS[:3])
-    assert not told.is_one(PASTE_BEGINS[3:] + "ab" * BURST)
-    assert not told.is_one("ab" * BURST)
-    assert not told.is_one("ab" + PASTE_ENDS)
-    assert told.is_one("ab" * BURST)
+    for part in (PASTE_BEGINS[:3], PASTE_BEGINS[3:] + "ab" * BURST, "ab" * BURST, "ab" + PASTE_ENDS):
+        assert told.typed(part) == part
+    assert not told.is_coming
+    assert told.typed("ab" * BURST) == ""
+
+
+def test_a_key_right_behind_a_paste_is_a_key_and_makes_none_of_what_was_pasted() -> None:
+    pastes = Pastes()
+    assert pastes.typed("ab" * BURST + "\x7f@") == "\x7f@"
+    assert pastes.pasted() == "ab" * BURST
+    assert pastes.typed("q") == "q"
+
+
+@given(st.lists(st.text("ab \r\n\tž漢🚀", min_size=1, max_size=40), max_size=8))
+def test_a_paste_is_whole_however_small_the_pieces_are_that_follow_its_beginning(pieces: list[str]) -> None:
+    pastes = Pastes()
+    begin = "begin\n" * BURST
+    assert [pastes.typed(piece) for piece in (begin, *pieces)] == [""] * (len(pieces) + 1)
+    assert pastes.pasted() == begin + "".join(pieces)
+    assert not pastes.is_coming
+
+
+def test_of_lines_pasted_in_many_pieces_a_terminal_that_says_nothing_has_the_first_one_taken(
+    populated: Settings,
+) -> None:
+    terminal = Terminal(populated)
+    try:
+        terminal.wait_for("Last runs")
+        terminal.press("4")
+        terminal.wait_for("past")
+        terminal.press("a")
+        terminal.wait_for("Add an event in one line")
+        paste(terminal, "the first line\r" + "another line\r" * 3000)
+        terminal.settled()
+        terminal.press("@")
+        terminal.wait_for("the first line@")
+        assert not any("another" in line for line in terminal.screen.display)
+    finally:
+        terminal.close()
 
 
 @pytest.mark.parametrize("bracketed", [True, False], ids=["bracketed", "raw"])
