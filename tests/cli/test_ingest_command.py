@@ -153,7 +153,7 @@ def test_a_follower_with_the_stream_hears_of_posts_and_deletions_at_once(
         there, gone = simulator.add(runs.now(), runs.now(), kind="reply")
         simulator.delete([gone])
         eventually(lambda: stored_posts(engine, there, gone) == {there: ("reply", False), gone: ("reply", True)})
-        assert time.monotonic() - begun < 5  # a poll would come after 60
+        assert time.monotonic() - begun < 30  # a poll would come after 60
         assert known == (coverage.spans(engine), ranges.high_water_mark(engine))
     info = runs.get(engine, run_id)
     assert (info.status, info.parameters) == ("cancelled", {"follow": True, "stream": True})

@@ -89,8 +89,8 @@ def test_one_that_hangs_is_ended_with_what_it_started() -> None:
 def test_one_that_reads_nothing_or_leaves_something_behind_has_worked() -> None:
     assert run_command("true", ALERT) is None
     begun = time.monotonic()
-    assert run_command("sh -c 'sleep 3 &'", ALERT) is None
-    assert time.monotonic() - begun < 2
+    assert run_command("sh -c 'sleep 30 &'", ALERT) is None
+    assert time.monotonic() - begun < 20
 
 
 def stored(engine: Engine) -> Raised:
@@ -105,7 +105,7 @@ def test_the_courier_notes_what_came_of_it_and_goes_on(engine: Engine, tmp_path:
     )
     settings = Settings(tmp_path, "sqlite:///x", x_bearer_token="secretToken", alert_command=python(program))
     run = Run()
-    with Courier(engine, run, settings, timeout=1.5) as courier:
+    with Courier(engine, run, settings, timeout=4) as courier:
         for _ in range(3):
             courier.deliver(stored(engine))
     found = {alert.id % 3: alert for alert in queries.listed(engine)}
@@ -118,11 +118,14 @@ def test_the_courier_notes_what_came_of_it_and_goes_on(engine: Engine, tmp_path:
 
 
 def test_delivering_holds_nobody_up(engine: Engine, tmp_path: Path) -> None:
-    settings = Settings(tmp_path, "sqlite:///x", alert_command=python("import time; time.sleep(0.5)"))
+    sign = tmp_path / "delivered"
+    waits = f"import pathlib, time\nwhile not pathlib.Path({str(sign)!r}).exists(): time.sleep(0.01)"
+    settings = Settings(tmp_path, "sqlite:///x", alert_command=python(waits))
     with Courier(engine, Run(), settings) as courier:
-        begun = time.monotonic()
         courier.deliver(stored(engine))
-        assert time.monotonic() - begun < 0.4
+        sign.touch()
+    [alert] = queries.listed(engine)
+    assert (alert.delivery_error, alert.delivered_at is None) == (None, False)
 
 
 def test_without_a_command_nothing_is_delivered_and_nothing_is_wrong(engine: Engine, tmp_path: Path) -> None:

@@ -116,13 +116,16 @@ def test_runs_are_found_by_all_words_whatever_their_case(populated_engine: Engin
 def test_ten_thousand_records_are_filtered_within_one_frame_once_they_are_read() -> None:
     table: RecordTable[int] = RecordTable((Column("N", 6),), lambda n: (f"record {n}",), lambda n: n)
     table.set_records(range(MANY))
-    table.filter_text = "record"
-    table._arranged()
-    table.filter_text = "record 77"
-    begun = time.perf_counter()
-    found = table._arranged()
-    assert time.perf_counter() - begun < 0.1
-    assert len(found) == 280
+    spent = []
+    for _ in range(5):
+        table.filter_text = "record"
+        table._arranged()
+        table.filter_text = "record 77"
+        begun = time.process_time()
+        found = table._arranged()
+        spent.append(time.process_time() - begun)
+        assert len(found) == 280
+    assert min(spent) < 0.016
 
 
 async def test_o_sorts_by_one_column_after_another_and_marks_it(

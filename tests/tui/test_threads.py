@@ -12,7 +12,7 @@ from tui.threads import in_thread
 
 
 async def test_two_pieces_of_work_go_on_beside_each_other() -> None:
-    met = threading.Barrier(2, timeout=5)
+    met = threading.Barrier(2, timeout=30)
     await asyncio.gather(in_thread(met.wait), in_thread(met.wait))
 
 
