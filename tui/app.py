@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import os
@@ -55,6 +56,7 @@ SCREENS = {
     "forecasts": "Forecasts",
 }
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: few of them
+BREATH_SECONDS = 0.01  # between pieces of work that keys need not wait for
 START_SECONDS = 2.0  # after which what the start has imported is there
 PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
@@ -335,6 +337,15 @@ class Console(App[None], inherit_bindings=False):
                 LYING_STILL, title="Nothing can be written beside the database", severity="warning", timeout=15
             )
         self.action_refresh_data()
+        if not self.is_headless:
+            first = cast("ConsoleScreen", self.screen_stack[0])
+            first.once_read(lambda: self.run_worker(self._import_ahead(), group="ahead"))
+
+    async def _import_ahead(self) -> None:
+        """Import the other screens while nothing else is to be done: half the time of a first visit."""
+        for name in SCREENS:
+            await asyncio.sleep(BREATH_SECONDS)
+            importlib.import_module(f"tui.screens.{name}")
 
     async def _show_failure(self, error: BaseException) -> None:
         from tui.screens.error import ErrorScreen

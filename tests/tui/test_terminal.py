@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 from conftest import NOW
-from real_terminal import END_SECONDS, Terminal
+from real_terminal import END_SECONDS, LIMIT_SECONDS, Terminal
 from sqlalchemy import Engine, insert
 
 from musktracker.config import Settings
 from musktracker.db import engines, tables
+from tui.app import SCREENS
 from tui.terminal import PASTE_BEGINS
 
 CLOCK_STANDS = """
@@ -61,6 +62,28 @@ def test_it_moves_between_screens_and_ends_by_its_key(ended: Terminal) -> None:
 
 def test_the_mouse_is_the_terminals_unless_it_is_asked_for(ended: Terminal) -> None:
     assert b"\x1b[?1000h" not in ended.written
+
+
+def test_once_a_screen_is_read_the_others_are_imported_ahead(populated: Settings, tmp_path: Path) -> None:
+    told = tmp_path / "imported"
+    before = f"""
+import pathlib, threading, time
+def tell():
+    while not all("tui.screens." + name in sys.modules for name in {list(SCREENS)}): time.sleep(0.05)
+    pathlib.Path({str(told)!r}).touch()
+threading.Thread(target=tell, daemon=True).start()
+"""
+    terminal = Terminal(populated, before=before)
+    deadline = time.monotonic() + LIMIT_SECONDS
+    try:
+        terminal.wait_for("Last runs")
+        while not told.exists():
+            assert time.monotonic() < deadline
+            terminal.read(0.05)
+        terminal.press("q")
+        assert terminal.end() == 0
+    finally:
+        terminal.close()
 
 
 def test_where_the_locale_is_not_utf8_every_character_is_one_of_ascii(populated: Settings) -> None:

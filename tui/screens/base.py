@@ -82,7 +82,7 @@ class ConsoleScreen(Screen[None]):
         self._styled_for: object = None
         self._resumed = False
         self._opens_later: Callable[[], None] | None = None
-        self._once_read: Callable[[], object] | None = None
+        self._once_read: list[Callable[[], object]] = []
 
     def fetch(self, engine: Engine) -> Any:
         """Read what the screen shows; called in a thread, touches no widget."""
@@ -116,7 +116,7 @@ class ConsoleScreen(Screen[None]):
     def once_read(self, then: Callable[[], object]) -> None:
         """Do something once the screen shows what it read; at once where it does."""
         if self._shown is None:
-            self._once_read = then
+            self._once_read.append(then)
         else:
             self.call_after_refresh(then)
 
@@ -340,9 +340,9 @@ class ConsoleScreen(Screen[None]):
         if data != self._shown:
             self.show(data)
             self._shown = data
-        if self._once_read is not None:
-            self.call_after_refresh(self._once_read)
-            self._once_read = None
+        for then in self._once_read:
+            self.call_after_refresh(then)
+        self._once_read.clear()
 
     def _read(self, engine: Engine) -> tuple[Any, Any, float]:
         """What the header and the screen show, and the processor's time that it took."""
