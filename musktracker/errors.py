@@ -42,3 +42,11 @@ class Cancelled(MuskTrackerError):
     def __init__(self, message: str, hint: str | None = None, *, signal: int | None = None) -> None:
         super().__init__(message, hint)
         self.exit_code = self.exit_code if signal is None else 128 + signal
+
+
+def describe(failure: BaseException) -> str:
+    """An error in one line, for a row or a terminal."""
+    if isinstance(failure, MuskTrackerError):
+        return str(failure)
+    reason = str(getattr(failure, "orig", None) or failure)
+    return " ".join(f"{type(failure).__name__}: {reason}".split())

@@ -1,4 +1,4 @@
-"""Untrusted text, made safe to show, and numbers of things in words."""
+"""Untrusted text, made safe to show and to store, and numbers of things in words."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(" " if c in "\t\n\r" else c if c.isprintable() else "�" for c in text)
+
+
+def storable(text: str) -> str:
+    """Text that both databases take: without NUL, and without the halves of characters that names of files hold."""
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
 
 
 def counted(number: int, noun: str) -> str:

@@ -18,91 +18,95 @@ import pytest
 from sqlalchemy import Connection, Engine, update
 from sqlalchemy.exc import OperationalError
 
-from musktracker import runs
+from musktracker import launching, leases, recorder, run_log, runs, stop_signals
 from musktracker.config import Settings
 from musktracker.db import engines
 from musktracker.db.engines import writing
 from musktracker.db.tables import RunRow
 from musktracker.errors import Cancelled, DataError
+from musktracker.machine import whoami
+from musktracker.reporting import Run
+from musktracker.run_info import STALE
+from musktracker.run_log import LogLine
 from musktracker.timeline import now
 
 
-def counting(engine: Engine, run: runs.Run, n: int) -> dict[str, int]:
+def counting(engine: Engine, run: Run, n: int) -> dict[str, int]:
     for i in range(n):
         run.progress(i / n, stage="count", message=f"{i} of {n}")
         run.info("counted", i=i)
     return {"n": n}
 
 
-def failing(engine: Engine, run: runs.Run) -> dict[str, int]:
+def failing(engine: Engine, run: Run) -> dict[str, int]:
     raise DataError("There are no posts", "Import some")
 
 
 def heart_stopped(engine: Engine, run_id: int) -> None:
     with writing(engine) as connection:
-        connection.execute(update(RunRow).where(RunRow.id == run_id).values(heartbeat_at=now() - 2 * runs.STALE))
+        connection.execute(update(RunRow).where(RunRow.id == run_id).values(heartbeat_at=now() - 2 * STALE))
 
 
 def test_a_run_leaves_its_result_and_its_log(engine: Engine) -> None:
-    assert runs.execute(engine, "refresh", counting, {"n": 3}) == {"n": 3}
+    assert recorder.execute(engine, "refresh", counting, {"n": 3}) == {"n": 3}
     [info] = runs.recent(engine)
     assert (info.status, info.progress, info.message, info.result) == ("succeeded", 1.0, "counted", {"n": 3})
-    assert [line.fields["i"] for line in runs.log_lines(engine, info.id)] == [0, 1, 2]
+    assert [line.fields["i"] for line in run_log.lines_after(engine, info.id)] == [0, 1, 2]
 
 
 def test_a_failed_run_says_why_and_frees_its_lease(engine: Engine) -> None:
     with pytest.raises(DataError):
-        runs.execute(engine, "train", failing, {}, lease="train:x")
+        recorder.execute(engine, "train", failing, {}, lease="train:x")
     [info] = runs.recent(engine)
     assert (info.status, info.error, info.lease) == ("failed", "There are no posts. Import some", None)
     assert info.result == {"exit_code": 3}
-    assert runs.log_lines(engine, info.id)[-1].level == "error"
+    assert run_log.lines_after(engine, info.id)[-1].level == "error"
 
 
 def test_secrets_never_reach_a_row(engine: Engine, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, database_url="postgresql://me:hunter2@host/db", x_bearer_token="AAAtoken")
 
-    def careless(engine: Engine, run: runs.Run) -> dict[str, int]:
+    def careless(engine: Engine, run: Run) -> dict[str, int]:
         run.progress(0.1, message="calling with AAAtoken")
         run.info("connecting", url="postgresql://me:hunter2@host/db")
         raise RuntimeError("could not reach postgresql://me:hunter2@host/db with AAAtoken")
 
     with pytest.raises(RuntimeError):
-        runs.execute(engine, "train", careless, {}, scrub=settings.scrub)
+        recorder.execute(engine, "train", careless, {}, scrub=settings.scrub)
     [info] = runs.recent(engine)
-    stored = f"{info} {runs.log_lines(engine, info.id)}"
+    stored = f"{info} {run_log.lines_after(engine, info.id)}"
     assert "hunter2" not in stored
     assert "AAAtoken" not in stored
 
 
 def test_text_that_no_database_takes_is_stored_all_the_same(engine: Engine) -> None:
-    def strange(engine: Engine, run: runs.Run) -> dict[str, int]:
+    def strange(engine: Engine, run: Run) -> dict[str, int]:
         run.progress(0.5, message="reading a\x00b\udcff.csv")
         run.warning("a\x00b\udcff.csv", file="\udcff")
         raise RuntimeError("not \udcff")
 
     with pytest.raises(RuntimeError):
-        runs.execute(engine, "import", strange, {}, lease="import")
+        recorder.execute(engine, "import", strange, {}, lease="import")
     [info] = runs.recent(engine)
     assert (info.status, info.lease, info.error) == ("failed", None, "RuntimeError: not ?")
     assert info.message == "reading a�b?.csv"
-    assert [line.message for line in runs.log_lines(engine, info.id)] == ["a�b?.csv", "RuntimeError: not ?"]
+    assert [line.message for line in run_log.lines_after(engine, info.id)] == ["a�b?.csv", "RuntimeError: not ?"]
 
 
 def test_a_second_interrupt_does_not_cut_off_the_ending(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def impatient(self: runs.RecordedRun, *how: Any, **more: Any) -> None:
+    def impatient(self: recorder.RecordedRun, *how: Any, **more: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         end(self, *how, **more)
 
-    def interrupted(engine: Engine, run: runs.Run) -> dict[str, int]:
+    def interrupted(engine: Engine, run: Run) -> dict[str, int]:
         raise KeyboardInterrupt
 
-    end = runs.RecordedRun.end
-    monkeypatch.setattr(runs.RecordedRun, "end", impatient)
-    monkeypatch.setattr(runs, "LAST_SECONDS", 60.0)  # what a slow machine needs more would end this process
+    end = recorder.RecordedRun.end
+    monkeypatch.setattr(recorder.RecordedRun, "end", impatient)
+    monkeypatch.setattr(stop_signals, "LAST_SECONDS", 60.0)  # what a slow machine needs more would end this process
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        runs.execute(engine, "import", interrupted, {}, lease="import")
+        recorder.execute(engine, "import", interrupted, {}, lease="import")
     [info] = runs.recent(engine)
     assert (info.status, info.lease) == ("cancelled", None)
     assert signal.getsignal(signal.SIGINT) == before
@@ -127,29 +131,30 @@ class Heard:
     """A listener that remembers the lines."""
 
     def __init__(self) -> None:
-        self.lines: list[runs.LogLine] = []
+        self.lines: list[LogLine] = []
 
-    def logged(self, line: runs.LogLine) -> None:
+    def logged(self, line: LogLine) -> None:
         self.lines.append(line)
 
-    def progressed(self, run: runs.Run) -> None: ...
+    def progressed(self, run: Run) -> None: ...
 
 
 @pytest.fixture
 def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
     made = Outage()
-    monkeypatch.setattr(runs, "writing", made.writing)
-    monkeypatch.setattr(runs, "ASK_AGAIN_SECONDS", 0.001)
+    for module in (recorder, runs):
+        monkeypatch.setattr(module, "writing", made.writing)
+    monkeypatch.setattr(recorder, "ASK_AGAIN_SECONDS", 0.001)
     return made
 
 
 OUTCOMES = {"succeeded": None, "failed": DataError("There are no posts"), "cancelled": Cancelled("Ended", signal=15)}
 
 
-def ending_so(status: str, outage: Outage, writes: int) -> Callable[[Engine, runs.Run], dict[str, int]]:
+def ending_so(status: str, outage: Outage, writes: int) -> Callable[[Engine, Run], dict[str, int]]:
     """A stage that ends so, and whose database is away for some writes from then on."""
 
-    def stage(engine: Engine, run: runs.Run) -> dict[str, int]:
+    def stage(engine: Engine, run: Run) -> dict[str, int]:
         outage.left = writes
         outcome = OUTCOMES[status]
         if outcome is not None:
@@ -171,7 +176,7 @@ def test_how_a_run_ended_is_written_once_the_database_answers_again(
     engine: Engine, outage: Outage, status: str
 ) -> None:
     heard = Heard()
-    outcome_of(lambda: runs.execute(engine, "x", ending_so(status, outage, 5), {}, lease="x", listener=heard))
+    outcome_of(lambda: recorder.execute(engine, "x", ending_so(status, outage, 5), {}, lease="x", listener=heard))
     [info] = runs.recent(engine)
     assert (info.status, info.lease, outage.left) == (status, None, 0)
     assert heard.lines == []
@@ -181,9 +186,9 @@ def test_how_a_run_ended_is_written_once_the_database_answers_again(
 def test_what_the_work_came_to_reaches_the_caller_where_it_cannot_be_written(
     engine: Engine, outage: Outage, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
-    monkeypatch.setattr(runs, "ENDING_SECONDS", 0.05)
+    monkeypatch.setattr(recorder, "ENDING_SECONDS", 0.05)
     heard = Heard()
-    found = outcome_of(lambda: runs.execute(engine, "x", ending_so(status, outage, 10**9), {}, listener=heard))
+    found = outcome_of(lambda: recorder.execute(engine, "x", ending_so(status, outage, 10**9), {}, listener=heard))
     assert found == (OUTCOMES[status] or {"n": 1})
     [info] = runs.recent(engine)
     assert info.status == "running"
@@ -197,11 +202,11 @@ def test_until_when_a_run_waits_is_known_until_it_works_or_ends(engine: Engine) 
     until = now() + timedelta(minutes=3)
     run_id = runs.create(engine, "ingest", {})
 
-    def known(run: runs.RecordedRun) -> datetime | None:
+    def known(run: recorder.RecordedRun) -> datetime | None:
         run._flush()
         return runs.get(engine, run_id).waits_until
 
-    with runs.recording(engine, run_id) as run:
+    with recorder.recording(engine, run_id) as run:
         run.progress(stage="waiting", until=until)
         assert known(run) == until
         run.progress(stage="fetching")
@@ -212,7 +217,7 @@ def test_until_when_a_run_waits_is_known_until_it_works_or_ends(engine: Engine) 
 
 def test_a_second_run_is_told_who_holds_the_lease(engine: Engine) -> None:
     holder = runs.create(engine, "import", {}, lease="ingest")
-    with pytest.raises(runs.LeaseHeld, match=rf"run {holder}, started by {runs.whoami()}"):
+    with pytest.raises(leases.LeaseHeld, match=rf"run {holder}, started by {whoami()}"):
         runs.create(engine, "import", {}, lease="ingest")
 
 
@@ -248,7 +253,7 @@ def test_of_a_process_on_another_machine_only_its_heart_tells(engine: Engine) ->
     with writing(engine) as connection:
         connection.execute(update(RunRow).where(RunRow.id == other).values(host="another"))
     assert runs.get(engine, other).state == "running"
-    with pytest.raises(runs.LeaseHeld):
+    with pytest.raises(leases.LeaseHeld):
         runs.create(engine, "import", {}, lease="ingest")
 
 
@@ -270,28 +275,28 @@ def test_cancelling_a_lost_run_closes_it(engine: Engine) -> None:
 
 
 def test_a_cancelled_run_stops_and_frees_its_lease(engine: Engine) -> None:
-    def endless(engine: Engine, run: runs.Run) -> dict[str, int]:
+    def endless(engine: Engine, run: Run) -> dict[str, int]:
         runs.request_cancel(engine, run.id or 0)
         while True:
             run.check()
 
     with pytest.raises(Cancelled):
-        runs.execute(engine, "import", endless, {}, lease="ingest")
+        recorder.execute(engine, "import", endless, {}, lease="ingest")
     [info] = runs.recent(engine)
     assert (info.status, info.lease) == ("cancelled", None)
 
 
 def test_an_ended_run_cannot_be_cancelled(engine: Engine) -> None:
-    runs.execute(engine, "refresh", counting, {"n": 1})
+    recorder.execute(engine, "refresh", counting, {"n": 1})
     assert not runs.request_cancel(engine, runs.recent(engine)[0].id)
 
 
 def test_a_stage_that_needs_time_to_stop_is_not_ended_by_force(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(recorder, "GRACE_SECONDS", 0.1)
 
-    def slow_to_stop(engine: Engine, run: runs.Run) -> dict[str, int]:
+    def slow_to_stop(engine: Engine, run: Run) -> dict[str, int]:
         runs.request_cancel(engine, run.id or 0)
         try:
             while True:
@@ -301,7 +306,7 @@ def test_a_stage_that_needs_time_to_stop_is_not_ended_by_force(
             time.sleep(0.5)
 
     with pytest.raises(Cancelled, match="on request"):
-        runs.execute(engine, "service", slow_to_stop, {}, lease="service")
+        recorder.execute(engine, "service", slow_to_stop, {}, lease="service")
     assert runs.recent(engine)[0].error == "Cancelled on request"
 
 
@@ -310,14 +315,14 @@ def test_where_no_process_can_be_started_the_run_has_failed(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(OSError, match="nowhere"):
-        runs.launch(settings, engine, "refresh", {}, lease="refresh")
+        launching.launch(settings, engine, "refresh", {}, lease="refresh")
     [info] = runs.recent(engine)
     assert (info.status, info.lease) == ("failed", None)
     assert "No process could be started" in (info.error or "")
 
 
 def test_pruning_takes_only_ended_runs(engine: Engine) -> None:
-    runs.execute(engine, "refresh", counting, {"n": 1})
+    recorder.execute(engine, "refresh", counting, {"n": 1})
     waiting = runs.create(engine, "refresh", {})
     assert runs.prune(engine, before=now() + timedelta(days=1)) == 1
     assert [info.id for info in runs.recent(engine)] == [waiting]
@@ -325,7 +330,7 @@ def test_pruning_takes_only_ended_runs(engine: Engine) -> None:
 
 STUBBORN = """
 import sys, time
-from musktracker import runs
+from musktracker import recorder
 from musktracker.db import engines
 
 def stubborn(engine, run):
@@ -334,7 +339,7 @@ def stubborn(engine, run):
         time.sleep(0.05)
     return {}
 
-runs.execute(engines.connect(sys.argv[1]), "train", stubborn, {}, lease="train:x")
+recorder.execute(engines.connect(sys.argv[1]), "train", stubborn, {}, lease="train:x")
 """
 
 
@@ -367,7 +372,7 @@ def test_sigterm_ends_a_run_as_cancelled(stubborn: subprocess.Popen[bytes], engi
 
 HELD_UP = """
 import sys, time
-from musktracker import runs
+from musktracker import recorder
 from musktracker.db import engines
 from musktracker.errors import Cancelled
 
@@ -377,13 +382,13 @@ def waiting(engine, run):
         wait(0.02)
 
 def told(seconds):
-    if seconds == runs.ASK_AGAIN_SECONDS:
+    if seconds == recorder.ASK_AGAIN_SECONDS:
         print("asked again", flush=True)
     wait(seconds)
 
 wait, time.sleep, engines.BUSY_SECONDS = time.sleep, told, 0.05
 try:
-    runs.execute(engines.connect(sys.argv[1]), "train", waiting, {}, lease="train:x")
+    recorder.execute(engines.connect(sys.argv[1]), "train", waiting, {}, lease="train:x")
 except Cancelled as reason:
     sys.exit(reason.exit_code)
 """
@@ -420,11 +425,11 @@ def test_a_run_that_was_ended_while_the_database_was_busy_exits_as_one_that_was_
 def test_a_second_signal_ends_a_run_that_waits_for_a_busy_database(held_up: HeldUp, number: signal.Signals) -> None:
     process, _, _ = held_up
     process.send_signal(number)
-    assert process.wait(timeout=runs.ENDING_SECONDS / 2) == -number
+    assert process.wait(timeout=recorder.ENDING_SECONDS / 2) == -number
 
 
 def test_a_launched_run_lives_in_a_process_of_its_own(settings: Settings, engine: Engine) -> None:
-    run_id = runs.launch(settings, engine, "refresh", {})
+    run_id = launching.launch(settings, engine, "refresh", {})
     until(lambda: not runs.get(engine, run_id).active)
     info = runs.get(engine, run_id)
     assert (info.status, info.error) == ("succeeded", None)

@@ -136,10 +136,10 @@ def _set(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> i
 
 
 def _acknowledge(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:  # noqa: ARG001
-    from musktracker import runs
+    from musktracker.machine import whoami
     from musktracker.pipeline import alerts
 
-    alerts.acknowledge(engine, arguments.id, runs.whoami())
+    alerts.acknowledge(engine, arguments.id, whoami())
     if arguments.json:
         print_json({"acknowledged": arguments.id})
     else:

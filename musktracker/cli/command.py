@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from musktracker.runs import LogLine, Run
+    from musktracker.reporting import Run
+    from musktracker.run_log import LogLine
 
 LARGEST = 2**31 - 1  # that a column of ids holds
 _ACTS = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")  # on a terminal, though JSON lets it be
@@ -113,10 +114,10 @@ def run_stage(
     settings: Settings, engine: Engine, kind: str, parameters: Mapping[str, Any], *, quiet: bool = False
 ) -> Mapping[str, Any]:
     """Carry out a stage here, as a run that any console can follow; returns its result."""
-    from musktracker import runs
+    from musktracker import recorder
     from musktracker.pipeline import stages
 
-    return runs.execute(
+    return recorder.execute(
         engine,
         kind,
         stages.stage(kind),
@@ -252,7 +253,7 @@ def _plain(value: Any) -> Any:
 
 def _database_error(error: Exception, settings: Settings | None) -> MuskTrackerError:
     from musktracker.db.trouble import told
-    from musktracker.runs import describe
+    from musktracker.errors import describe
 
     known = told(error, settings.database_url if settings else "")
     if known is not None:

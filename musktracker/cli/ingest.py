@@ -88,7 +88,7 @@ def show_price(
 ) -> int:
     """Print what fetching would cost."""
     from musktracker.pipeline import follow, spending
-    from musktracker.runs import Run
+    from musktracker.reporting import Run
 
     again = getattr(arguments, "again", False)
     backfill = getattr(arguments, "backfill", True)

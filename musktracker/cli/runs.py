@@ -29,7 +29,8 @@ from musktracker.config import Settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.runs import LogLine, RunInfo
+    from musktracker.run_info import RunInfo
+    from musktracker.run_log import LogLine
 
 FOLLOW_SECONDS = 0.5
 
@@ -85,10 +86,10 @@ def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
 
 
 def _show(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
-    from musktracker import runs
+    from musktracker import run_log, runs
 
     info = runs.get(engine, arguments.run_id)
-    lines = runs.last_log_lines(engine, info.id)
+    lines = run_log.last_lines(engine, info.id)
     if arguments.json:
         print_json(_as_data(info) | {"log": [dataclasses.asdict(line) for line in lines]})
         return 0
@@ -101,12 +102,12 @@ def _show(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
 
 
 def _follow(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
-    from musktracker import runs
+    from musktracker import run_log, runs
 
     seen = 0
     while True:
         info = runs.get(engine, arguments.run_id)  # before the lines, so that none written at its end is missed
-        while lines := runs.log_lines(engine, info.id, after=seen):  # a part at a time
+        while lines := run_log.lines_after(engine, info.id, after=seen):  # a part at a time
             for line in lines:
                 if arguments.json:
                     print_json_line(dataclasses.asdict(line))

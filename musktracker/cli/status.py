@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from musktracker.db.queries.newest_forecast import NewestForecast
     from musktracker.db.queries.overview import Overview
     from musktracker.db.queries.windows import MarketWindow
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 NEXT = {
     "import": "musktracker import FILE",

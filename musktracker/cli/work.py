@@ -16,13 +16,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do what the run's row asks for; how it went is in the row."""
-    from musktracker import runs
+    from musktracker import recorder, runs
     from musktracker.pipeline import stages
 
     with open_database(settings) as engine:
         queued = runs.get(engine, arguments.run_id)
         try:
-            runs.execute(
+            recorder.execute(
                 engine,
                 queued.kind,
                 stages.stage(queued.kind),

@@ -14,7 +14,7 @@ from musktracker.db.queries import changes
 from musktracker.pipeline import alerts, attempts, schedule, upkeep
 from musktracker.pipeline.attempts import Attempt
 from musktracker.pipeline.schedule import Plan, Standing, Step
-from musktracker.runs import RunInfo
+from musktracker.run_info import RunInfo
 
 KINDS = (*upkeep.KINDS, "refresh", "score", "train", "promote", "forecast", "window", "retention")  # of its runs
 SERVICE = "service"

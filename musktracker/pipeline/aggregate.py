@@ -28,7 +28,7 @@ from musktracker.models.base import History, IntArray
 from musktracker.pipeline import features
 from musktracker.pipeline.features import Stored
 from musktracker.pipeline.outages import through_outages
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import HOUR, Span, floor_hour, from_hour_index, hour_index, iso, now
 
 TABLE = TimeBucket.__table__

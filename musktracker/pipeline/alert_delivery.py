@@ -17,12 +17,12 @@ from typing import Self
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from musktracker import runs
 from musktracker.config import Settings
+from musktracker.errors import describe
 from musktracker.pipeline import alerts
 from musktracker.pipeline.alert_conditions import Finding
 from musktracker.pipeline.alerts import Raised
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.text import printable
 from musktracker.timeline import iso, now
 
@@ -131,4 +131,4 @@ class Courier:
         try:
             alerts.note_delivery(self._engine, alert.id, now(), error)
         except DBAPIError as away:
-            self._run.warning(f"What came of alert {alert.id} cannot be stored: {runs.describe(away)}")
+            self._run.warning(f"What came of alert {alert.id} cannot be stored: {describe(away)}")

@@ -20,7 +20,7 @@ from musktracker.db.tables import (
     WindowForecast,
 )
 from musktracker.pipeline.alert_conditions import LEARNED_FROM, Ended, Snapshot, Total, WindowTotal
-from musktracker.runs import ACTIVE, STALE
+from musktracker.run_info import ACTIVE, STALE
 from musktracker.timeline import DAY, HOUR, Span, parse_time
 
 POSTS_FROM = 35 * DAY  # a month, and what it takes to learn before it

@@ -11,15 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
-from musktracker import runs
 from musktracker.db import settings, stored
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Alert, AlertRule
 from musktracker.db.upsert import upsert
-from musktracker.errors import Cancelled, MuskTrackerError, UsageError
+from musktracker.errors import Cancelled, MuskTrackerError, UsageError, describe
 from musktracker.pipeline import alert_snapshot
 from musktracker.pipeline.alert_conditions import CONDITIONS, SHARES, Condition, Finding, Snapshot
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import iso, now, parse_time
 
 KEY_LENGTH = 255
@@ -133,7 +132,7 @@ def look(engine: Engine, run: Run, moment: datetime) -> list[Raised]:
         except Cancelled:  # a signal can end the run at any line
             raise
         except Exception as error:
-            run.error(f"The rule {one.name} cannot be looked at: {runs.describe(error)}")
+            run.error(f"The rule {one.name} cannot be looked at: {describe(error)}")
     settings.set(engine, alert_snapshot.LOOKED_SETTING, iso(moment))
     with writing(engine) as connection:  # the last that can fail: what is raised here must reach who asked
         return [alert for one in known if one.name in found for alert in _update(connection, one, found, moment)]

@@ -19,7 +19,7 @@ from musktracker.db.engines import in_turn, reading, writing
 from musktracker.db.tables import AliasChange as ChangeRow
 from musktracker.db.tables import ModelAlias, ModelArtifact, ModelMetadata
 from musktracker.errors import DataError, MuskTrackerError, UsageError
-from musktracker.runs import whoami
+from musktracker.machine import whoami
 from musktracker.timeline import iso, now
 
 CHAMPION = "champion"

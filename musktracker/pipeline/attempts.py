@@ -12,7 +12,8 @@ from sqlalchemy import Engine, select
 from musktracker.db import stored
 from musktracker.db.engines import reading
 from musktracker.db.tables import RunRow
-from musktracker.runs import ACTIVE, beating, process_is_gone
+from musktracker.machine import process_is_gone
+from musktracker.run_info import ACTIVE, beating
 
 EACH = 60  # the newest runs of a kind that are looked at
 

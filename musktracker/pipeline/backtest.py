@@ -34,7 +34,7 @@ from musktracker.pipeline import history as histories
 from musktracker.pipeline.curve import Curve
 from musktracker.pipeline.outages import through_outages
 from musktracker.pipeline.workers import shared_out
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import ceil_hour, floor_hour, from_hour_index, hour_index, iso, now, parse_time
 
 EVERY = {"sarimax": 3}  # it takes seconds where the others take milliseconds

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.text import counted
 from musktracker.timeline import from_hour_index, iso
 

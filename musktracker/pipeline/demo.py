@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from musktracker import runs
+from musktracker import launching, leases, recorder, runs
 from musktracker.config import Settings
 from musktracker.db import engines, migrate
 from musktracker.db import settings as database_settings
@@ -26,7 +26,8 @@ from musktracker.db.tables import Coverage, ModelMetadata, RawTweet
 from musktracker.db.upsert import upsert
 from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.pipeline import aliases, events, stages
-from musktracker.runs import LogLine, Run
+from musktracker.reporting import Run
+from musktracker.run_log import LogLine
 from musktracker.timeline import EPOCH, HOUR, Span, floor_hour, iso, now, parse_time
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def start(settings: Settings, *, seed: int | None = None) -> int | None:
             "seed": _seed(engine, seed),
             "timezone": settings.timezone,
         }
-        return runs.launch(settings, engine, "demo", parameters, lease=stages.lease("demo", parameters))
-    except runs.LeaseHeld:
+        return launching.launch(settings, engine, "demo", parameters, lease=stages.lease("demo", parameters))
+    except leases.LeaseHeld:
         return None
     finally:
         engine.dispose()
@@ -181,7 +182,7 @@ class _Stages:
 
     def __call__(self, kind: str, parameters: Mapping[str, Any], *, until: float) -> Mapping[str, Any]:
         self.run.progress(self.reached, stage=kind, message="")
-        result = runs.execute(
+        result = recorder.execute(
             self.engine,
             kind,
             stages.stage(kind),

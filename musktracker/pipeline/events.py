@@ -27,7 +27,7 @@ from musktracker.db.engines import is_sqlite, reading, writing
 from musktracker.db.tables import EventChange as ChangeRow
 from musktracker.db.tables import ExogenousEvent as EventRow
 from musktracker.errors import MuskTrackerError, UsageError
-from musktracker.runs import whoami
+from musktracker.machine import whoami
 from musktracker.timeline import EPOCH, Span, iso, now, utc
 
 LONGEST = {"name": 256, "category": 64, "source": 64, "description": 10_000}

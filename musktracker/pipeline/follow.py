@@ -18,12 +18,12 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from musktracker import runs, timeline
+from musktracker import timeline
 from musktracker.db import settings
 from musktracker.db.engines import is_passing, reading
 from musktracker.db.queries import coverage, ingestion
 from musktracker.db.tables import RawTweet
-from musktracker.errors import DataError, UsageError
+from musktracker.errors import DataError, UsageError, describe
 from musktracker.pipeline import ranges, retention, spending, store
 from musktracker.pipeline.live import Live
 from musktracker.pipeline.online import online
@@ -31,7 +31,7 @@ from musktracker.pipeline.ranges import Range
 from musktracker.pipeline.reconcile import Reconciler, counting_price
 from musktracker.pipeline.spending import SpendingLimitReached
 from musktracker.pipeline.walk import RECENT, SETTLE, Account, Client, Tally, Walker
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.sources.x_api import XClient
 from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable, XApiError
 from musktracker.text import counted
@@ -309,7 +309,7 @@ class Follower:
     async def _pause(self, error: Exception, failures: int) -> None:
         seconds = PAUSES[min(failures, len(PAUSES) - 1)]
         until = self._clock() + timedelta(seconds=seconds)
-        text = runs.describe(error)
+        text = describe(error)
         self._run.log("warning" if failures == 0 else "debug", text, until=iso(until))
         self._run.progress(stage="backing off", message=text, until=until)
         await self._sleep(seconds)

@@ -24,7 +24,7 @@ from musktracker.pipeline import aliases, artifacts, forecast_scores
 from musktracker.pipeline import history as histories
 from musktracker.pipeline.aliases import Name, Version
 from musktracker.pipeline.history import Known
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import HOUR, iso, now, parse_time
 
 STALE = 2 * HOUR  # older data are used, and the forecast says so

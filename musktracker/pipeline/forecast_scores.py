@@ -26,7 +26,7 @@ from musktracker.evaluation import calibration, scores
 from musktracker.evaluation.calibration import HORIZONS, LEVELS, Outcome
 from musktracker.models.base import FloatArray, History, IntArray
 from musktracker.models.seasonal_naive import SeasonalNaive
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import from_hour_index, hour_index, now
 
 TABLE = ForecastScore.__table__

@@ -34,7 +34,7 @@ from musktracker.pipeline.store import (
     storing,
     without,
 )
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.sources import files as sources
 from musktracker.sources.file_posts import YEAR, Posts, is_rounded_twin
 from musktracker.text import counted, printable

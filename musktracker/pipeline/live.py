@@ -16,14 +16,14 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from musktracker import runs
 from musktracker.db.engines import is_passing, reading
 from musktracker.db.tables import RawTweet
+from musktracker.errors import describe
 from musktracker.pipeline import spending, store
 from musktracker.pipeline.ranges import SOURCE
 from musktracker.pipeline.spending import SpendingLimitReached
 from musktracker.pipeline.walk import Account, Walker
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.sources.x_errors import XApiError
 from musktracker.sources.x_stream import Created, Deleted, Event, Lost, Opened
 from musktracker.timeline import iso, now
@@ -154,7 +154,7 @@ class Live:
         except DBAPIError as error:
             if not is_passing(error):
                 raise
-            self._run.debug(f"What the stream brought is left to the polls: {runs.describe(error)}")
+            self._run.debug(f"What the stream brought is left to the polls: {describe(error)}")
 
     async def _store(self, event: Created) -> None:
         if event.id != event.first_id:

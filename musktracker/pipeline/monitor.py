@@ -30,7 +30,7 @@ from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, TimeBu
 from musktracker.pipeline import forecast_scores, notices, window_forecasts
 from musktracker.pipeline import history as histories
 from musktracker.pipeline.forecast_scores import Sums
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import hour_index, iso, parse_time
 
 LEVELS = (50, 80, 95)

@@ -19,7 +19,7 @@ from musktracker.evaluation.drift import LevelDrift, ProfileDrift
 from musktracker.market_windows import ET
 from musktracker.models.base import FloatArray, History, IntArray
 from musktracker.pipeline.history import Known
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import from_hour_index, iso, now
 
 LEVEL, PROFILE = "level_drift", "profile_drift"

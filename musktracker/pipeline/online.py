@@ -20,7 +20,7 @@ from musktracker.config import Settings
 from musktracker.db import settings as database_settings
 from musktracker.errors import Cancelled
 from musktracker.pipeline.walk import Account
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.sources.x_api import WaitReason, XClient
 from musktracker.timeline import iso
 

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import tenacity
 
-from musktracker import runs
 from musktracker.db.engines import is_passing
-from musktracker.runs import Run
+from musktracker.errors import describe
+from musktracker.reporting import Run
 
 LONGEST_WAIT = 30.0  # seconds between attempts
 LONGEST_OUTAGE = 3_600.0  # seconds that work which is done waits to be stored
@@ -34,7 +34,7 @@ def through_outages(
 
     def tell(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        words = runs.describe(error) if error else ""
+        words = describe(error) if error else ""
         level = "warning" if state.attempt_number == 1 else "debug"
         run.log(level, f"The database does not answer, and is asked again: {words}")
 

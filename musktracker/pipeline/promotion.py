@@ -33,10 +33,11 @@ from musktracker.errors import DataError, UsageError
 from musktracker.evaluation import protocol
 from musktracker.evaluation.backtest import SPACING
 from musktracker.evaluation.protocol import HORIZON, Scored
+from musktracker.leases import require_lease
 from musktracker.models import registry
 from musktracker.pipeline import aliases, backtest, retention
 from musktracker.pipeline.aliases import CHAMPION, Version
-from musktracker.runs import Run, require_lease
+from musktracker.reporting import Run
 from musktracker.timeline import HOUR, iso
 
 ORIGINS = 120

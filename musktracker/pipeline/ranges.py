@@ -18,7 +18,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from musktracker import runs
+from musktracker import leases
 from musktracker.db import verbatim
 from musktracker.db.engines import is_sqlite, reading, writing
 from musktracker.db.tables import FetchRange, HighWaterMark
@@ -147,7 +147,7 @@ def close(connection: Connection, done: Range) -> None:
 def forget_backfill(engine: Engine) -> int:
     """Forget what a backfill left to fetch; returns how many ranges. Raises LeaseHeld while one goes on."""
     with writing(engine) as connection:
-        runs.require_free(connection, "backfill")
+        leases.require_free(connection, "backfill")
         return connection.execute(delete(FetchRange).where(FetchRange.purpose == "backfill")).rowcount
 
 

@@ -21,7 +21,7 @@ from musktracker.errors import UsageError
 from musktracker.pipeline import ranges, spending, store
 from musktracker.pipeline.online import online
 from musktracker.pipeline.walk import RECENT, Account, Client, Walker
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.sources.x_errors import Forbidden
 from musktracker.timeline import DAY, HOUR, Span, ceil_hour, floor_hour, iso, union
 

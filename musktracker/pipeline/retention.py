@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, delete, select
 
-from musktracker import runs
+from musktracker import run_log, runs
 from musktracker.db import stored
 from musktracker.db.engines import in_turn, reading, writing
 from musktracker.db.tables import (
@@ -32,7 +32,7 @@ from musktracker.db.tables import (
     ForecastTotal,
 )
 from musktracker.pipeline import spending
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, now
 
 RUNS_KEPT = 90 * DAY
@@ -56,7 +56,9 @@ def retain(engine: Engine, run: Run) -> dict[str, int]:
 def prune(engine: Engine, moment: datetime) -> dict[str, int]:
     """Delete what is older than the policy keeps; returns how much of each."""
     ended = runs.prune(engine, before=moment - RUNS_KEPT)
-    lines = sum(runs.prune_lines(engine, before=moment - kept, levels=[level]) for level, kept in LINES_KEPT.items())
+    lines = sum(
+        run_log.prune_lines(engine, before=moment - kept, levels=[level]) for level, kept in LINES_KEPT.items()
+    )
     with writing(engine) as connection:
         in_turn(connection, "posts")
         bought = spending.forget_bought(connection, (moment - DAY).date())

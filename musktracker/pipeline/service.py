@@ -16,17 +16,17 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from musktracker import config, runs
+from musktracker import config, launching, leases, runs
 from musktracker.db import settings as database_settings
 from musktracker.db.engines import is_passing, reading
 from musktracker.db.queries import changes
-from musktracker.errors import Cancelled, DataError, MuskTrackerError
+from musktracker.errors import Cancelled, DataError, MuskTrackerError, describe
 from musktracker.pipeline import agenda, alerts, attempts, schedule, stages, upkeep
 from musktracker.pipeline.alert_delivery import Courier
 from musktracker.pipeline.attempts import Attempt
 from musktracker.pipeline.outages import CHECK_SECONDS, pause, through_outages
 from musktracker.pipeline.schedule import Plan, Standing, Step
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import HOUR, floor_hour, iso, now
 
 TURN_SECONDS = 2.0  # between looks at what is due
@@ -63,7 +63,7 @@ def serve(engine: Engine, run: Run, *, ingest: bool = True, once: bool = False) 
     settings = config.load()
 
     def launch(kind: str, parameters: Mapping[str, Any]) -> int:
-        return runs.launch(settings, engine, kind, parameters, lease=stages.lease(kind, parameters))
+        return launching.launch(settings, engine, kind, parameters, lease=stages.lease(kind, parameters))
 
     courier = Courier(engine, run, settings)
     surroundings = Surroundings(launch, str(settings.artifact_dir), settings.timezone, courier)
@@ -138,7 +138,7 @@ class Service:
 
     def _hold_lease(self) -> None:
         with reading(self.engine) as connection:
-            runs.require_lease(connection, self.run)
+            leases.require_lease(connection, self.run)
 
     def _standings(self, plan: Plan, past: list[Attempt], moment: datetime) -> dict[str, Standing]:
         where = {"artifact_dir": self.around.artifact_dir, "timezone": self.around.timezone}
@@ -183,7 +183,7 @@ class Service:
         """Start a run; None where that cannot be now, since another holds its lease or no process can be made."""
         try:
             run_id = self.around.launch(kind, parameters)
-        except runs.LeaseHeld as held:
+        except leases.LeaseHeld as held:
             self.run.debug(f"{name} waits: {held.message}")
             return None
         except OSError as error:
@@ -244,7 +244,7 @@ class Service:
         except Exception as error:
             if isinstance(error, Cancelled) or is_passing(error):  # a signal can end the run at any line
                 raise
-            self.run.error(f"The alerts cannot be looked at: {runs.describe(error)}")
+            self.run.error(f"The alerts cannot be looked at: {describe(error)}")
             return
         for alert in raised:
             self.run.warning(f"Alert {alert.id}: {alert.message}", alert=alert.id, rule=alert.rule, key=alert.key)
@@ -273,7 +273,7 @@ class Service:
                 if left:
                     self.run.warning(f"Left running: {', '.join(f'run {one.id} ({one.kind})' for one in left)}")
         except DBAPIError as error:
-            self.run.error(f"The database is away, so what was started may go on: {runs.describe(error)}")
+            self.run.error(f"The database is away, so what was started may go on: {describe(error)}")
 
     def _turn_through_outages(self) -> bool:
         return through_outages(self.run, self.turn, longest=math.inf, sleep=self.around.sleep)

@@ -23,7 +23,8 @@ from musktracker.db.engines import is_sqlite, reading, writing
 from musktracker.db.tables import ApiLimit, BoughtPost, RunRow, Spending
 from musktracker.db.upsert import upsert
 from musktracker.errors import MuskTrackerError, UsageError
-from musktracker.runs import AHEAD, STALE, Run
+from musktracker.reporting import Run
+from musktracker.run_info import AHEAD, STALE
 from musktracker.sources.x_limits import LARGEST, RateLimit
 from musktracker.sources.x_pages import Usage
 from musktracker.timeline import DAY, floor_day

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.runs import Run
+    from musktracker.reporting import Run
 
 STAGES = {
     "import": "musktracker.pipeline.ingest:import_files",

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from musktracker import runs, timeline
+from musktracker import leases, timeline
 from musktracker.db import verbatim
 from musktracker.db.engines import in_turn, is_sqlite, writing
 from musktracker.db.queries.coverage import covered_of
 from musktracker.db.settings import DEFAULT_COUNTING
 from musktracker.db.tables import Coverage, CoverageHole, RawTweet
 from musktracker.db.upsert import upsert
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, EPOCH, Span
 
 RAW_TWEETS = RawTweet.__table__
@@ -53,7 +53,7 @@ def storing(engine: Engine, run: Run) -> Iterator[Connection]:
     """
     with writing(engine) as connection:
         in_turn(connection, "posts")
-        runs.require_lease(connection, run)
+        leases.require_lease(connection, run)
         yield connection
 
 

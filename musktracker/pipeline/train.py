@@ -26,7 +26,7 @@ from musktracker.pipeline import history as histories
 from musktracker.pipeline.curve import Ascent, Curve
 from musktracker.pipeline.history import Known
 from musktracker.pipeline.outages import through_outages
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import floor_hour, from_hour_index, iso, now, parse_time
 
 BACKTEST_HORIZON = 24

@@ -17,14 +17,14 @@ from typing import Any, Literal, Protocol, TypeVar
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from musktracker import runs
 from musktracker.db.engines import is_passing, reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
+from musktracker.errors import describe
 from musktracker.pipeline import ranges, spending, store
 from musktracker.pipeline.passed import Passed, moment_in
 from musktracker.pipeline.ranges import SOURCE, Endpoint, Range
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.sources.file_posts import AHEAD
 from musktracker.sources.x_errors import Forbidden, PageTokenRefused, Unavailable
 from musktracker.sources.x_limits import RateLimit
@@ -196,7 +196,7 @@ class Walker:
                     raise
                 reason = error
             until = self._clock() + timedelta(seconds=seconds)
-            self._run.warning(f"The database does not take a page: {runs.describe(reason)}", until=iso(until))
+            self._run.warning(f"The database does not take a page: {describe(reason)}", until=iso(until))
             self._run.progress(stage="backing off", message="The database is away", until=until)
             await self._sleep(seconds)
         return attempt()

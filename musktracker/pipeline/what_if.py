@@ -20,7 +20,7 @@ from musktracker.pipeline import history as histories
 from musktracker.pipeline.events import EventFields
 from musktracker.pipeline.forecast import Simulated, by_day, described
 from musktracker.pipeline.history import Known
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import HOUR, iso, parse_time
 
 IMAGINED = "what if"

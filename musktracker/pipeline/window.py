@@ -29,7 +29,7 @@ from musktracker.pipeline import forecast as forecasts
 from musktracker.pipeline import window_forecasts
 from musktracker.pipeline.forecast import LONGEST_HORIZON, Simulated, described
 from musktracker.pipeline.history import Known
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import HOUR, Span, ceil_hour, hour_index, iso, parse_time
 
 DEFAULT_WIDTH = 20

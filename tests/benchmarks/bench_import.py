@@ -72,7 +72,7 @@ import json, sys, time
 begin = time.perf_counter()
 from musktracker.db import engines
 from musktracker.pipeline.ingest import import_files
-from musktracker.runs import Run
+from musktracker.reporting import Run
 loaded = time.perf_counter()
 held, writing = [], engines.writing
 import musktracker.pipeline.ingest as ingest

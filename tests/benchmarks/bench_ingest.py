@@ -51,7 +51,7 @@ import asyncio, json, sys, time
 from musktracker.db import engines
 from musktracker.pipeline import ranges
 from musktracker.pipeline.walk import Account, Walker
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.sources.x_api import XClient
 from musktracker.timeline import Span, now, parse_time
 

@@ -30,7 +30,7 @@ from musktracker.db.upsert import upsert
 from musktracker.models.base import Events
 from musktracker.models.features import compute
 from musktracker.pipeline.aggregate import refresh
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import HOUR, Span, ceil_hour, floor_day
 
 ROUNDS = 5

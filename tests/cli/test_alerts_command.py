@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from musktracker import runs
+from musktracker import recorder
 from musktracker.cli.main import main
 from musktracker.config import Settings
 from musktracker.errors import DataError
+from musktracker.machine import whoami
 from musktracker.pipeline import alerts
 from musktracker.pipeline.alert_conditions import CONDITIONS
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import now
 
 Capture = pytest.CaptureFixture[str]
@@ -39,7 +40,7 @@ def raised(engine: Engine) -> Engine:
         raise DataError("There is nothing\x1b[31m to score")
 
     with pytest.raises(DataError):
-        runs.execute(engine, "score", failing, {})
+        recorder.execute(engine, "score", failing, {})
     assert len(alerts.look(engine, Run(), now())) == 1
     return engine
 
@@ -67,7 +68,7 @@ def test_without_any_it_says_so(command: Command, engine: Engine, capsys: Captur
 
 
 def test_those_that_are_over_are_listed_where_asked(command: Command, raised: Engine, capsys: Capture) -> None:
-    runs.execute(raised, "score", lambda engine, run: {}, {})
+    recorder.execute(raised, "score", lambda engine, run: {}, {})
     alerts.look(raised, Run(), now())
     assert command() == 0
     assert capsys.readouterr().out == "No open alerts\n"
@@ -80,7 +81,7 @@ def test_an_alert_is_acknowledged(command: Command, raised: Engine, capsys: Capt
     assert capsys.readouterr().out == "Alert 1 is acknowledged.\n"
     assert command("list", "--json") == 0
     [alert] = json.loads(capsys.readouterr().out)
-    assert (alert["state"], alert["acknowledged_by"]) == ("acknowledged", runs.whoami())
+    assert (alert["state"], alert["acknowledged_by"]) == ("acknowledged", whoami())
     assert command("ack", "99") == 1
     assert "There is no alert 99" in capsys.readouterr().err
 

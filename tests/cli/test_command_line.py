@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert
 
-from musktracker import runs
+from musktracker import recorder, runs
 from musktracker.cli import command
 from musktracker.cli.main import COMMANDS, main
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import RunLogLine
 from musktracker.errors import DataError
+from musktracker.reporting import Run
 from musktracker.timeline import now
 
 Capture = pytest.CaptureFixture[str]
@@ -140,7 +141,7 @@ def test_following_a_run_that_has_ended_prints_its_whole_log(engine: Engine, cap
     lines = [{"run_id": run_id, "time": now(), "level": "info", "message": f"line {i}"} for i in range(2_500)]
     with writing(engine) as connection:
         connection.execute(insert(RunLogLine), lines)
-    with runs.recording(engine, run_id):
+    with recorder.recording(engine, run_id):
         pass
     assert main(["runs", "follow", str(run_id)]) == 0
     said = capsys.readouterr().out.splitlines()
@@ -154,7 +155,7 @@ def objects(text: str) -> list[dict[str, Any]]:
 
 def test_following_a_run_as_json_prints_each_line_and_last_the_run(engine: Engine, capsys: Capture) -> None:
     run_id = runs.create(engine, "refresh", {"full": True})
-    with runs.recording(engine, run_id) as run:
+    with recorder.recording(engine, run_id) as run:
         run.info("first\nof two", hours=3)
         run.warning("second")
         run.result = {"hours": 3}
@@ -170,7 +171,7 @@ def test_following_a_run_as_json_prints_each_line_and_last_the_run(engine: Engin
 
 def test_following_a_run_that_failed_as_json_ends_with_why(engine: Engine, capsys: Capture) -> None:
     run_id = runs.create(engine, "refresh", {})
-    with pytest.raises(DataError), runs.recording(engine, run_id):
+    with pytest.raises(DataError), recorder.recording(engine, run_id):
         raise DataError("There are no posts", "Import some")
     assert main(["runs", "follow", str(run_id), "--json"]) == 1
     [line, last] = objects(capsys.readouterr().out)
@@ -183,7 +184,7 @@ def test_a_run_that_goes_on_is_followed_as_json_line_by_line(engine: Engine) -> 
     command = [sys.executable, "-m", "musktracker.cli.main", "runs", "follow", str(run_id), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout
-        with runs.recording(engine, run_id) as run:
+        with recorder.recording(engine, run_id) as run:
             run.info("begun")
             assert select.select([following.stdout], [], [], 30)[0], "nothing came while the run went on"
             assert json.loads(following.stdout.readline())["message"] == "begun"
@@ -226,7 +227,7 @@ def test_an_interrupt_is_told_as_json_where_that_is_asked_for(
 def test_progress_never_wraps_in_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    reporter, run = command.Reporter(), runs.Run()
+    reporter, run = command.Reporter(), Run()
     run.message = "a long word about what is being done, and to what"
     reporter.progressed(run)
     assert len(capsys.readouterr().err) == 39

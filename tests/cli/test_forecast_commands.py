@@ -15,7 +15,7 @@ from musktracker.cli.main import main
 from musktracker.config import Settings
 from musktracker.pipeline.forecast import LONGEST_HORIZON
 from musktracker.pipeline.train import train
-from musktracker.runs import Run
+from musktracker.reporting import Run
 
 HOURS = 24 * 40
 AS_OF = ("--as-of", "2025-04-10T01:00")  # the end of the data, in New York

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from musktracker import runs
+from musktracker import run_log, runs, timeline
 from musktracker.cli.main import main
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
+from musktracker.machine import whoami
 from musktracker.pipeline import ranges, stages, store
 from musktracker.simulator.answers import TEXT
 from musktracker.simulator.process import Simulator, running_simulator
@@ -80,7 +81,7 @@ def test_a_backfill_fetches_what_is_not_covered_as_a_run(
     assert "9.9 days to fetch" in said.err
     [info] = runs.recent(engine)
     assert (info.kind, info.status, info.result["new"]) == ("backfill", "succeeded", 238)
-    assert TOKEN not in str(info) + str(runs.log_lines(engine, info.id))
+    assert TOKEN not in str(info) + str(run_log.lines_after(engine, info.id))
     assert main(["ingest", "--backfill", "--since", since]) == 0
     assert "0 new posts" in capsys.readouterr().out
 
@@ -129,7 +130,7 @@ def test_what_a_backfill_left_can_be_forgotten(engine: Engine, simulator: Simula
 
 def test_who_comes_second_is_told_who_holds_the_lease(simulator: Simulator, engine: Engine, capsys: Capture) -> None:
     with writing(engine) as connection:
-        store.cover(connection, "file", [Span(datetime.now(UTC) - DAY, datetime.now(UTC))], moment=runs.now())
+        store.cover(connection, "file", [Span(datetime.now(UTC) - DAY, datetime.now(UTC))], moment=timeline.now())
     commands = {
         "ingest": (["ingest"], ["ingest", "--follow"]),
         "backfill": (["coverage", "--fill"], ["ingest", "--backfill"], ["ingest", "--backfill", "--forget"]),
@@ -140,7 +141,7 @@ def test_who_comes_second_is_told_who_holds_the_lease(simulator: Simulator, engi
         holder = runs.create(engine, kind, {}, lease=stages.lease(kind, {}))
         for command in refused:
             assert main(command) == 1
-            assert f"{kind} is held by run {holder}, started by {runs.whoami()}" in capsys.readouterr().err
+            assert f"{kind} is held by run {holder}, started by {whoami()}" in capsys.readouterr().err
 
 
 def test_a_follower_with_the_stream_hears_of_posts_and_deletions_at_once(
@@ -150,14 +151,14 @@ def test_a_follower_with_the_stream_hears_of_posts_and_deletions_at_once(
         eventually(lambda: simulator.state()["streams"] == 1 and ranges.high_water_mark(engine) is not None)
         known = (coverage.spans(engine), ranges.high_water_mark(engine))
         begun = time.monotonic()
-        there, gone = simulator.add(runs.now(), runs.now(), kind="reply")
+        there, gone = simulator.add(timeline.now(), timeline.now(), kind="reply")
         simulator.delete([gone])
         eventually(lambda: stored_posts(engine, there, gone) == {there: ("reply", False), gone: ("reply", True)})
         assert time.monotonic() - begun < 30  # a poll would come after 60
         assert known == (coverage.spans(engine), ranges.high_water_mark(engine))
     info = runs.get(engine, run_id)
     assert (info.status, info.parameters) == ("cancelled", {"follow": True, "stream": True})
-    said = str(runs.log_lines(engine, run_id))
+    said = str(run_log.lines_after(engine, run_id))
     assert "A new post, by the stream" in said
     assert TOKEN not in said
     assert TEXT not in said
@@ -169,7 +170,7 @@ def test_a_follower_whose_plan_has_no_stream_says_so_once_and_polls(simulator: S
         eventually(lambda: ranges.high_water_mark(engine) is not None)
         [number] = simulator.add()
         eventually(lambda: number in stored_posts(engine, number))
-    [said] = [line.message for line in runs.log_lines(engine, run_id) if "stream" in line.message]
+    [said] = [line.message for line in run_log.lines_after(engine, run_id) if "stream" in line.message]
     assert "does not allow the stream of the account's activity" in said
     assert "It goes on by polling" in said
 

@@ -17,7 +17,7 @@ from musktracker.cli.main import main
 from musktracker.config import Settings
 from musktracker.pipeline import aliases, promotion
 from musktracker.pipeline.train import train
-from musktracker.runs import Run
+from musktracker.reporting import Run
 
 DAYS = 120
 Command = Callable[..., int]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, insert, select
 
-from musktracker import runs
+from musktracker import launching, leases, runs
 from musktracker.cli.main import main
 from musktracker.config import Settings
 from musktracker.db.engines import reading, writing
@@ -179,10 +179,10 @@ def test_it_serves_as_well_as_a_run_of_its_own_process_until_it_is_cancelled(
 ) -> None:
     schedule.change(engine, PLAN | _no_time_soon(now()))
     parameters = {"ingest": False, "once": False}
-    run_id = runs.launch(settings, engine, "service", parameters, lease=stages.lease("service", parameters))
+    run_id = launching.launch(settings, engine, "service", parameters, lease=stages.lease("service", parameters))
     wait(lambda: runs.get(engine, run_id).stage == "serving")
-    with pytest.raises(runs.LeaseHeld):
-        runs.launch(settings, engine, "service", parameters, lease=stages.lease("service", parameters))
+    with pytest.raises(leases.LeaseHeld):
+        launching.launch(settings, engine, "service", parameters, lease=stages.lease("service", parameters))
     assert runs.request_cancel(engine, run_id)
     wait(lambda: not runs.get(engine, run_id).active)
     assert runs.get(engine, run_id).status == "cancelled"

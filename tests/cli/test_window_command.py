@@ -17,7 +17,7 @@ from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Coverage, RawTweet, WindowForecast
 from musktracker.pipeline.aggregate import refresh
 from musktracker.pipeline.train import train
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, iso
 
 START = datetime(2025, 3, 1, 5, tzinfo=UTC)

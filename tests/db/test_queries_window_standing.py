@@ -25,7 +25,7 @@ from musktracker.market_windows import ET
 from musktracker.pipeline import forecast as forecasts
 from musktracker.pipeline.train import train
 from musktracker.pipeline.window import window
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import HOUR, Span, hour_index
 
 START = datetime(2025, 10, 1, tzinfo=UTC)

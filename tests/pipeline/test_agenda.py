@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, update
 
-from musktracker import runs
+from musktracker import run_info, runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import ModelMetadata, RunRow, TimeBucket
 from musktracker.pipeline import agenda, alerts
 from musktracker.pipeline.agenda import Task
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR
 
 NOW = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -27,7 +27,8 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def counted(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """A database with an hour and a version of a model, at a moment that stays."""
-    monkeypatch.setattr(runs, "now", lambda: NOW)
+    for module in (runs, run_info):
+        monkeypatch.setattr(module, "now", lambda: NOW)
     hour = {"bucket_start": SLOT.replace(minute=0) - HOUR, "bucket_end": SLOT.replace(minute=0)}
     version = {"model_name": "seasonal_naive", "model_version": "v1", "trained_at": NOW - DAY}
     version |= {"training_start_date": NOW - 30 * DAY, "training_end_date": NOW - DAY}

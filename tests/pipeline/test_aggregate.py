@@ -22,7 +22,7 @@ from musktracker.db.tables import Coverage, ExogenousEvent, Feature, RawTweet, T
 from musktracker.errors import Cancelled
 from musktracker.pipeline import aggregate, outages, store
 from musktracker.pipeline.aggregate import refresh
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, Span, union
 
 START = datetime(2024, 2, 28, tzinfo=UTC)

@@ -21,7 +21,7 @@ from musktracker.pipeline import alert_delivery, alerts
 from musktracker.pipeline.alert_conditions import Finding
 from musktracker.pipeline.alert_delivery import Courier, run_command
 from musktracker.pipeline.alerts import Raised
-from musktracker.runs import Run
+from musktracker.reporting import Run
 
 NOW = datetime(2026, 3, 6, 15, 20, tzinfo=UTC)
 ALERT = Raised(7, "silence", "posts", "warning", NOW, "Silent; $(reboot) `x`\x1b[31m", {"hours": 2.5})

@@ -16,7 +16,7 @@ from musktracker.db.tables import AlertRule, Coverage, ForecastTotal, ModelMetad
 from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from musktracker.pipeline import alert_snapshot, alerts
 from musktracker.pipeline.alert_conditions import CONDITIONS, Condition, Finding, Snapshot
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, Span
 
 NOW = datetime(2026, 3, 6, 15, 20, tzinfo=UTC)

@@ -19,16 +19,18 @@ import pytest
 from fake_x import NOON, FakeX
 from sqlalchemy import Engine, select, update
 
-from musktracker import runs
+from musktracker import runs, timeline
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import coverage, ingestion
 from musktracker.db.tables import CoverageHole, HighWaterMark, RawTweet, RunRow
+from musktracker.leases import LeaseHeld, LeaseLost
 from musktracker.pipeline import spending, stages, store
 from musktracker.pipeline.follow import Backfill, Follower
 from musktracker.pipeline.ingest import import_files
 from musktracker.pipeline.reconcile import Reconciler
 from musktracker.pipeline.walk import Account, Walker
-from musktracker.runs import LeaseHeld, LeaseLost, Run
+from musktracker.reporting import Run
+from musktracker.run_info import STALE
 from musktracker.simulator.process import running_simulator
 from musktracker.timeline import DAY, HOUR, Span, iso, snowflake_time
 
@@ -84,7 +86,7 @@ class World:
         try:
             asyncio.run(self._work(kind, run))
         except Killed:
-            end = {"heartbeat_at": runs.now() - 2 * runs.STALE}
+            end = {"heartbeat_at": timeline.now() - 2 * STALE}
         with writing(self.engine) as connection:
             connection.execute(update(RunRow).where(RunRow.id == run.id).values(end))
 
@@ -188,7 +190,7 @@ def test_of_two_that_may_spend_the_last_of_the_limit_the_second_waits(engine: En
     budgets[0].release()
     assert reserve(budgets[1], 400_000, 400_000) == 400_000
     with writing(engine) as connection:
-        connection.execute(update(RunRow).values(heartbeat_at=runs.now() - 2 * runs.STALE))
+        connection.execute(update(RunRow).values(heartbeat_at=timeline.now() - 2 * STALE))
     assert reserve(budgets[0], 1_000_000, 25_000) == 1_000_000
     with writing(engine) as connection:
         spending.buy_request(connection, 990_000, NOON)
@@ -200,7 +202,7 @@ def test_a_lost_run_that_lives_on_stores_no_file_beside_who_took_over(engine: En
     (tmp_path / "posts.csv").write_text("2023762104300863496\n")
     lost = Mortal(engine, "import")
     with writing(engine) as connection:
-        connection.execute(update(RunRow).values(heartbeat_at=runs.now() - 2 * runs.STALE))
+        connection.execute(update(RunRow).values(heartbeat_at=timeline.now() - 2 * STALE))
     Mortal(engine, "import")
     with pytest.raises(LeaseLost):
         import_files(engine, lost, files=[str(tmp_path / "posts.csv")])
@@ -251,7 +253,7 @@ def test_processes_together_spend_no_more_than_the_day_s_limit(
         said = [process.communicate(timeout=120)[1] for process in processes]
         assert all("The spending limit of $0.75 a day is reached" in words for words in said)
         assert simulator.state()["used"] * spending.POST <= allowed
-    spent = ingestion.state(engine, runs.now())
+    spent = ingestion.state(engine, timeline.now())
     assert allowed - 10 * spending.POST < round(spent.dollars_spent * 1_000_000) <= allowed
 
 

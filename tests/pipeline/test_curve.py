@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musktracker.pipeline.curve import Ascent, Curve
-from musktracker.runs import Run
+from musktracker.reporting import Run
 
 MODELS = ("hawkes", "pool")
 

@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import Engine, func, insert, select
 from stored_versions import store_version
 
-from musktracker import runs
+from musktracker import recorder, run_log, runs
 from musktracker.cli import console
 from musktracker.cli import demo as command
 from musktracker.cli.command import open_database
@@ -34,7 +34,7 @@ from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from musktracker.models.simulation import simulate_account
 from musktracker.pipeline import aliases, demo, events
 from musktracker.pipeline.window import window
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import EPOCH, HOUR, floor_hour, iso, now
 
 YEARS = 0.3
@@ -83,7 +83,7 @@ def test_every_stage_has_its_run_and_every_screen_its_data(prepared: Prepared) -
     assert set(Counter(info.kind for info in found)) == {
         *("refresh", "train", "forecast", "window", "score", "backtest")
     }
-    assert all(runs.log_lines(engine, info.id) for info in found if info.kind == "train")
+    assert all(run_log.lines_after(engine, info.id) for info in found if info.kind == "train")
     last = coverage.last_post(engine)
     assert last is not None
     assert begin - last < 24 * HOUR
@@ -253,7 +253,7 @@ def test_a_reset_waits_for_runs_that_go_on(home: Settings) -> None:
         run_id = runs.create(engine, "train", {})
         with pytest.raises(MuskTrackerError, match=f"run {run_id}"):
             demo.forget(mine)
-        runs.execute(engine, "train", lambda *_: {}, {}, run_id=run_id)
+        recorder.execute(engine, "train", lambda *_: {}, {}, run_id=run_id)
     demo.forget(mine)
     assert list(mine.data_dir.glob("musktracker.db*")) == []
 

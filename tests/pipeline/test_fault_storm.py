@@ -26,6 +26,7 @@ from musktracker import runs
 from musktracker.db.engines import is_sqlite, reading, sqlite_path, writing
 from musktracker.db.queries import coverage, ingestion
 from musktracker.db.tables import RawTweet, RunRow
+from musktracker.run_info import ACTIVE, STALE
 from musktracker.simulator.answers import TEXT
 from musktracker.simulator.config import FAULTS, STREAM_FAULTS
 from musktracker.simulator.process import Simulator, running_simulator
@@ -133,8 +134,8 @@ class Storm:
                 with writing(self._engine) as connection:
                     connection.execute(
                         update(RunRow)
-                        .where(RunRow.status.in_(runs.ACTIVE))
-                        .values(heartbeat_at=now() - 2 * runs.STALE, status="queued")
+                        .where(RunRow.status.in_(ACTIVE))
+                        .values(heartbeat_at=now() - 2 * STALE, status="queued")
                     )
                 return
             except OperationalError:

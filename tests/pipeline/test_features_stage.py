@@ -13,7 +13,7 @@ from musktracker.db.tables import Coverage, ExogenousEvent, Feature, RawTweet
 from musktracker.models.features import FEATURES
 from musktracker.pipeline import features
 from musktracker.pipeline.aggregate import refresh
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import HOUR
 
 START = datetime(2024, 2, 28, tzinfo=UTC)

@@ -16,7 +16,7 @@ from musktracker.errors import DataError
 from musktracker.pipeline import aggregate, follow, spending, store
 from musktracker.pipeline.follow import REREAD, Backfill, outcome, wanted_span
 from musktracker.pipeline.walk import Account, Walker
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, Span, iso, snowflake_time
 
 BEGIN = NOON - 20 * DAY

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from musktracker import runs
+from musktracker import leases, runs, timeline
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import coverage
 from musktracker.db.tables import (
@@ -35,7 +35,8 @@ from musktracker.pipeline import follow, ranges, spending, store, walk
 from musktracker.pipeline.follow import REREAD, SETTLE, Backfill, Follower
 from musktracker.pipeline.passed import LAG, STRAYS
 from musktracker.pipeline.walk import UNREADABLE, Account, Walker
-from musktracker.runs import Run
+from musktracker.reporting import Run
+from musktracker.run_info import STALE
 from musktracker.sources.x_errors import CreditsDepleted, Forbidden, Unauthorized, Unavailable, XApiError
 from musktracker.sources.x_pages import Usage
 from musktracker.timeline import DAY, HOUR, Span, floor_hour, snowflake_time
@@ -788,10 +789,10 @@ async def test_a_run_that_lost_its_lease_stores_no_more(engine: Engine, api: Fak
     run = Run()
     run.id = runs.create(engine, "ingest", {}, lease="ingest")
     with writing(engine) as connection:
-        connection.execute(update(RunRow).values(heartbeat_at=runs.now() - 2 * runs.STALE))
+        connection.execute(update(RunRow).values(heartbeat_at=timeline.now() - 2 * STALE))
     successor = Run()
     successor.id = runs.create(engine, "ingest", {}, lease="ingest")
-    with pytest.raises(runs.LeaseLost):
+    with pytest.raises(leases.LeaseLost):
         await follower(run).poll()
     assert stored(engine) == set()
     await follower(successor).poll()

@@ -20,7 +20,7 @@ from musktracker.pipeline import aliases
 from musktracker.pipeline import forecast as stage
 from musktracker.pipeline.forecast import QUANTILES, forecast, stored_hours
 from musktracker.pipeline.train import train
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, iso
 
 DAYS = 40

@@ -21,7 +21,7 @@ from musktracker.pipeline.forecast import forecast
 from musktracker.pipeline.forecast_scores import REFERENCE_PATHS
 from musktracker.pipeline.monitor import score
 from musktracker.pipeline.train import train
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, hour_index, iso
 
 DAYS = 36

@@ -21,7 +21,7 @@ from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from musktracker.pipeline import ingest
 from musktracker.pipeline.ingest import import_files
 from musktracker.pipeline.store import sqlite_times, storing
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, EPOCH, HOUR, Span, iso, snowflake_floor, snowflake_time
 
 START = datetime(2025, 3, 1, tzinfo=UTC)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import OperationalError
 
-from musktracker import runs
+from musktracker import leases, runs
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import coverage
 from musktracker.db.tables import (
@@ -32,7 +32,7 @@ from musktracker.pipeline import ranges, spending, store
 from musktracker.pipeline.follow import SETTLE, Follower
 from musktracker.pipeline.live import REFUSED, Live
 from musktracker.pipeline.walk import Account
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.sources.x_errors import Forbidden, NotFound, Unavailable
 from musktracker.sources.x_stream import Created, Deleted, Event, Lost, Opened
 from musktracker.timeline import DAY, HOUR, Span, iso, snowflake_time
@@ -384,9 +384,9 @@ async def test_a_run_that_lost_its_lease_stores_and_marks_no_more(
     await hear(created(number), by=live(run))
     with writing(engine) as connection:
         connection.execute(update(RunRow).values(lease=None))
-    with pytest.raises(runs.LeaseLost):
+    with pytest.raises(leases.LeaseLost):
         await hear(*map(created, api.add(NOON)), by=live(run))
-    with pytest.raises(runs.LeaseLost):
+    with pytest.raises(leases.LeaseLost):
         await hear(Deleted(number, NOON), by=live(run))
     assert stored(engine) == {number: None}
 
@@ -461,8 +461,8 @@ async def test_whichever_ends_ends_both(stream: FakeStream, live: Any) -> None:
         finally:
             ended.set()
 
-    stream.connections.append([runs.LeaseLost("Gone")])
-    with pytest.raises(runs.LeaseLost):
+    stream.connections.append([leases.LeaseLost("Gone")])
+    with pytest.raises(leases.LeaseLost):
         await live().beside(go_on())
     assert ended.is_set()
 

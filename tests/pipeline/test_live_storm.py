@@ -18,7 +18,7 @@ from musktracker.pipeline import ranges
 from musktracker.pipeline.follow import Follower
 from musktracker.pipeline.live import Live
 from musktracker.pipeline.walk import Account
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.simulator.config import STREAM_FAULTS
 from musktracker.simulator.process import Simulator, running_simulator
 from musktracker.sources.x_api import Timeouts, XClient

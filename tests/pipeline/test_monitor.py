@@ -16,7 +16,7 @@ from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, TimeBu
 from musktracker.errors import Cancelled
 from musktracker.pipeline import monitor
 from musktracker.pipeline.monitor import score
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import HOUR, iso
 
 ORIGIN = datetime(2025, 3, 1, 5, tzinfo=UTC)

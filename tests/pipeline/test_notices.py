@@ -19,7 +19,7 @@ from musktracker.models.base import History
 from musktracker.pipeline import notices
 from musktracker.pipeline.history import Known
 from musktracker.pipeline.monitor import score
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import from_hour_index
 
 UNTIL = 24 * 20_000

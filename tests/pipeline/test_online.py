@@ -11,7 +11,7 @@ import pytest
 
 from musktracker.errors import Cancelled
 from musktracker.pipeline import online
-from musktracker.runs import Run
+from musktracker.reporting import Run
 
 
 def test_a_signal_ends_work_that_took_it_for_the_end_of_a_task_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,17 +17,17 @@ from sqlalchemy import Engine
 from stored_hours import START, store_hours
 from stored_versions import TRAINED, store_version
 
-from musktracker import runs
 from musktracker.db import settings
 from musktracker.db.engines import reading
 from musktracker.db.queries import backtests
 from musktracker.errors import Cancelled, DataError, UsageError
 from musktracker.evaluation.protocol import Scored
+from musktracker.machine import whoami
 from musktracker.models.base import FloatArray
 from musktracker.pipeline import aliases, backtest, promotion, stages
 from musktracker.pipeline.promotion import GateFailed, promote
 from musktracker.pipeline.train import train
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, iso
 
 N = 120
@@ -174,7 +174,7 @@ def test_a_stated_reason_overrides_the_gate_and_both_are_kept(two: Engine, judge
     result = promote(two, run, model="hawkes:v2", reason=" watched by hand ")
     assert champion(two) == "hawkes:v2"
     [change] = aliases.history(two)
-    assert (change.reason, change.who) == ("watched by hand", runs.whoami())
+    assert (change.reason, change.who) == ("watched by hand", whoami())
     assert change.gate == json.loads(json.dumps(result["gate"]))
     assert change.gate is not None
     assert change.gate["passed"] is False

@@ -17,7 +17,7 @@ from musktracker.pipeline import reconcile as stage
 from musktracker.pipeline import spending, store
 from musktracker.pipeline.reconcile import Reconciler
 from musktracker.pipeline.walk import Account, Walker
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.sources.x_errors import Unavailable
 from musktracker.timeline import DAY, HOUR, Span, iso, snowflake_time
 

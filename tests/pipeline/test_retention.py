@@ -30,7 +30,7 @@ from musktracker.pipeline.forecast import forecast
 from musktracker.pipeline.monitor import score
 from musktracker.pipeline.retention import FORECASTS_KEPT, GATES_KEPT, prune
 from musktracker.pipeline.train import train
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, iso, now
 
 DAYS = 36

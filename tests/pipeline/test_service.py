@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, insert, update
 from sqlalchemy.exc import OperationalError
 
-from musktracker import runs
+from musktracker import leases, reporting, run_info, runs
 from musktracker.config import Settings
 from musktracker.db import settings as database_settings
 from musktracker.db.engines import writing
@@ -21,7 +21,8 @@ from musktracker.errors import Cancelled, DataError, MuskTrackerError
 from musktracker.pipeline import agenda, alerts, attempts, service, stages, upkeep
 from musktracker.pipeline.alert_delivery import Courier
 from musktracker.pipeline.service import Service, Surroundings
-from musktracker.runs import Run
+from musktracker.reporting import Run
+from musktracker.run_info import ACTIVE
 from musktracker.timeline import DAY, HOUR
 
 BEGIN = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -60,7 +61,7 @@ class World:
 
     def beat(self) -> None:
         with writing(self.engine) as connection:
-            going = RunRow.status.in_(runs.ACTIVE)
+            going = RunRow.status.in_(ACTIVE)
             connection.execute(update(RunRow).where(going).values(heartbeat_at=self.moment))
 
     def going(self, *kinds: str) -> list[int]:
@@ -95,8 +96,8 @@ class World:
 def world(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A service on a database where a model has been trained and the data reach to the last hour."""
     made = World(engine, tmp_path)
-    for module in ("musktracker.runs", "musktracker.db.settings"):
-        monkeypatch.setattr(f"{module}.now", lambda: made.moment)
+    for module in (database_settings, leases, reporting, run_info, runs):
+        monkeypatch.setattr(module, "now", lambda: made.moment)
     with writing(engine) as connection:
         span = {"source": "x", "span_start": BEGIN - DAY, "span_end": BEGIN, "created_at": BEGIN - HOUR}
         connection.execute(insert(Coverage).values(span))
@@ -311,7 +312,7 @@ def test_one_that_was_taken_for_lost_ends_without_a_word_to_the_others(world: Wo
     world.run.id = runs.create(engine, "service", {}, lease="service")
     world.until_quiet()
     world.set(world.run.id, lease=None)
-    with pytest.raises(runs.LeaseLost):
+    with pytest.raises(leases.LeaseLost):
         world.service.go_on()
     assert world.going("ingest")
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import OperationalError
 from stored_hours import START, store_hours
 
-from musktracker import runs
+from musktracker import recorder
 from musktracker.db.engines import reading, writing
 from musktracker.db.queries import backtests
 from musktracker.db.tables import BacktestScore, TimeBucket
@@ -21,7 +21,7 @@ from musktracker.evaluation import protocol
 from musktracker.models import registry
 from musktracker.pipeline import backtest, events, outages
 from musktracker.pipeline import history as histories
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, hour_index, iso
 
 DAYS = 70
@@ -207,7 +207,7 @@ def carried_out(engine: Engine, **parameters: Any) -> None:
         "jobs": 1,
         **parameters,
     }
-    runs.execute(engine, "backtest", backtest.backtest, asked)
+    recorder.execute(engine, "backtest", backtest.backtest, asked)
 
 
 def test_the_consoles_figures_are_those_of_the_command_line(counted: Engine) -> None:
@@ -253,7 +253,7 @@ def test_a_run_compares_two_backtests_and_keeps_what_it_found(counted: Engine) -
     carried_out(counted, name="b", hyperparameters={"seasonal_naive": {"window_days": 14}})
     two = {one.name: one for one in backtests.listed(counted)}
     assert backtests.skills(counted, two["a"], two["b"]) == {}
-    runs.execute(counted, "compare", backtest.compare_stored, {"name": "a", "other": "b"})
+    recorder.execute(counted, "compare", backtest.compare_stored, {"name": "a", "other": "b"})
     found = backtests.skills(counted, two["a"], two["b"])
     told = backtest.compare(counted, "a", "b")["seasonal_naive"]["total_168"]
     one = found["seasonal_naive", "seasonal_naive", "total_168"]

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from musktracker.errors import Cancelled
 from musktracker.pipeline.outages import pause, through_outages
-from musktracker.runs import Run
+from musktracker.reporting import Run
 
 AWAY = OperationalError("", None, Exception("the server went away"))
 

@@ -23,7 +23,7 @@ from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.pipeline import artifacts, events, outages
 from musktracker.pipeline import train as training
 from musktracker.pipeline.train import train
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, iso
 
 DAYS = 40

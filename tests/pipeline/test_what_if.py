@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 from stored_hours import START, store_hours
 
-from musktracker import runs
+from musktracker import recorder, runs
 from musktracker.db.engines import reading
 from musktracker.db.queries import models
 from musktracker.db.tables import Forecast, ForecastTotal, WindowForecast
@@ -20,7 +20,7 @@ from musktracker.pipeline import forecast as forecasts
 from musktracker.pipeline.events import EventFields
 from musktracker.pipeline.train import train
 from musktracker.pipeline.what_if import what_if
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, iso, parse_time
 
 DAYS = 150
@@ -84,7 +84,7 @@ def test_a_known_event_is_in_the_forecast_and_can_be_left_out(trained: Engine) -
 
 def test_nothing_of_it_is_stored_but_the_runs_result(trained: Engine) -> None:
     parameters = {"added": [LAUNCH], "horizon": 72, "n_paths": 400}
-    found = runs.execute(trained, "what_if", stages.stage("what_if"), parameters)
+    found = recorder.execute(trained, "what_if", stages.stage("what_if"), parameters)
     [info] = runs.recent(trained)
     assert (info.kind, info.status) == ("what_if", "succeeded")
     assert info.result == found

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, delete, func, insert, select, update
 from stored_hours import store_hours
 
-from musktracker import runs
+from musktracker import recorder, runs
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Coverage, RawTweet, TimeBucket, WindowForecast
@@ -26,7 +26,7 @@ from musktracker.pipeline.aggregate import refresh
 from musktracker.pipeline.forecast import forecast
 from musktracker.pipeline.train import train
 from musktracker.pipeline.window import window
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, iso
 
 START = datetime(2025, 2, 1, 5, tzinfo=UTC)
@@ -210,7 +210,7 @@ def test_the_same_seed_gives_the_same_answer(tracked: Engine) -> None:
 
 def test_the_answer_is_kept_in_the_run(tracked: Engine) -> None:
     parameters = {"preset": "fri-noon", "n_paths": 200}
-    found = runs.execute(tracked, "window", stages.stage("window"), parameters)
+    found = recorder.execute(tracked, "window", stages.stage("window"), parameters)
     [run] = runs.recent(tracked)
     assert run.result == found == json.loads(json.dumps(found))
 

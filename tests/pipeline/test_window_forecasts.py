@@ -15,7 +15,7 @@ from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Coverage, ModelMetadata, RawTweet, WindowForecast
 from musktracker.pipeline import window_forecasts
 from musktracker.pipeline.monitor import score
-from musktracker.runs import Run
+from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, iso
 
 START = datetime(2025, 3, 7, 17, 30, tzinfo=UTC)

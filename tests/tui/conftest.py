@@ -28,7 +28,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.timer import Timer
 
-from musktracker import runs, timeline
+from musktracker import launching, timeline
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.db.upsert import upsert
@@ -138,7 +138,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]
         asked.append((kind, parameters))
         return 8
 
-    monkeypatch.setattr(runs, "launch", launch)
+    monkeypatch.setattr(launching, "launch", launch)
     return asked
 
 

@@ -13,10 +13,10 @@ from conftest import ALERTS, WHO
 from sqlalchemy import Engine, update
 from textual.widgets import Static
 
-from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.db.queries import alerts as queries
+from musktracker.machine import whoami
 from musktracker.pipeline import alert_delivery, alerts
 from tui.app import Console
 from tui.screens.alerts import AlertsScreen, AlertTable, RuleTable
@@ -73,7 +73,7 @@ async def test_a_acknowledges_the_alert_under_the_cursor_and_goes_on_to_the_next
 ) -> None:
     async with opened() as (pilot, screen):
         await press(pilot, "j", "a")
-        found = {one.rule: one for one in queries.listed(alarmed) if one.acknowledged_by == runs.whoami()}
+        found = {one.rule: one for one in queries.listed(alarmed) if one.acknowledged_by == whoami()}
         assert list(found) == ["bracket"]
         assert screen.query_one(AlertTable).record.rule == "silence"
         assert state(screen).startswith("! 2 open · 2 acknowledged")

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, select
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from musktracker import runs
+from musktracker import run_log, runs
 from musktracker.config import Settings
 from musktracker.db import engines
 from musktracker.db.engines import reading, writing
@@ -21,7 +21,7 @@ from musktracker.db.queries import ingestion, overview
 from musktracker.db.tables import RawTweet, TimeBucket
 from musktracker.pipeline import store
 from musktracker.pipeline.follow import REREAD
-from musktracker.runs import RunInfo
+from musktracker.run_info import RunInfo
 from musktracker.simulator.process import Simulator, running_simulator
 from musktracker.timeline import DAY, HOUR, Span, floor_hour, now, snowflake_time
 from tui.app import Console
@@ -220,7 +220,7 @@ async def test_a_token_that_is_refused_is_said_and_filling_goes_on_once_it_is_ta
         done = await ended(pilot, settled, engine, 1)
         assert done.status == "failed"
         assert "The X API refuses the bearer token (401)" in str(done.error)
-        assert TOKEN not in str(done) + str(runs.log_lines(engine, done.id))
+        assert TOKEN not in str(done) + str(run_log.lines_after(engine, done.id))
         simulator.change(token=TOKEN)
         await pilot.press("C")
         await settled(pilot)

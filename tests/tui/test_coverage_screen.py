@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from musktracker import runs
+from musktracker import launching, runs
 from musktracker.config import Settings
 from musktracker.db import tables
 from musktracker.db.engines import writing
@@ -124,7 +124,7 @@ async def test_filling_says_its_price_and_starts_a_backfill_by_the_way_that_was_
         launched.append((kind, parameters))
         return runs.create(engine, kind, parameters, lease=lease)
 
-    monkeypatch.setattr(runs, "launch", launch)
+    monkeypatch.setattr(launching, "launch", launch)
     async with opened() as (pilot, _screen):
         await pilot.press("f")
         await settled(pilot)

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from musktracker import runs
+from musktracker import launching
 from musktracker.config import Settings
 from musktracker.pipeline import events
 from musktracker.pipeline.event_files import ImportReport, RowError
@@ -244,7 +244,7 @@ async def test_a_change_says_that_features_are_due_and_a_key_brings_them(
     opened: Opened, settled: Any, populated_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[str] = []
-    monkeypatch.setattr(runs, "launch", lambda s, e, kind, p, lease=None: started.append(kind) or 1)
+    monkeypatch.setattr(launching, "launch", lambda s, e, kind, p, lease=None: started.append(kind) or 1)
     async with opened() as (pilot, screen):
         assert "features are due" not in title(screen)
         await pilot.press("d")

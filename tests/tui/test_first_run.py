@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, insert
 from textual.widgets import Input, Static
 
-from musktracker import runs
+from musktracker import launching
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.pipeline import demo
@@ -77,7 +77,7 @@ async def test_importing_a_file_previews_it_and_starts_a_run(
     empty: Settings, posts_file: Path, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(runs, "launch", lambda *arguments, **_: asked.append(arguments[2:4]) or 1)
+    monkeypatch.setattr(launching, "launch", lambda *arguments, **_: asked.append(arguments[2:4]) or 1)
     app = console(empty)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)

@@ -13,7 +13,7 @@ from made_forecasts import store_effects, store_quantiles, store_run
 from sqlalchemy import Engine, delete, insert, update
 from textual.widgets import Static
 
-from musktracker import runs
+from musktracker import launching, runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.queries import forecasts as queries
@@ -305,7 +305,9 @@ async def test_the_run_that_goes_on_is_shown_and_cancelled_although_a_newer_one_
 async def test_the_run_that_was_started_here_comes_first_until_it_is_told_that_it_succeeded(
     populated: Settings, populated_engine: Engine, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "launch", lambda _settings, engine, kind, asked, **_: runs.create(engine, kind, asked))
+    monkeypatch.setattr(
+        launching, "launch", lambda _settings, engine, kind, asked, **_: runs.create(engine, kind, asked)
+    )
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await go(app, pilot, settled)

@@ -14,7 +14,7 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from musktracker import runs
+from musktracker import launching
 from musktracker.config import Settings
 from musktracker.errors import MuskTrackerError
 from tui.app import Console
@@ -276,7 +276,7 @@ async def test_where_a_run_cannot_start_its_form_says_why_and_stays_as_it_was_fi
     def refuse(*_: Any, **__: Any) -> int:
         raise MuskTrackerError("The lease is held by run 7")
 
-    monkeypatch.setattr(runs, "launch", refuse)
+    monkeypatch.setattr(launching, "launch", refuse)
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         await go(pilot, settled, place)

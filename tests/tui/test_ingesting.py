@@ -16,7 +16,7 @@ from sqlalchemy import Engine, insert, update
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from musktracker import runs
+from musktracker import launching, runs
 from musktracker.config import Settings
 from musktracker.db import settings as database_settings
 from musktracker.db.engines import writing
@@ -62,7 +62,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Launched:
         started.append((kind, parameters, lease))
         return runs.create(engine, kind, parameters, lease=lease)
 
-    monkeypatch.setattr(runs, "launch", launch)
+    monkeypatch.setattr(launching, "launch", launch)
     return started
 
 

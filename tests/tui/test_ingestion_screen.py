@@ -16,7 +16,7 @@ from sqlalchemy import Engine, update
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from musktracker import runs
+from musktracker import launching, runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import RunRow
@@ -62,7 +62,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any, str | None
         started.append((kind, parameters, lease))
         return runs.create(engine, kind, parameters, lease=lease)
 
-    monkeypatch.setattr(runs, "launch", launch)
+    monkeypatch.setattr(launching, "launch", launch)
     return started
 
 

@@ -15,7 +15,7 @@ from places import shown
 from sqlalchemy import Engine
 
 from musktracker.config import Settings
-from musktracker.runs import LogLine
+from musktracker.run_log import LogLine
 from tui.app import Console
 from tui.widgets.live_curve import LiveCurve, running_means
 from tui.widgets.plot import Plot

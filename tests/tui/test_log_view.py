@@ -19,7 +19,7 @@ from musktracker import runs
 from musktracker.config import LOG_LEVELS, Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import RunLogLine
-from musktracker.runs import LogLine
+from musktracker.run_log import LogLine
 from tui.app import Console
 from tui.screens.base import ConsoleScreen
 from tui.threads import in_thread

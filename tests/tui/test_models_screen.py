@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete, insert, update
 from stored_versions import store_version
 from textual.widgets import Static
 
-from musktracker import runs
+from musktracker import launching, runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import Forecast, ForecastTotal, ModelArtifact, ModelMetadata, RunRow
@@ -199,7 +199,7 @@ async def test_where_the_gate_failed_a_reason_is_asked_for(
             connection.execute(update(RunRow).where(RunRow.id == run_id).values(status="failed", error=error))
         return run_id
 
-    monkeypatch.setattr(runs, "launch", fail)
+    monkeypatch.setattr(launching, "launch", fail)
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await go(app, pilot, settled)

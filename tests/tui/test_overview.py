@@ -21,6 +21,7 @@ from musktracker.config import Settings
 from musktracker.db import engines, quantiles, tables
 from musktracker.db.queries import overview
 from musktracker.db.queries.week_pattern import WeekPattern
+from musktracker.machine import whoami
 from musktracker.timeline import DAY, HOUR, Span
 from tui.app import Console
 from tui.screens.overview import OverviewScreen
@@ -160,7 +161,7 @@ async def test_alerts_are_acknowledged_by_their_key_the_worst_first(
         await settled(pilot)
     with engines.reading(alarmed) as connection:
         who = connection.scalars(select(tables.Alert.acknowledged_by).order_by(tables.Alert.id)).all()
-    assert who == [runs.whoami()] * 3 + ["ada@tower", None]
+    assert who == [whoami()] * 3 + ["ada@tower", None]
 
 
 async def test_a_console_that_only_reads_acknowledges_nothing(

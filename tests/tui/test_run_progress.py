@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from textual.app import App
 
-from musktracker import runs
-from musktracker.runs import RunInfo
+from musktracker import run_info
+from musktracker.run_info import RunInfo
 from tui.widgets.run_progress import RunProgress, duration, took, where
 
 NOW = datetime(2026, 1, 15, 18, tzinfo=UTC)
@@ -39,7 +39,7 @@ RUNNING = RunInfo(
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "now", lambda: NOW)
+    monkeypatch.setattr(run_info, "now", lambda: NOW)
 
 
 @pytest.mark.parametrize(

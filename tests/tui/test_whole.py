@@ -19,6 +19,7 @@ from real_terminal import LIMIT_SECONDS, Terminal
 from musktracker import runs
 from musktracker.config import Settings
 from musktracker.db import engines
+from musktracker.run_info import RunInfo
 from musktracker.timeline import HOUR, floor_hour, now, snowflake_floor
 
 RIGHT, DOWN, ENTER = "\x1b[C", "\x1b[B", "\r"
@@ -162,7 +163,7 @@ def _command(settings: Settings, *arguments: str) -> str:
     return done.stdout
 
 
-def _runs(settings: Settings) -> list[runs.RunInfo]:
+def _runs(settings: Settings) -> list[RunInfo]:
     engine = engines.connect(settings.database_url)
     try:
         return runs.recent(engine)

@@ -13,7 +13,7 @@ from made_forecasts import NOW, ORIGIN, WINDOW, store_window_forecasts
 from sqlalchemy import Engine, insert
 from textual.events import Key
 
-from musktracker import runs
+from musktracker import launching, recorder, runs
 from musktracker.brackets import Bracket, parse
 from musktracker.config import Settings
 from musktracker.db import tables
@@ -203,11 +203,11 @@ async def test_a_run_that_failed_is_shown_below_its_own_window_alone(
 
     def fail(_: Any, engine: Engine, kind: str, parameters: dict[str, Any], lease: Any = None) -> int:
         run_id = runs.create(engine, kind, parameters)
-        with suppress(UsageError), runs.recording(engine, run_id):
+        with suppress(UsageError), recorder.recording(engine, run_id):
             raise UsageError(why)
         return run_id
 
-    monkeypatch.setattr(runs, "launch", fail)
+    monkeypatch.setattr(launching, "launch", fail)
     async with opened() as (pilot, screen):
         await pilot.press("n")
         await settled(pilot)
@@ -304,7 +304,9 @@ async def test_a_console_that_only_reads_starts_nothing(
 async def test_the_run_that_was_started_here_is_followed_until_its_forecast_is_there(
     forecast: Engine, opened: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "launch", lambda s, engine, kind, found, lease=None: runs.create(engine, kind, found))
+    monkeypatch.setattr(
+        launching, "launch", lambda s, engine, kind, found, lease=None: runs.create(engine, kind, found)
+    )
     async with opened() as (pilot, screen):
         await pilot.press("n")
         await settled(pilot)

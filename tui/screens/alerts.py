@@ -174,10 +174,10 @@ class AlertsScreen(ConsoleScreen):
         after = table.records[table.cursor + 1 : table.cursor + 2]
 
         def seen(engine: Engine) -> None:
-            from musktracker import runs
+            from musktracker.machine import whoami
             from musktracker.pipeline import alerts
 
-            alerts.acknowledge(engine, alert.id, runs.whoami())
+            alerts.acknowledge(engine, alert.id, whoami())
 
         def go_on(_: Any) -> None:
             if after and table.record == alert:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.backtests import ModelSummary, Skill, Skills, StoredBacktest
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 APART = "No origin was scored in both: backtests meet that begin at the same time with the same spacing"
 NOTHING = "They have no model in common, so there is nothing to compare: esc goes back"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.backtests import StoredBacktest
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
     from tui.app import Console
 
 NONE_YET = "No backtest is stored yet: n starts one on what is counted (3 brings posts in)"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.config import Settings
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
     from tui.app import Console
     from tui.widgets.form import FormScreen
 
@@ -403,10 +403,10 @@ class ConsoleScreen(Screen[None]):
 
 
 def _launched(settings: Settings, engine: Engine, kind: str, parameters: dict[str, Any]) -> int:
-    from musktracker import runs
+    from musktracker import launching
     from musktracker.pipeline import stages
 
-    return runs.launch(settings, engine, kind, parameters, lease=stages.lease(kind, parameters))
+    return launching.launch(settings, engine, kind, parameters, lease=stages.lease(kind, parameters))
 
 
 def _started(run_id: int, kind: str) -> str:

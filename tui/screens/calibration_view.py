@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from musktracker.db.queries.calibration import HorizonScores, NoticeOfChange, WeekScores
     from musktracker.db.queries.window_scores import WindowScores
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
     from tui.app import Console
 
 BACK = timedelta(days=180)  # older forecasts stay out

@@ -14,7 +14,7 @@ from musktracker.config import MASK, Settings
 from musktracker.text import printable
 
 if TYPE_CHECKING:
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 QUIET = "$text-muted"
 WAYS = (

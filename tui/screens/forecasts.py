@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.forecasts import Accuracy, DayForecast, ForecastHead, ForecastHour
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 HISTORY = timedelta(days=28)
 ROOMY = 100  # columns from which on it is told in full which posts count

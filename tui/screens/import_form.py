@@ -65,7 +65,7 @@ class _Preview:
 
     def _look(self, engine: Engine, values: Values) -> str:
         from musktracker.pipeline.ingest import import_files
-        from musktracker.runs import Run
+        from musktracker.reporting import Run
 
         preview, mine = self, self._asked
 

@@ -16,7 +16,7 @@ from tui.widgets.form import Field, FormScreen, Values
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
     from tui.app import Console
 
 CONNECT = (
@@ -193,7 +193,7 @@ def _price(engine: Engine, values: Values, zone: ZoneInfo) -> str:
 def price_text(engine: Engine, parameters: Mapping[str, Any], zone: ZoneInfo) -> str:
     """What a backfill with these parameters would buy, and of when."""
     from musktracker.pipeline import follow, spending
-    from musktracker.runs import Run
+    from musktracker.reporting import Run
 
     wanted = {name: parameters[name] for name in ("since", "until") if name in parameters}
     found = follow.price(engine, Run(), **wanted)

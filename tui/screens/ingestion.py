@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.ingestion import Budget, Ingestion, RecentMinutes
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 RUNS = 200
 LIVE = ("ingest", "backfill", "reconcile")  # kinds that talk to the X API

@@ -11,7 +11,7 @@ from tui.widgets.live_curve import LiveCurve
 from tui.widgets.run_log import RunLog
 
 if TYPE_CHECKING:
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 
 class LoggedScreen(FollowingScreen):

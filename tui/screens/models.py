@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from musktracker.db.queries.forecasts import Accuracy
     from musktracker.db.queries.models import ModelVersion
     from musktracker.pipeline.aliases import AliasChange
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
     from tui.app import Console
 
 NONE_YET = "No model is trained yet: t trains one"

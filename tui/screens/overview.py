@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from musktracker.db.queries.alerts import OpenAlert
     from musktracker.db.queries.overview import Overview, Stage
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 RUNS = 20
 ALERTS = 4  # the most that are shown, on a tall screen
@@ -184,10 +184,10 @@ class OverviewScreen(ConsoleScreen):
         first = self._data.alerts[0]
 
         def seen(engine: Engine) -> None:
-            from musktracker import runs
+            from musktracker.machine import whoami
             from musktracker.pipeline import alerts
 
-            alerts.acknowledge(engine, first.id, runs.whoami())
+            alerts.acknowledge(engine, first.id, whoami())
 
         self.act(seen, done=f"Alert {first.id} is acknowledged")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 ALIASES = (("champion", "champion"), ("challenger", "challenger"))
 MARKS = {"champion": "★", "challenger": "☆"}

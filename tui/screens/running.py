@@ -15,7 +15,7 @@ from tui.widgets.run_progress import RunProgress
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 
 class FollowingScreen(ConsoleScreen):
@@ -34,9 +34,10 @@ class FollowingScreen(ConsoleScreen):
         One that was started here and did not succeed gives way to what has begun since and goes on.
         """
         from musktracker import runs
+        from musktracker.run_info import ACTIVE
 
         own = self._read_own(engine)
-        if own is not None and own.state in (*runs.ACTIVE, "succeeded"):
+        if own is not None and own.state in (*ACTIVE, "succeeded"):
             return own
         active = runs.recent(engine, kinds=self.KINDS, active=True)
         going = next((info for info in active if not info.lost), None)

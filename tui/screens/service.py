@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.pipeline.agenda import Agenda, Task
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
     from tui.app import Console
 
 IDLE = "No service has run on this database: s starts one\nmusktracker run, or a unit of systemd, does the same"

@@ -27,7 +27,7 @@ from tui.widgets.toned_line import TonedLine
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 AHEAD = timedelta(days=7)  # events within it may be left out
 LOOKED_THROUGH = 20  # of the last what-ifs, for one that succeeded

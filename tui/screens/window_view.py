@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.window_standing import Standing, StoredWindowForecast
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
 
 VIEWS = ("brackets", "total", "chance")
 ROOMY = (110, 28)  # columns and rows from which on everything is shown at once

@@ -114,7 +114,7 @@ class Header(Widget):
         return parts
 
     def _lost(self, run: ActiveRun) -> bool:
-        from musktracker.runs import STALE
+        from musktracker.run_info import STALE
 
         return self.app.now() - (run.heartbeat_at or run.created_at) > STALE
 

@@ -16,7 +16,7 @@ from musktracker.text import printable
 from tui.widgets.run_progress import STATES, duration, waits_until, where
 
 if TYPE_CHECKING:
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
     from tui.app import Console
 
 LABEL = 10

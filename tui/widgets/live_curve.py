@@ -18,7 +18,7 @@ from tui.widgets.plot import Plot, Sheet, Values, span_ticks
 from tui.widgets.plot_axes import format_count, value_ticks
 
 if TYPE_CHECKING:
-    from musktracker.runs import LogLine
+    from musktracker.run_log import LogLine
 
 K = TypeVar("K", int, str)
 EMPTY = "No scores to draw: the curve grows while a run scores origins"

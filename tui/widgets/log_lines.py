@@ -13,7 +13,7 @@ from musktracker.config import LOG_LEVELS
 from tui.widgets.packed import PackedRows, Row
 
 if TYPE_CHECKING:
-    from musktracker.runs import LogLine
+    from musktracker.run_log import LogLine
 
 CAPACITY = 100_000
 ERROR = LOG_LEVELS.index("error")

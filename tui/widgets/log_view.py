@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from musktracker.runs import LogLine
+    from musktracker.run_log import LogLine
     from tui.app import Console
 
 TELL_SECONDS = 0.25  # at least, between two repaints of how many older lines there are

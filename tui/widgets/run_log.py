@@ -25,7 +25,8 @@ from tui.widgets.title_line import TitleLine
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.runs import LogLine, RunInfo
+    from musktracker.run_info import RunInfo
+    from musktracker.run_log import LogLine
     from tui.app import Console
 
 POLL_SECONDS = 0.25
@@ -325,12 +326,12 @@ class _Reading:
 
 
 def _last(engine: Engine, run_id: int, before: int | None) -> list[LogLine]:
-    from musktracker import runs
+    from musktracker import run_log
 
-    return runs.last_log_lines(engine, run_id, before=before, limit=PAGE)
+    return run_log.last_lines(engine, run_id, before=before, limit=PAGE)
 
 
 def _after(engine: Engine, run_id: int, after: int) -> list[LogLine]:
-    from musktracker import runs
+    from musktracker import run_log
 
-    return runs.log_lines(engine, run_id, after=after, limit=PAGE)
+    return run_log.lines_after(engine, run_id, after=after, limit=PAGE)

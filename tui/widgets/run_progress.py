@@ -14,7 +14,7 @@ from musktracker.text import printable
 from tui.widgets.marks import Marks
 
 if TYPE_CHECKING:
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
     from tui.app import Console
 
 STATES = Marks(

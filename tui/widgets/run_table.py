@@ -10,7 +10,7 @@ from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_progress import STATES, took, where
 
 if TYPE_CHECKING:
-    from musktracker.runs import RunInfo
+    from musktracker.run_info import RunInfo
     from tui.app import Console
 
 COLUMNS = (
