@@ -101,7 +101,6 @@ class AlertsScreen(ConsoleScreen):
     """
 
     TITLE: ClassVar[str] = "Alerts"
-    UNDER: ClassVar[str] = "Overview"
     TERMS = terms.ALERTS
     CSS_PATH = "alerts.tcss"
     AUTO_FOCUS = "AlertTable"
@@ -114,7 +113,7 @@ class AlertsScreen(ConsoleScreen):
         Binding("space", "switch", "On/off", tooltip="Look at the rule, or no longer", id="alerts.switch"),
         Binding("v", "over", "Over", tooltip="Show those that are over, or leave them out", id="alerts.over"),
         *place_keys("alerts"),
-        Binding("escape", "back", "Back", tooltip="Back to the overview", id="alerts.back"),
+        Binding("escape", "back", "Back", tooltip="Back to where you came from", id="alerts.back"),
     ]
 
     def __init__(self) -> None:

@@ -77,7 +77,6 @@ class BacktestPairScreen(ConsoleScreen):
     """What two backtests asked otherwise, each common model's score in both, and its skill by every score."""
 
     TITLE: ClassVar[str] = "Two backtests"
-    UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_pair.tcss"
     TERMS = terms.BACKTEST_PAIR
     AUTO_FOCUS = "RecordTable"

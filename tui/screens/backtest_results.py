@@ -83,7 +83,6 @@ class BacktestScreen(ConsoleScreen):
     """Models above, the lowest score first; below the plots, of the model under the cursor or over the baseline."""
 
     TITLE: ClassVar[str] = "Backtest"
-    UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_results.tcss"
     TERMS = terms.BACKTEST
     AUTO_FOCUS = "ModelTable"

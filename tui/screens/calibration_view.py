@@ -111,7 +111,6 @@ class CalibrationScreen(RunningScreen):
     """
 
     TITLE: ClassVar[str] = "Calibration"
-    UNDER: ClassVar[str] = "Forecasts"
     CSS_PATH = "calibration_view.tcss"
     TERMS = terms.CALIBRATION
     AUTO_FOCUS = "RecordTable.-home"

@@ -16,6 +16,7 @@ from textual.containers import Horizontal, Vertical
 from musktracker.text import counted
 from musktracker.timeline import HOUR, Span, floor_hour, iso
 from tui.copying import copy
+from tui.places import OF_FORECASTS
 from tui.screens import forecast_text as words
 from tui.screens import terms
 from tui.screens.base import RESTING_SECONDS
@@ -108,7 +109,6 @@ class ForecastsScreen(RunningScreen):
         self._wanted: int | None = None
         self._shown_fan: tuple[int, str] | None = None
         self._with_hours = False
-        self._returned = False
 
     def compose_body(self) -> ComposeResult:
         """Words, chart, tables, and the run that goes on."""
@@ -170,9 +170,6 @@ class ForecastsScreen(RunningScreen):
         self._show_chosen(data)
         self.show_run(data.run)
         self.refresh_bindings()
-        if not self._returned:
-            self._returned = True
-            self._open_place(self.app.memory.get("forecasts_place"))
 
     def _with_the_wanted(self, data: ForecastsData) -> ForecastsData:
         """The same with the forecast that the user has gone to since the reading began."""
@@ -269,9 +266,8 @@ class ForecastsScreen(RunningScreen):
         self.ask_run(form, "forecast", lambda values: parameters(values, zone), then=self._follow)
 
     def action_place(self, name: str) -> None:
-        """Go to windows, calibration or what-if, for the next start too."""
-        self.app.remember(forecasts_place=name)
-        self._open_place(name)
+        """Go to windows, calibration or what-if."""
+        self.app.navigation.open(OF_FORECASTS[name])
 
     def action_score(self) -> None:
         """Fill in what happened."""
@@ -296,25 +292,6 @@ class ForecastsScreen(RunningScreen):
         """Show the forecast that the run has just made."""
         if self._data is not None and run.kind == "forecast":
             self._choose_made(self._data, run)
-
-    def _open_place(self, name: str | None) -> None:
-        """Open one of the screens that belong to forecasts, until esc."""
-        screen: RunningScreen
-        if name == "windows":
-            from tui.screens.window_view import WindowScreen
-
-            screen = WindowScreen()
-        elif name == "calibration":
-            from tui.screens.calibration_view import CalibrationScreen
-
-            screen = CalibrationScreen()
-        elif name == "what_if":
-            from tui.screens.what_if_view import WhatIfScreen
-
-            screen = WhatIfScreen()
-        else:
-            return
-        self.open_over(screen, lambda _: self.app.remember(forecasts_place=None), later=True)
 
     def _choose_made(self, data: ForecastsData, run: RunInfo) -> None:
         """Show the forecast that the run has just made."""

@@ -230,7 +230,7 @@ class IngestionScreen(ConsoleScreen):
         """Show all that was observed, and every hole."""
         from tui.screens.coverage import CoverageScreen
 
-        self.app.push_screen(CoverageScreen(self.run_started))
+        self.app.navigation.open(CoverageScreen)
 
     def action_start(self) -> None:
         """Ask how to follow the account, and begin."""

@@ -65,14 +65,13 @@ class SettingsScreen(ConsoleScreen):
     """What this console runs with: it is read at the start, from files and variables, of which the later wins."""
 
     TITLE: ClassVar[str] = "Settings"
-    UNDER: ClassVar[str] = "Overview"
     TERMS = terms.SETTINGS
     CSS_PATH = "settings.tcss"
     AUTO_FOCUS = "SettingTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy", tooltip="Copy the name of the file to edit", id="settings.copy"),
         *place_keys("settings"),
-        Binding("escape", "back", "Back", tooltip="Back to the overview", id="settings.back"),
+        Binding("escape", "back", "Back", tooltip="Back to where you came from", id="settings.back"),
     ]
 
     def __init__(self) -> None:
