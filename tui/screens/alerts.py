@@ -270,7 +270,6 @@ class AlertsScreen(ConsoleScreen):
 
     @on(RecordTable.Filtered, "AlertTable")
     def _filtered(self) -> None:
-        self._show_chosen()
         self.refresh_bindings()
 
     def _rule(self) -> Rule | None:
@@ -304,9 +303,9 @@ class AlertsScreen(ConsoleScreen):
         self.query_one("#alerts-state", TonedLine).set_parts(parts)
 
     def _show_chosen(self) -> None:
-        alert = self.query_one(AlertTable).record
+        table = self.query_one(AlertTable)
         line = self.query_one("#alert-chosen", Static)
-        text = "" if alert is None else printable(alert.message)
+        text = table.found_nothing if table.record is None else printable(table.record.message)
         if line.content != text:
             line.update(text, layout=False)
 

@@ -191,7 +191,9 @@ class BacktestPairScreen(ConsoleScreen):
         note = "95% intervals" if known else "no intervals yet: i computes them"
         plot.border_title = Text(printable(f"Skill of {pair.model}, first over second · {note}" if pair else "Skill"))
         draw = partial(plots.draw_skills, bars=bars) if bars else None
-        plot.set_plot(draw, of=tuple(bars), empty=APART, points=partial(plots.skill_points, bars))
+        plot.set_plot(
+            draw, of=tuple(bars), empty=self._table.found_nothing or APART, points=partial(plots.skill_points, bars)
+        )
 
     @property
     def _table(self) -> RecordTable[Pair]:

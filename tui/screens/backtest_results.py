@@ -279,10 +279,11 @@ class BacktestScreen(ConsoleScreen):
         return "No origin is done yet: esc, then s goes on with it"
 
     def _show_plots(self) -> None:
-        data, one = self._data, self.query_one(ModelTable).record
+        data, table = self._data, self.query_one(ModelTable)
+        one = table.record
         if data is None or one is None:
             for view in VIEWS:
-                self.query_one(f"#plot-{view}", Plot).set_plot(None, empty="Nothing is scored yet")
+                self._set(view, "", None, None, points=tuple, empty=table.found_nothing or "Nothing is scored yet")
             return
         self._show_skills()
         shares = one.pit.get(self.pit)

@@ -24,7 +24,7 @@ from tui.screens.event_short_forms import line_form, repeat_form, shift_form
 from tui.screens.event_table import EventTable, detail_text, event_text
 from tui.screens.event_timeline import span_around, timeline
 from tui.threads import in_thread
-from tui.widgets.change_table import ChangeTable
+from tui.widgets.change_table import NONE_YET, ChangeTable
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.lines import LineList
 from tui.widgets.record_table import RecordTable
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from musktracker.pipeline.events import Event, EventChange
 
 CHANGES = 500
+NO_EVENT = "No event is chosen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,10 @@ class EventsScreen(ConsoleScreen):
     @on(LineList.Moved, "EventTable")
     def _show_detail(self) -> None:
         event = self._event
-        detail = "" if event is None else detail_text(event, self.app.format_time, self._data.teller)
+        if event is None:
+            detail = self.query_one(EventTable).found_nothing
+        else:
+            detail = detail_text(event, self.app.format_time, self._data.teller)
         self._set_text("#event-detail", detail)
         open_to = None if event is None else event.removed
         if open_to != self._open_to:
@@ -358,18 +362,18 @@ class EventsScreen(ConsoleScreen):
             self.run_worker(self._show_history(self.app.engine), group="history", exclusive=True)
 
     async def _show_history(self, engine: Engine) -> None:
-        event = self._event if self._history == 1 else None
-        if self._history == 1 and event is None:
-            changes: list[EventChange] = []
-        else:
+        of_one = self._history == 1
+        event = self._event if of_one else None
+        changes: list[EventChange] = []
+        if event is not None or not of_one:
             try:
                 changes = await in_thread(_read_history, engine, None if event is None else event.id)
             except Exception as error:
                 self.app.complain(error)
                 return
         table = self.query_one(ChangeTable)
-        table.border_title = "Changes of all events" if event is None else "Changes of this event"
-        table.set_records(changes)
+        table.border_title = "Changes of this event" if of_one else "Changes of all events"
+        table.set_records(changes, empty=NONE_YET if event is not None or not of_one else NO_EVENT)
 
     def _load_timeline(self) -> None:
         event = self._event

@@ -147,7 +147,8 @@ class ForecastsScreen(RunningScreen):
     @property
     def _chosen(self) -> Chosen | None:
         """What is shown now."""
-        return self._data.chosen if self._data is not None else None
+        hidden = self._data is None or self.query_one(ForecastTable).found_nothing
+        return None if self._data is None or hidden else self._data.chosen
 
     def _read_chosen(self, engine: Engine, head: ForecastHead, *, same_posts: bool) -> Chosen:
         from musktracker.db.queries import counts, forecasts
@@ -185,6 +186,9 @@ class ForecastsScreen(RunningScreen):
         if head is not None and head.id != self._wanted:
             self._wanted = head.id
             self.run_worker(self._load(head), group="choose", exclusive=True)
+        elif self._data is not None:  # the filter leaves nothing, or what was shown before it again
+            self._show_chosen(self._data)
+            self.refresh_bindings()
 
     async def _load(self, head: ForecastHead) -> None:
         """Show another forecast; a faster hand than the database leaves those between out."""
@@ -302,11 +306,11 @@ class ForecastsScreen(RunningScreen):
                 self.query_one(ForecastTable).select(head.id)
 
     def _show_chosen(self, data: ForecastsData) -> None:
-        chart, chosen = self.query_one(FanChart), data.chosen
+        chart, chosen = self.query_one(FanChart), self._chosen
         self._show_words(data)
         self.query_one(HourTable).set_records(chosen.hours if chosen else ())
         if chosen is None:
-            chart.say(NOTHING)
+            chart.say(self.query_one(ForecastTable).found_nothing or NOTHING)
             chart.set_fan(None)
             self._shown_fan = None
             return
@@ -332,7 +336,7 @@ class ForecastsScreen(RunningScreen):
             self._show_words(self._data)
 
     def _show_words(self, data: ForecastsData) -> None:
-        chosen = data.chosen
+        chosen = self._chosen
         self.query_one("#forecast-total", TonedLine).set_parts(words.total_parts(chosen.head) if chosen else [])
         self.query_one("#forecast-source", TonedLine).set_parts(
             self._source_parts(data, chosen.head) if chosen else []

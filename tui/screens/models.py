@@ -287,6 +287,9 @@ class ModelsScreen(LoggedScreen):
 
     def _detail(self, width: int) -> list[words.Line]:
         found, data = self.query_one(VersionTable).record, self._data
+        nothing = self.query_one(VersionTable).found_nothing
+        if nothing:
+            return [(nothing, "dim")]
         if found is None or data is None:
             return [("No version yet", "dim"), ("t trains one on what is counted (3 brings posts in)", "dim")]
         accuracy = next((one for one in data.accuracies if one.model_metadata_id == found.id), None)

@@ -111,7 +111,6 @@ class SettingsScreen(ConsoleScreen):
             copy(self.app, self.app.settings, self._data.files[0][0], "the file's name")
 
     @on(LineList.Moved, "SettingTable")
-    @on(RecordTable.Filtered, "SettingTable")
     def _moved(self) -> None:
         self._show_chosen()
 
@@ -122,8 +121,9 @@ class SettingsScreen(ConsoleScreen):
             self.app.push_screen(TextPage(one.name, _page(one, self._data)))
 
     def _show_chosen(self) -> None:
-        one = self.query_one(SettingTable).record
-        parts: Parts = []
+        table = self.query_one(SettingTable)
+        one = table.record
+        parts: Parts = [(table.found_nothing, "dim")]
         if one is not None:
             parts = [(f"{one.name} ", "strong"), (f"{one.value or '–'} ", ""), (f"from {_origin(one)}", "dim")]
         self.query_one("#setting-chosen", TonedLine).set_parts(parts)
