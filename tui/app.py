@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from textual._compositor import ChopsUpdate, LayoutUpdate
@@ -22,7 +21,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Event, InputEvent, Key, Paste, Resize
 from textual.geometry import Size
 from textual.reactive import var
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
 from musktracker import timeline
 from musktracker.config import Settings, for_demo
@@ -31,7 +30,8 @@ from tui import state
 from tui.copying import clipboard
 from tui.frame import Frame, Sparing
 from tui.moments import worded
-from tui.places import PLACES
+from tui.navigation import Navigation
+from tui.places import PLACES, SCREENS
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
 from tui.trouble import Trouble, trouble
@@ -45,16 +45,7 @@ if TYPE_CHECKING:
     from musktracker.db.queries.overview import Status
     from musktracker.db.queries.pulse import Pulse
     from tui.exporting import Part
-    from tui.screens.base import ConsoleScreen
 
-SCREENS = {
-    "overview": "Overview",
-    "migrations": "Migrations",
-    "ingestion": "Ingestion",
-    "events": "Events",
-    "models": "Models",
-    "forecasts": "Forecasts",
-}
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: few of them
 BREATH_SECONDS = 0.01  # between pieces of work that keys need not wait for
 START_SECONDS = 2.0  # after which what the start has imported is there
@@ -80,15 +71,6 @@ def run(settings: Settings, *, read_only: bool = False, mouse: bool = False) -> 
     return console.return_code or 0
 
 
-def _screen(name: str, title: str) -> Callable[[], Screen[Any]]:
-    def make() -> Screen[Any]:
-        module = importlib.import_module(f"tui.screens.{name}")
-        screen: Screen[Any] = getattr(module, f"{title}Screen")()
-        return screen
-
-    return make
-
-
 def _elsewhere() -> type[Provider]:
     from tui.elsewhere import Elsewhere
 
@@ -100,13 +82,15 @@ class Console(App[None], inherit_bindings=False):
 
     TITLE = "MuskTracker"
     CSS_PATH = "app.tcss"
-    MODES = {name: _screen(name, title) for name, title in SCREENS.items()}  # noqa: RUF012
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {**SCREENS}
     DEFAULT_MODE = "overview"
     COMMANDS = App.COMMANDS | {_elsewhere}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(str(i), f"go('{name}')", title, show=False, tooltip=f"Go to {title}", id=f"screen.{name}")
-            for i, (name, title) in enumerate(SCREENS.items(), 1)
+            Binding(
+                str(i), f"go('{name}')", place.title, show=False, tooltip=f"Go to {place.title}", id=f"screen.{name}"
+            )
+            for i, (name, place) in enumerate(SCREENS.items(), 1)
         ),
         Binding(
             "minus",
@@ -114,7 +98,7 @@ class Console(App[None], inherit_bindings=False):
             "Last view",
             show=False,
             key_display="-",
-            tooltip="The screen before this",
+            tooltip="The place before this, and back",
             id="app.last",
         ),
         Binding("r", "refresh_data", "Read again", show=False, tooltip="Read the database now", id="app.refresh"),
@@ -191,7 +175,7 @@ class Console(App[None], inherit_bindings=False):
         self._shown_at: Size | None = None
         self._pulse: Pulse | None = None
         self._focused: dict[Screen[Any], Widget] = {}
-        self._last_mode = self.DEFAULT_MODE
+        self.navigation = Navigation(self)
         self._quitting: Screen[bool] | None = None
         self.stylesheet._parse_cache.grow(PARSED_STYLES)
         for theme in THEMES:
@@ -261,13 +245,13 @@ class Console(App[None], inherit_bindings=False):
 
     def open_run(self, run_id: int) -> None:
         """Show a run and its log."""
-        self.action_go("ingestion")
-        started = getattr(self.screen, "run_started", None)
-        if started is not None:
-            started(run_id)
+        screen = self.navigation.at("ingestion")
+        if screen is not None:
+            screen.run_started(run_id)
 
     def on_ready(self) -> None:
         """Connect now that something is on the screen."""
+        self.navigation.start()
         self.connect()
         if not self.is_headless:
             self.set_timer(START_SECONDS, _collect_garbage)
@@ -361,51 +345,21 @@ class Console(App[None], inherit_bindings=False):
         """Show another screen as soon as it is made: Textual would keep the one before for 50 ms."""
 
     def action_go(self, mode: str) -> None:
-        """Go to a screen, unless something is open over this one."""
-        if mode != self.current_mode and self._can_go:
-            self._last_mode = self.current_mode
-            self.switch_mode(mode)
-            self.remember(screen=mode)
+        """Go to a screen."""
+        self.navigation.go(mode)
+
+    def action_place(self, name: str) -> None:
+        """Open a place over this one."""
+        self.navigation.open(PLACES[name])
+
+    def action_last_view(self) -> None:
+        """Go to the place before this one."""
+        self.navigation.back()
 
     def action_redraw(self) -> None:
         """Send everything again: something else may have written on the terminal."""
         self._frame.forget()
         self.refresh(layout=True)
-
-    @property
-    def _can_go(self) -> bool:
-        """Keys that are typed at once may come before what is open over a screen hears them, or between screens."""
-        return self.current_mode in SCREENS and not isinstance(self.screen, ModalScreen)
-
-    async def at(self, name: str) -> ConsoleScreen | None:
-        """The screen or place of this name, made the current one; None where something is open over this one."""
-        if not self._can_go:
-            return None
-        mode = name if name in SCREENS else "overview"
-        if mode != self.current_mode:
-            self._last_mode = self.current_mode
-            await self.switch_mode(mode)
-            self.remember(screen=mode)
-        if name in PLACES:
-            self.action_place(name)
-        else:
-            while len(self.screen_stack) > 1:
-                await self.pop_screen()
-        return cast("ConsoleScreen", self.screen)
-
-    def action_place(self, name: str) -> None:
-        """Open a place over the overview, in place of one that is open there."""
-        if not self._can_go:
-            return
-        self.action_go("overview")
-        if self.screen.title == PLACES[name].title:
-            return
-        show = self.push_screen if len(self.screen_stack) == 1 else self.switch_screen
-        show(_screen(name, PLACES[name].title)())
-
-    def action_last_view(self) -> None:
-        """Go back to the screen before this one."""
-        self.action_go(self._last_mode)
 
     def action_refresh_data(self) -> None:
         """Read the current screen's data again."""
@@ -488,19 +442,12 @@ class Console(App[None], inherit_bindings=False):
 
     async def action_zone(self) -> None:
         """Show times in the next zone, for this start and the next; the screens begin anew."""
-        if not self._can_go:
+        if not self.navigation.free:
             return
         following = self._zones.index(self.settings.timezone) + 1
         self.settings = _in_zone(self.settings, self._zones[following % len(self._zones)])
         self.remember(zone=self.settings.timezone)
-        current = self.current_mode
-        self.add_mode("between", Screen)
-        await self.switch_mode("between")
-        for name in SCREENS:
-            await self.remove_mode(name)
-            self.add_mode(name, self.MODES[name])
-        await self.switch_mode(current)
-        await self.remove_mode("between")
+        await self.navigation.begin_anew()
         self.notify(f"Times in {self.settings.timezone}", timeout=2)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.binding import Binding
 from textual.command import Hit, Hits, Provider
 
-from tui.places import PLACES
-from tui.screens.base import ConsoleScreen
+from tui.places import PLACES, SCREENS
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
     from tui.app import Console
+    from tui.screens.base import ConsoleScreen
 
 
 class Elsewhere(Provider):
@@ -26,27 +25,15 @@ class Elsewhere(Provider):
         """Those whose name, such as “Train · Models”, holds the letters in this order."""
         app = cast("Console", self.app)
         matcher = self.matcher(query)
-        for name, title in _screens():
-            if title == self.screen.title:
+        for name, place in {**SCREENS, **PLACES}.items():
+            if place.title == self.screen.title:
                 continue
-            for binding in _bindings(_class(name, title), read_only=app.read_only):
-                words = f"{binding.description} · {title}"
+            for binding in _bindings(place.screen_class, read_only=app.read_only):
+                words = f"{binding.description} · {place.title}"
                 match = matcher.match(words)
                 if match > 0:
                     act = partial(_do_there, app, name, binding)
-                    yield Hit(match, matcher.highlight(words), act, help=f"{title}: {binding.tooltip or ''}")
-
-
-def _screens() -> Iterator[tuple[str, str]]:
-    from tui.app import SCREENS
-
-    yield from SCREENS.items()
-    yield from ((name, place.title) for name, place in PLACES.items())
-
-
-def _class(name: str, title: str) -> type[ConsoleScreen]:
-    found: type[ConsoleScreen] = getattr(importlib.import_module(f"tui.screens.{name}"), f"{title}Screen")
-    return found
+                    yield Hit(match, matcher.highlight(words), act, help=f"{place.title}: {binding.tooltip or ''}")
 
 
 def _bindings(screen: type[ConsoleScreen], *, read_only: bool) -> Iterator[Binding]:
@@ -60,7 +47,7 @@ def _bindings(screen: type[ConsoleScreen], *, read_only: bool) -> Iterator[Bindi
 
 
 async def _do_there(app: Console, name: str, binding: Binding) -> None:
-    screen = await app.at(name)
+    screen = app.navigation.at(name)
     if screen is not None:
         screen.once_read(partial(app.call_later, _do, app, screen, binding))
 

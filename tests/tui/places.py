@@ -93,14 +93,16 @@ def walk_name(walk: list[str]) -> str:
 async def walk(pilot: Any, settled: Any, places: Iterable[str]) -> AsyncIterator[str]:
     """Go from the start to each place of a walk in turn."""
     pressed: dict[str, Sequence[str]] = {}
+    on = ""  # the number of the screen: pressed again it would leave what is open over that
     await settled(pilot)
     for place in places:
         first, *keys = EVERYWHERE[place]
         before = pressed.get(first, ())
         assert _goes_on(place, pressed)
-        for key in (first, *keys[max(len(before) - 1, 0) :]):
+        for key in (*([first] if first != on else []), *keys[max(len(before) - 1, 0) :]):
             await pilot.press(key)
             await settled(pilot)
+        on = first
         yield place
         if place in OVER:
             await pilot.press("escape")

@@ -20,6 +20,7 @@ from textual.widgets import Input, Static
 
 from musktracker import launching
 from musktracker.config import Settings
+from musktracker.db.queries import counts
 from musktracker.pipeline import events
 from musktracker.pipeline.event_files import ImportReport, RowError
 from musktracker.timeline import EPOCH, parse_time, typed_time
@@ -510,6 +511,40 @@ async def test_events_are_drawn_over_the_counts_around_the_one_under_the_cursor(
         snapshot(pilot.app, "events-timeline-120x36")
         await pilot.press("t")
         assert not screen.query_one("#events-timeline").display
+
+
+async def test_the_timeline_of_an_event_far_from_all_counts_says_what_is_counted_and_draws_it(
+    populated_engine: Engine, opened: Opened, settled: Any
+) -> None:
+    far = datetime(2035, 3, 1, 12, tzinfo=UTC)
+    event = events.add(populated_engine, events.EventFields("Far flight", far, far + timedelta(hours=2), 0.5))
+    async with opened() as (pilot, screen):
+        screen.query_one(EventTable).select(event.id)
+        await pilot.press("t")
+        chart, box = screen.query_one(FanChart), screen.query_one("#events-timeline")
+        await until(pilot, lambda: chart.fan is not None)
+        extent = counts.extent(populated_engine)
+        assert extent is not None
+        said = f"Nothing is counted here, but from {extent.start:%Y-%m-%d} to {extent.end:%Y-%m-%d}"
+        assert str(box.border_title) == f"{said} · around “Far flight”"
+        assert "◆" in "".join(chart.render_line(y).text for y in range(chart.size.height))
+        await pilot.press("end")
+        await until(pilot, lambda: str(box.border_title).startswith("Posts an hour around"))
+
+
+async def test_the_timeline_of_no_event_says_so(opened: Opened, settled: Any) -> None:
+    async with opened() as (pilot, screen):
+        await pilot.press("t")
+        chart = screen.query_one(FanChart)
+        await until(pilot, lambda: chart.fan is not None)
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: chart.fan is None)
+        drawn = "".join(chart.render_line(y).text for y in range(chart.size.height))
+        assert "Nothing here holds “zzz”; esc shows all" in drawn
+        assert screen.query_one("#events-timeline").border_title == "Timeline"
+        await pilot.press("escape", "h")
+        await settled(pilot)
+        assert screen.query_one(ChangeTable).border_title == "Changes of this event"
 
 
 async def test_a_console_that_only_reads_changes_no_event(

@@ -237,3 +237,51 @@ async def test_escape_takes_the_hours_away_that_stand_in_place_of_the_forecasts(
         await press(pilot, settled, "escape")
         assert app.focused is screen.query_one("ForecastTable")
         assert screen.query_one("ForecastTable").region
+
+
+@pytest.mark.parametrize(
+    ("keys", "table", "detail"),
+    [
+        ("2", "RevisionTable", "#step-text"),
+        ("3", "RunTable", "RunProgress"),
+        ("4", "EventTable", "#event-detail"),
+        ("5", "VersionTable", "#model-detail"),
+        ("6", "ForecastTable", "#forecast-chart"),
+        ("6 d", "ScoreTable", "#plot-pit"),
+        ("5 b enter", "ModelTable", "#plot-pit"),
+        ("5 b space j space c", "#pair-models", "#pair-plot"),
+        ("1 A", "AlertTable", "#alert-chosen"),
+        ("1 C", "SettingTable", "#setting-chosen"),
+    ],
+)
+async def test_what_tells_of_a_row_says_where_the_filter_leaves_none(
+    keys: str,
+    table: str,
+    detail: str,
+    backtested: Settings,
+    alarmed: Engine,
+    console: Opened,
+    settled: Any,
+) -> None:
+    app = console(backtested)
+    async with app.run_test(size=(160, 50)) as pilot:
+        await settled(pilot)
+        await press(pilot, settled, *keys.split())
+        app.screen.query_one(table).focus()
+        told = await said(pilot, settled, detail)
+        assert told.strip()
+        await press(pilot, settled, "slash", *"zz")
+        assert "Nothing here holds “zz”; esc shows all" in await said(pilot, settled, detail)
+        await press(pilot, settled, "z", "enter")
+        assert "Nothing here holds “zzz”; esc shows all" in await said(pilot, settled, detail)
+        await press(pilot, settled, "escape")
+        assert await said(pilot, settled, detail) == told
+
+
+async def said(pilot: Any, settled: Any, selector: str) -> str:
+    """What stands in a part of the screen once the cursor has rested."""
+    await settled(pilot)
+    screen = pilot.app.screen
+    region = screen.query_one(selector).region
+    rows = screen._compositor.render_strips(pilot.app.size)[region.y : region.bottom]
+    return "\n".join(row.crop(region.x, region.right).text for row in rows)

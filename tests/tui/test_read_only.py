@@ -18,7 +18,8 @@ import tui.screens
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.db.engines import ReadOnly
-from tui.app import SCREENS, Console
+from tui.app import Console
+from tui.places import SCREENS
 from tui.screens.alerts import AlertsScreen
 from tui.screens.backtest_pair import BacktestPairScreen
 from tui.screens.backtest_results import BacktestScreen
@@ -100,11 +101,11 @@ async def places(app: Console, pilot: Any, settled: Any) -> AsyncIterator[Consol
         assert isinstance(app.screen, ConsoleScreen)
         yield app.screen
     for make in OPENED:
-        app.push_screen(make())
+        app.navigation.open(make)
         await settled(pilot)
         assert isinstance(app.screen, ConsoleScreen)
         yield app.screen
-        await app.pop_screen()
+        app.navigation.up()
 
 
 async def test_no_screen_has_an_action_that_changes_something(
@@ -136,10 +137,12 @@ async def test_enter_shows_what_there_is_and_asks_for_nothing(
                 await settled(pilot)
                 assert not isinstance(app.screen, FormScreen), type(screen).__name__
                 entered += 1
-                if app.current_mode != mode:
-                    await app.switch_mode(mode)
-                while app.screen is not screen:
+                if not app.navigation.free:
                     await app.pop_screen()
+                if app.current_mode != mode:
+                    app.navigation.go(mode)
+                while app.screen is not screen:
+                    app.navigation.up()
     assert entered > len(SCREENS)
 
 

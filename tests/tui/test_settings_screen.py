@@ -13,9 +13,7 @@ from places import shown
 from musktracker.config import ENVIRONMENT, Settings
 from tui.app import Console
 from tui.places import PLACES
-from tui.screens.overview import OverviewScreen
-from tui.screens.settings import SettingsScreen, SettingTable
-from tui.widgets.palette import Palette
+from tui.screens.settings import SettingTable
 from tui.widgets.text_page import TextPage
 
 MakeConsole = Callable[..., Console]
@@ -72,36 +70,6 @@ async def test_a_zone_that_was_chosen_by_a_key_says_so(
         await settled(pilot)
         [zone] = [one for one in app.screen.query_one(SettingTable).records if one.name == "timezone"]
     assert (zone.value, zone.origin) == ("America/New_York", "z in the console")
-
-
-async def test_the_palette_opens_a_place_from_anywhere_and_escape_leads_to_the_overview(
-    populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Console, "DEFAULT_MODE", "models")
-    app = console(populated)
-    async with app.run_test(size=(120, 36)) as pilot:
-        await settled(pilot)
-        for place in PLACES.values():
-            await pilot.press("5", "colon", *place.title)
-            await settled(pilot)
-            while isinstance(app.screen, Palette):
-                await pilot.press("enter")
-                await settled(pilot)
-            assert app.screen.title == place.title
-            await pilot.press("escape")
-            await settled(pilot)
-            assert isinstance(app.screen, OverviewScreen), place.title
-
-
-async def test_one_place_takes_the_room_of_another(populated: Settings, console: MakeConsole, settled: Any) -> None:
-    app = console(populated)
-    async with app.run_test(size=(120, 36)) as pilot:
-        await settled(pilot)
-        for key in ("A", "S", "C"):
-            await pilot.press(key)
-            await settled(pilot)
-        assert isinstance(app.screen, SettingsScreen)
-        assert len(app.screen_stack) == 2
 
 
 async def test_the_palette_offers_each_place_once(populated: Settings, console: MakeConsole, settled: Any) -> None:

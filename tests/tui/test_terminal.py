@@ -206,7 +206,8 @@ def event_values(name: str, i: int) -> dict[str, object]:
 IMPORTS = """
 import asyncio, json, sys
 from musktracker.config import load
-from tui.app import SCREENS, Console
+from tui.app import Console
+from tui.places import SCREENS
 
 async def visit():
     app = Console(load())

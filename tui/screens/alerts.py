@@ -101,7 +101,6 @@ class AlertsScreen(ConsoleScreen):
     """
 
     TITLE: ClassVar[str] = "Alerts"
-    UNDER: ClassVar[str] = "Overview"
     TERMS = terms.ALERTS
     CSS_PATH = "alerts.tcss"
     AUTO_FOCUS = "AlertTable"
@@ -114,7 +113,7 @@ class AlertsScreen(ConsoleScreen):
         Binding("space", "switch", "On/off", tooltip="Look at the rule, or no longer", id="alerts.switch"),
         Binding("v", "over", "Over", tooltip="Show those that are over, or leave them out", id="alerts.over"),
         *place_keys("alerts"),
-        Binding("escape", "back", "Back", tooltip="Back to the overview", id="alerts.back"),
+        Binding("escape", "back", "Back", tooltip="Back to where you came from", id="alerts.back"),
     ]
 
     def __init__(self) -> None:
@@ -271,7 +270,6 @@ class AlertsScreen(ConsoleScreen):
 
     @on(RecordTable.Filtered, "AlertTable")
     def _filtered(self) -> None:
-        self._show_chosen()
         self.refresh_bindings()
 
     def _rule(self) -> Rule | None:
@@ -305,9 +303,9 @@ class AlertsScreen(ConsoleScreen):
         self.query_one("#alerts-state", TonedLine).set_parts(parts)
 
     def _show_chosen(self) -> None:
-        alert = self.query_one(AlertTable).record
+        table = self.query_one(AlertTable)
         line = self.query_one("#alert-chosen", Static)
-        text = "" if alert is None else printable(alert.message)
+        text = table.found_nothing if table.record is None else printable(table.record.message)
         if line.content != text:
             line.update(text, layout=False)
 

@@ -77,7 +77,6 @@ class BacktestPairScreen(ConsoleScreen):
     """What two backtests asked otherwise, each common model's score in both, and its skill by every score."""
 
     TITLE: ClassVar[str] = "Two backtests"
-    UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_pair.tcss"
     TERMS = terms.BACKTEST_PAIR
     AUTO_FOCUS = "RecordTable"
@@ -192,7 +191,9 @@ class BacktestPairScreen(ConsoleScreen):
         note = "95% intervals" if known else "no intervals yet: i computes them"
         plot.border_title = Text(printable(f"Skill of {pair.model}, first over second · {note}" if pair else "Skill"))
         draw = partial(plots.draw_skills, bars=bars) if bars else None
-        plot.set_plot(draw, of=tuple(bars), empty=APART, points=partial(plots.skill_points, bars))
+        plot.set_plot(
+            draw, of=tuple(bars), empty=self._table.found_nothing or APART, points=partial(plots.skill_points, bars)
+        )
 
     @property
     def _table(self) -> RecordTable[Pair]:

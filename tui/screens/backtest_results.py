@@ -83,7 +83,6 @@ class BacktestScreen(ConsoleScreen):
     """Models above, the lowest score first; below the plots, of the model under the cursor or over the baseline."""
 
     TITLE: ClassVar[str] = "Backtest"
-    UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtest_results.tcss"
     TERMS = terms.BACKTEST
     AUTO_FOCUS = "ModelTable"
@@ -280,10 +279,11 @@ class BacktestScreen(ConsoleScreen):
         return "No origin is done yet: esc, then s goes on with it"
 
     def _show_plots(self) -> None:
-        data, one = self._data, self.query_one(ModelTable).record
+        data, table = self._data, self.query_one(ModelTable)
+        one = table.record
         if data is None or one is None:
             for view in VIEWS:
-                self.query_one(f"#plot-{view}", Plot).set_plot(None, empty="Nothing is scored yet")
+                self._set(view, "", None, None, points=tuple, empty=table.found_nothing or "Nothing is scored yet")
             return
         self._show_skills()
         shares = one.pit.get(self.pit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -81,7 +82,6 @@ class BacktestsScreen(LoggedScreen):
     """Stored backtests above, the one that goes on below: its log, and the scores of its origins as they come."""
 
     TITLE: ClassVar[str] = "Backtests"
-    UNDER: ClassVar[str] = "Models"
     CSS_PATH = "backtests.tcss"
     TERMS = terms.BACKTESTS
     AUTO_FOCUS = "BacktestTable"
@@ -142,7 +142,7 @@ class BacktestsScreen(LoggedScreen):
 
         one = self.query_one(BacktestTable).record
         if one is not None:
-            self.app.push_screen(BacktestScreen(one.id))
+            self.app.navigation.open(partial(BacktestScreen, one.id))
 
     def action_new(self) -> None:
         """Ask for a backtest, and start it."""
@@ -172,7 +172,7 @@ class BacktestsScreen(LoggedScreen):
         if chosen is None:
             self.notify("Mark two backtests with space, then compare them", markup=False, timeout=4)
         else:
-            self.app.push_screen(BacktestPairScreen(*chosen))
+            self.app.navigation.open(partial(BacktestPairScreen, *chosen))
 
     def action_view(self) -> None:
         """Change between curve and log where there is room for one of them."""

@@ -50,7 +50,6 @@ class ConsoleScreen(Screen[None]):
 
     app: Console
     TITLE: ClassVar[str]
-    UNDER: ClassVar[str] = ""  # the title of the screen by number that this one was opened from
     REFRESH_SECONDS: ClassVar[float] = 2.0
     CHANGES: ClassVar[frozenset[str]] = frozenset()  # actions that change something: not in a console that only reads
     TERMS: ClassVar[Terms] = ()  # the words and marks of the screen, for its help
@@ -70,6 +69,7 @@ class ConsoleScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.under = ""  # the title of the screen by number that this one is open over
         self._compositor = SparingCompositor()
         self._shown: Any = None
         self._fetching = False
@@ -196,8 +196,8 @@ class ConsoleScreen(Screen[None]):
         home = self.query(str(self.AUTO_FOCUS)).first()
         if self.focused is not home and home.focusable:
             home.focus()
-        elif self.UNDER:
-            self.dismiss()
+        elif self.under:
+            self.app.navigation.up()
 
     def cancel_run(self, info: RunInfo) -> None:
         """Ask a run that goes on to stop; first the operator, where work would be lost."""

@@ -111,7 +111,6 @@ class CalibrationScreen(RunningScreen):
     """
 
     TITLE: ClassVar[str] = "Calibration"
-    UNDER: ClassVar[str] = "Forecasts"
     CSS_PATH = "calibration_view.tcss"
     TERMS = terms.CALIBRATION
     AUTO_FOCUS = "RecordTable.-home"
@@ -243,6 +242,8 @@ class CalibrationScreen(RunningScreen):
         if one is not None and _key(one) != self._wanted:
             self._wanted = _key(one)
             self._load()
+        else:  # the filter leaves nothing, or what was shown before it again
+            self._show_plots()
 
     @work(group="choose", exclusive=True)
     async def _load(self) -> None:
@@ -306,11 +307,11 @@ class CalibrationScreen(RunningScreen):
     def _show_plots(self) -> None:
         data = self._data
         one = next((one for one in data.found if _key(one) == data.of), None) if data is not None else None
-        line = self.query_one("#calibration-chosen", TonedLine)
-        if data is None or one is None:
+        line, nothing = self.query_one("#calibration-chosen", TonedLine), self.query_one(ScoreTable).found_nothing
+        if data is None or one is None or nothing:
             line.set_parts([])
             for view in VIEWS:
-                self.query_one(f"#plot-{view}", Plot).set_plot(None, empty=NOTHING)
+                self._set(view, "", None, None, tuple, empty=nothing or NOTHING)
             return
         line.set_parts(_chosen_parts(one, data.counting))
         alike = tuple(other for other in data.found if other.model_metadata_id == one.model_metadata_id)
@@ -329,10 +330,12 @@ class CalibrationScreen(RunningScreen):
         draw = partial(plots.draw_weeks, weeks=weeks, zone=self.app.zone) if weeks else None
         self._set("weeks", title, draw, weeks, partial(plots.week_points, weeks))
 
-    def _set(self, view: str, title: str, draw: Any, of: Any, points: Points) -> None:
+    def _set(
+        self, view: str, title: str, draw: Any, of: Any, points: Points, *, empty: str = "Nothing is known of this"
+    ) -> None:
         plot = self.query_one(f"#plot-{view}", Plot)
         plot.border_title = Text(printable(title))
-        plot.set_plot(draw, of=of, empty="Nothing is known of this", points=points)
+        plot.set_plot(draw, of=of, empty=empty, points=points)
 
     def _notice_text(self, one: NoticeOfChange) -> str:
         state = "open" if one.resolved_at is None else f"until {self.app.format_time(one.resolved_at)}"

@@ -63,7 +63,6 @@ class CoverageScreen(ConsoleScreen):
 
     app: Console
     TITLE: ClassVar[str] = "Coverage"
-    UNDER: ClassVar[str] = "Ingestion"
     TERMS = terms.COVERAGE
     AUTO_FOCUS = "RecordTable"
     CSS_PATH = "coverage.tcss"
@@ -74,10 +73,8 @@ class CoverageScreen(ConsoleScreen):
         Binding("escape", "back", "Back", tooltip="Back to ingestion", id="coverage.back"),
     ]
 
-    def __init__(self, started: Callable[[int], None]) -> None:
-        """`started` is told of a run begun here."""
+    def __init__(self) -> None:
         super().__init__()
-        self._started = started
         self._only_holes = False
         self._data: Observed | None = None
 
@@ -130,9 +127,11 @@ class CoverageScreen(ConsoleScreen):
 
     def run_started(self, run_id: int) -> None:
         """Go back to ingestion, where the run is in the list and its log below."""
-        self._started(run_id)
-        if self.is_current:
-            self.dismiss()
+        self.call_later(self._go_to, run_id)  # once the form is gone that it was asked for in
+
+    def _go_to(self, run_id: int) -> None:
+        if self.app.screen is self:
+            self.app.open_run(run_id)
 
     @on(RecordTable.Opened)
     def _open(self) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from musktracker.text import printable
 from musktracker.timeline import HOUR, Span, floor_hour
 from tui.widgets.fan import Event as Mark
 from tui.widgets.fan import Fan, View
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from musktracker.db.queries.counts import HourCount
     from musktracker.pipeline.events import Event
 
@@ -18,15 +22,42 @@ REACH = timedelta(days=28)  # to each side of the event that can be panned to
 SHOWN = timedelta(days=5)  # to each side at first
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The counted hours around an event, and from when to when there are any at all."""
+
+    hours: tuple[HourCount, ...]
+    extent: Span | None
+
+
+def read_counts(engine: Engine, event: Event) -> Counts:
+    """What is counted around an event."""
+    from musktracker.db.queries import counts
+
+    return Counts(tuple(counts.hourly(engine, span_around(event))), counts.extent(engine))
+
+
 def span_around(event: Event) -> Span:
     """The time that the drawing of an event spans."""
     return Span(floor_hour(event.event_start) - REACH, floor_hour(event.event_end) + REACH)
 
 
-def timeline(event: Event, events: Iterable[Event], counts: Iterable[HourCount], now: datetime) -> tuple[Fan, View]:
+def title(event: Event, counts: Counts, format_time: Callable[..., str]) -> str:
+    """What the drawing shows; where nothing is counted in what is shown at first, what is counted instead."""
+    around = f"around “{printable(event.name)}”"
+    begin, end = event.event_start - SHOWN, event.event_end + SHOWN
+    if any(begin <= hour.start < end for hour in counts.hours):
+        return f"Posts an hour {around}"
+    if counts.extent is None:
+        return f"Nothing is counted yet · {around}"
+    first, last = (format_time(moment, "%Y-%m-%d") for moment in (counts.extent.start, counts.extent.end))
+    return f"Nothing is counted here, but from {first} to {last} · {around}"
+
+
+def timeline(event: Event, events: Iterable[Event], counts: Counts, now: datetime) -> tuple[Fan, View]:
     """The counts around an event with all events over them, and the part that is shown at first."""
     span = span_around(event)
-    by_start = {hour.start: float(hour.count) for hour in counts}
+    by_start = {hour.start: float(hour.count) for hour in counts.hours}
     hours = round(span.hours())
     marks = (
         Mark(each.event_start, each.event_end, each.name)

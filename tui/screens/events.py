@@ -22,9 +22,9 @@ from tui.screens.base import PASSING_SECONDS, ConsoleScreen
 from tui.screens.event_form import event_form, export_form, import_form, report_text
 from tui.screens.event_short_forms import line_form, repeat_form, shift_form
 from tui.screens.event_table import EventTable, detail_text, event_text
-from tui.screens.event_timeline import span_around, timeline
+from tui.screens.event_timeline import read_counts, timeline, title
 from tui.threads import in_thread
-from tui.widgets.change_table import ChangeTable
+from tui.widgets.change_table import NONE_YET, ChangeTable
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.lines import LineList
 from tui.widgets.record_table import RecordTable
@@ -32,12 +32,12 @@ from tui.widgets.record_table import RecordTable
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.db.queries.counts import HourCount
     from musktracker.db.queries.models import ModelVersion
     from musktracker.pipeline.event_files import ImportReport
     from musktracker.pipeline.events import Event, EventChange
 
 CHANGES = 500
+NO_EVENT = "No event is chosen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,10 @@ class EventsScreen(ConsoleScreen):
     @on(LineList.Moved, "EventTable")
     def _show_detail(self) -> None:
         event = self._event
-        detail = "" if event is None else detail_text(event, self.app.format_time, self._data.teller)
+        if event is None:
+            detail = self.query_one(EventTable).found_nothing
+        else:
+            detail = detail_text(event, self.app.format_time, self._data.teller)
         self._set_text("#event-detail", detail)
         open_to = None if event is None else event.removed
         if open_to != self._open_to:
@@ -358,36 +361,40 @@ class EventsScreen(ConsoleScreen):
             self.run_worker(self._show_history(self.app.engine), group="history", exclusive=True)
 
     async def _show_history(self, engine: Engine) -> None:
-        event = self._event if self._history == 1 else None
-        if self._history == 1 and event is None:
-            changes: list[EventChange] = []
-        else:
+        of_one = self._history == 1
+        event = self._event if of_one else None
+        changes: list[EventChange] = []
+        if event is not None or not of_one:
             try:
                 changes = await in_thread(_read_history, engine, None if event is None else event.id)
             except Exception as error:
                 self.app.complain(error)
                 return
         table = self.query_one(ChangeTable)
-        table.border_title = "Changes of all events" if event is None else "Changes of this event"
-        table.set_records(changes)
+        table.border_title = "Changes of this event" if of_one else "Changes of all events"
+        table.set_records(changes, empty=NONE_YET if event is not None or not of_one else NO_EVENT)
 
     def _load_timeline(self) -> None:
-        event = self._event
-        if self._with_timeline and event is not None and self.app.engine is not None:
-            self.run_worker(self._show_timeline(self.app.engine, event), group="timeline", exclusive=True)
+        if self._with_timeline and self.app.engine is not None:
+            self.run_worker(self._show_timeline(self.app.engine), group="timeline", exclusive=True)
 
-    async def _show_timeline(self, engine: Engine, event: Event) -> None:
+    async def _show_timeline(self, engine: Engine) -> None:
         await asyncio.sleep(PASSING_SECONDS)
+        event, chart, box = self._event, self.query_one(FanChart), self.query_one("#events-timeline")
+        if event is None:
+            chart.say(self.query_one(EventTable).found_nothing or NO_EVENT)
+            chart.set_fan(None)
+            box.border_title, self._drawn = "Timeline", None
+            return
         try:
-            counts = await in_thread(_read_counts, engine, event)
+            counts = await in_thread(read_counts, engine, event)
         except Exception as error:
             self.app.complain(error)
             return
         fan, view = timeline(event, self._data.events, counts, self.app.now())
-        self.query_one(FanChart).set_fan(fan, view=view, keep=self._drawn == event.id)
+        chart.set_fan(fan, view=view, keep=self._drawn == event.id)
         self._drawn = event.id
-        box = self.query_one("#events-timeline")
-        box.border_title = Text(f"Posts an hour around “{printable(event.name)}”")
+        box.border_title = Text(title(event, counts, self.app.format_time))
 
     def _set_text(self, selector: str, text: str) -> None:
         widget = self.query_one(selector, Static)
@@ -398,12 +405,6 @@ class EventsScreen(ConsoleScreen):
 def _began(info: Any) -> datetime:
     began: datetime = info.started_at or info.created_at
     return began
-
-
-def _read_counts(engine: Engine, event: Event) -> list[HourCount]:
-    from musktracker.db.queries import counts
-
-    return counts.hourly(engine, span_around(event))
 
 
 def _restored(engine: Engine, event: Event) -> tuple[Event, str]:

@@ -16,6 +16,7 @@ from textual.containers import Horizontal, Vertical
 from musktracker.text import counted
 from musktracker.timeline import HOUR, Span, floor_hour, iso
 from tui.copying import copy
+from tui.places import OF_FORECASTS
 from tui.screens import forecast_text as words
 from tui.screens import terms
 from tui.screens.base import RESTING_SECONDS
@@ -108,7 +109,6 @@ class ForecastsScreen(RunningScreen):
         self._wanted: int | None = None
         self._shown_fan: tuple[int, str] | None = None
         self._with_hours = False
-        self._returned = False
 
     def compose_body(self) -> ComposeResult:
         """Words, chart, tables, and the run that goes on."""
@@ -147,7 +147,8 @@ class ForecastsScreen(RunningScreen):
     @property
     def _chosen(self) -> Chosen | None:
         """What is shown now."""
-        return self._data.chosen if self._data is not None else None
+        hidden = self._data is None or self.query_one(ForecastTable).found_nothing
+        return None if self._data is None or hidden else self._data.chosen
 
     def _read_chosen(self, engine: Engine, head: ForecastHead, *, same_posts: bool) -> Chosen:
         from musktracker.db.queries import counts, forecasts
@@ -170,9 +171,6 @@ class ForecastsScreen(RunningScreen):
         self._show_chosen(data)
         self.show_run(data.run)
         self.refresh_bindings()
-        if not self._returned:
-            self._returned = True
-            self._open_place(self.app.memory.get("forecasts_place"))
 
     def _with_the_wanted(self, data: ForecastsData) -> ForecastsData:
         """The same with the forecast that the user has gone to since the reading began."""
@@ -188,6 +186,9 @@ class ForecastsScreen(RunningScreen):
         if head is not None and head.id != self._wanted:
             self._wanted = head.id
             self.run_worker(self._load(head), group="choose", exclusive=True)
+        elif self._data is not None:  # the filter leaves nothing, or what was shown before it again
+            self._show_chosen(self._data)
+            self.refresh_bindings()
 
     async def _load(self, head: ForecastHead) -> None:
         """Show another forecast; a faster hand than the database leaves those between out."""
@@ -269,9 +270,8 @@ class ForecastsScreen(RunningScreen):
         self.ask_run(form, "forecast", lambda values: parameters(values, zone), then=self._follow)
 
     def action_place(self, name: str) -> None:
-        """Go to windows, calibration or what-if, for the next start too."""
-        self.app.remember(forecasts_place=name)
-        self._open_place(name)
+        """Go to windows, calibration or what-if."""
+        self.app.navigation.open(OF_FORECASTS[name])
 
     def action_score(self) -> None:
         """Fill in what happened."""
@@ -297,25 +297,6 @@ class ForecastsScreen(RunningScreen):
         if self._data is not None and run.kind == "forecast":
             self._choose_made(self._data, run)
 
-    def _open_place(self, name: str | None) -> None:
-        """Open one of the screens that belong to forecasts, until esc."""
-        screen: RunningScreen
-        if name == "windows":
-            from tui.screens.window_view import WindowScreen
-
-            screen = WindowScreen()
-        elif name == "calibration":
-            from tui.screens.calibration_view import CalibrationScreen
-
-            screen = CalibrationScreen()
-        elif name == "what_if":
-            from tui.screens.what_if_view import WhatIfScreen
-
-            screen = WhatIfScreen()
-        else:
-            return
-        self.open_over(screen, lambda _: self.app.remember(forecasts_place=None), later=True)
-
     def _choose_made(self, data: ForecastsData, run: RunInfo) -> None:
         """Show the forecast that the run has just made."""
         made = run.result or {}
@@ -325,11 +306,11 @@ class ForecastsScreen(RunningScreen):
                 self.query_one(ForecastTable).select(head.id)
 
     def _show_chosen(self, data: ForecastsData) -> None:
-        chart, chosen = self.query_one(FanChart), data.chosen
+        chart, chosen = self.query_one(FanChart), self._chosen
         self._show_words(data)
         self.query_one(HourTable).set_records(chosen.hours if chosen else ())
         if chosen is None:
-            chart.say(NOTHING)
+            chart.say(self.query_one(ForecastTable).found_nothing or NOTHING)
             chart.set_fan(None)
             self._shown_fan = None
             return
@@ -355,7 +336,7 @@ class ForecastsScreen(RunningScreen):
             self._show_words(self._data)
 
     def _show_words(self, data: ForecastsData) -> None:
-        chosen = data.chosen
+        chosen = self._chosen
         self.query_one("#forecast-total", TonedLine).set_parts(words.total_parts(chosen.head) if chosen else [])
         self.query_one("#forecast-source", TonedLine).set_parts(
             self._source_parts(data, chosen.head) if chosen else []

@@ -44,6 +44,7 @@ LIVE = ("ingest", "backfill", "reconcile")  # kinds that talk to the X API
 GOING_ON = (*LIVE, "import")  # the kinds of which several go on at once
 MONTH = "posts of the month"  # the budget that is no endpoint's
 BESIDE = ("usage/", "users/by/")  # endpoints without which posts come all the same
+NO_RUN = "No run selected"
 NO_SUCH_RUN = "No such run yet: t shows those of other kinds"
 NO_RUNS = "No runs yet: i imports a file of posts, a follows the X API"
 DAYS = 30
@@ -147,7 +148,7 @@ class IngestionScreen(ConsoleScreen):
             yield Static(id="open-text", markup=False)
         yield RunTable(memory="ingestion")
         with Vertical(id="run-detail"):
-            yield RunProgress(idle="No run selected")
+            yield RunProgress(idle=NO_RUN)
         yield RunLog()
 
     def fetch(self, engine: Engine) -> IngestionData:
@@ -200,7 +201,8 @@ class IngestionScreen(ConsoleScreen):
     @on(LineList.Moved, "RunTable")
     def _show_run(self) -> None:
         info = self.query_one(RunTable).record
-        self.query_one(RunProgress).info = info
+        progress = self.query_one(RunProgress)
+        progress.idle, progress.info = self.query_one(RunTable).found_nothing or NO_RUN, info
         active = info is not None and info.active
         if self._cancellable != (active or bool(self._active())):
             self._cancellable = not self._cancellable
@@ -230,7 +232,7 @@ class IngestionScreen(ConsoleScreen):
         """Show all that was observed, and every hole."""
         from tui.screens.coverage import CoverageScreen
 
-        self.app.push_screen(CoverageScreen(self.run_started))
+        self.app.navigation.open(CoverageScreen)
 
     def action_start(self) -> None:
         """Ask how to follow the account, and begin."""

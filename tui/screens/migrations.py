@@ -192,9 +192,11 @@ class MigrationsScreen(ConsoleScreen):
     async def _show_settled(self) -> None:
         await asyncio.sleep(PASSING_SECONDS)
         revision = self._selected()
-        if revision is not None:
-            hint = f"{work.about(revision)}\n\n── enter shows its SQL ──"
-            self._set_step(self._details.get(revision.revision, hint))
+        if revision is None:
+            self._set_step(self.query_one(RevisionTable).found_nothing)
+            return
+        hint = f"{work.about(revision)}\n\n── enter shows its SQL ──"
+        self._set_step(self._details.get(revision.revision, hint))
 
     @on(RecordTable.Opened, "RevisionTable")
     def _read_step(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -242,7 +243,7 @@ class ModelsScreen(LoggedScreen):
         """Go to the backtests."""
         from tui.screens.backtests import BacktestsScreen
 
-        self.app.push_screen(BacktestsScreen())
+        self.app.navigation.open(BacktestsScreen)
 
     def action_mark(self) -> None:
         """Mark or unmark; the third mark takes the place of the first."""
@@ -260,7 +261,7 @@ class ModelsScreen(LoggedScreen):
         if chosen is None:
             self.notify("Mark two versions with space, then compare them", markup=False, timeout=4)
         else:
-            self.app.push_screen(VersionPairScreen(*chosen))
+            self.app.navigation.open(partial(VersionPairScreen, *chosen))
 
     def action_view(self) -> None:
         """From log to curve where there is room for one of them, from scores to the steps of the fit, and back."""
@@ -286,6 +287,9 @@ class ModelsScreen(LoggedScreen):
 
     def _detail(self, width: int) -> list[words.Line]:
         found, data = self.query_one(VersionTable).record, self._data
+        nothing = self.query_one(VersionTable).found_nothing
+        if nothing:
+            return [(nothing, "dim")]
         if found is None or data is None:
             return [("No version yet", "dim"), ("t trains one on what is counted (3 brings posts in)", "dim")]
         accuracy = next((one for one in data.accuracies if one.model_metadata_id == found.id), None)

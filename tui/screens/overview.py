@@ -159,7 +159,7 @@ class OverviewScreen(ConsoleScreen):
         elif step in ("refresh", "score"):
             self.launch(step, {})
         elif step in ("train", "forecast"):
-            self.app.action_go("models" if step == "train" else "forecasts")
+            self.app.navigation.go("models" if step == "train" else "forecasts")
         else:
             self.notify("Everything is fresh", timeout=3)
 

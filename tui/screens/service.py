@@ -98,7 +98,6 @@ class ServiceScreen(ConsoleScreen):
     """Whether a service runs, each step with its last run and its next time, and the schedule."""
 
     TITLE: ClassVar[str] = "Service"
-    UNDER: ClassVar[str] = "Overview"
     TERMS = terms.SERVICE
     CSS_PATH = "service.tcss"
     AUTO_FOCUS = "TaskTable"
@@ -117,7 +116,7 @@ class ServiceScreen(ConsoleScreen):
             id="service.plan",
         ),
         *place_keys("service"),
-        Binding("escape", "back", "Back", tooltip="Back to the overview", id="service.back"),
+        Binding("escape", "back", "Back", tooltip="Back to where you came from", id="service.back"),
     ]
 
     def __init__(self) -> None:

@@ -65,14 +65,13 @@ class SettingsScreen(ConsoleScreen):
     """What this console runs with: it is read at the start, from files and variables, of which the later wins."""
 
     TITLE: ClassVar[str] = "Settings"
-    UNDER: ClassVar[str] = "Overview"
     TERMS = terms.SETTINGS
     CSS_PATH = "settings.tcss"
     AUTO_FOCUS = "SettingTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy", tooltip="Copy the name of the file to edit", id="settings.copy"),
         *place_keys("settings"),
-        Binding("escape", "back", "Back", tooltip="Back to the overview", id="settings.back"),
+        Binding("escape", "back", "Back", tooltip="Back to where you came from", id="settings.back"),
     ]
 
     def __init__(self) -> None:
@@ -112,7 +111,6 @@ class SettingsScreen(ConsoleScreen):
             copy(self.app, self.app.settings, self._data.files[0][0], "the file's name")
 
     @on(LineList.Moved, "SettingTable")
-    @on(RecordTable.Filtered, "SettingTable")
     def _moved(self) -> None:
         self._show_chosen()
 
@@ -123,8 +121,9 @@ class SettingsScreen(ConsoleScreen):
             self.app.push_screen(TextPage(one.name, _page(one, self._data)))
 
     def _show_chosen(self) -> None:
-        one = self.query_one(SettingTable).record
-        parts: Parts = []
+        table = self.query_one(SettingTable)
+        one = table.record
+        parts: Parts = [(table.found_nothing, "dim")]
         if one is not None:
             parts = [(f"{one.name} ", "strong"), (f"{one.value or '–'} ", ""), (f"from {_origin(one)}", "dim")]
         self.query_one("#setting-chosen", TonedLine).set_parts(parts)

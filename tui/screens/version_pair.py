@@ -56,7 +56,6 @@ class VersionPairScreen(ConsoleScreen):
 
     app: Console
     TITLE: ClassVar[str] = "Two versions"
-    UNDER: ClassVar[str] = "Models"
     AUTO_FOCUS = "RecordTable"
     TERMS = terms.VERSIONS
     CSS_PATH = "version_pair.tcss"

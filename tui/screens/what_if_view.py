@@ -83,7 +83,6 @@ class WhatIfScreen(RunningScreen):
     """Both totals and their difference above, the days as a chart and a table below."""
 
     TITLE: ClassVar[str] = "What if"
-    UNDER: ClassVar[str] = "Forecasts"
     CSS_PATH = "what_if_view.tcss"
     TERMS = terms.WHAT_IF
     AUTO_FOCUS = "DayTable"

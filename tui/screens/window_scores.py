@@ -108,8 +108,10 @@ class WindowScoresPanel(Vertical):
 
     @on(LineList.Moved, "WindowTable")
     def _show_chosen(self) -> None:
-        one = self.query_one(WindowTable).record
-        self.query_one(TonedLine).set_parts([] if one is None else _chosen_parts(one, self._counting))
+        table = self.query_one(WindowTable)
+        one = table.record
+        parts: Parts = [(table.found_nothing, "dim")]
+        self.query_one(TonedLine).set_parts(parts if one is None else _chosen_parts(one, self._counting))
         self.query_one(ReliabilityTable).set_records(() if one is None else one.reliability)
 
     @on(RecordTable.Opened, "WindowTable")

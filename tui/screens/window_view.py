@@ -78,7 +78,6 @@ class WindowScreen(RunningScreen):
     """Words above; brackets as bars, the course of the total and that of a bracket below."""
 
     TITLE: ClassVar[str] = "Windows"
-    UNDER: ClassVar[str] = "Forecasts"
     CSS_PATH = "window_view.tcss"
     TERMS = terms.WINDOWS
     AUTO_FOCUS = "BracketBars"

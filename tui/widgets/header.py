@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from musktracker.text import printable
 from musktracker.timeline import HOUR
+from tui.places import SCREENS
 
 if TYPE_CHECKING:
     from musktracker.db.queries.overview import ActiveRun, Status
@@ -119,11 +120,10 @@ class Header(Widget):
         return self.app.now() - (run.heartbeat_at or run.created_at) > STALE
 
     def _screens_line(self, width: int) -> Content:
-        from tui.app import SCREENS
-
-        here, parts = getattr(self.screen, "UNDER", "") or self.screen.title, []
-        long = sum(len(title) + 4 for title in SCREENS.values()) <= width + 2
-        for i, title in enumerate(SCREENS.values(), 1):
+        here, parts = getattr(self.screen, "under", "") or self.screen.title, []
+        titles = [place.title for place in SCREENS.values()]
+        long = sum(len(title) + 4 for title in titles) <= width + 2
+        for i, title in enumerate(titles, 1):
             shown = title if long or title == here else title[:4]
             if title == here:
                 parts.append(Content.styled(f" {i} {shown} ", HERE))

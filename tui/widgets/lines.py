@@ -65,7 +65,7 @@ class LineList(Widget, can_focus=True):
     header_rows: ClassVar[int] = 0
 
     class Moved(Message):
-        """The cursor came to another row."""
+        """The cursor came to another row, or there is none any more."""
 
         def __init__(self, lines: LineList) -> None:
             super().__init__()

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
+from musktracker.text import printable
 from tui.exporting import Exported, record_of
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.lines import LineList, fitted
@@ -104,6 +105,7 @@ class RecordTable(LineList, Generic[Record]):
         self._texts: dict[Hashable, tuple[Record, str]] = {}
         self._filter_line: FilterLine | None = None
         self._memory = memory
+        self._told = ""  # what `found_nothing` was when it was last told that the cursor moved
         self._empty = empty
         self._cells = cells
         self._key = key
@@ -118,6 +120,12 @@ class RecordTable(LineList, Generic[Record]):
     def record(self) -> Record | None:
         """The record under the cursor."""
         return self.records[self.cursor] if self.records else None
+
+    @property
+    def found_nothing(self) -> str:
+        """Where the filter leaves nothing, that it is so, and how to see all: for what tells of a row."""
+        words = self.filter_text.strip()
+        return "" if self.records or not words else f"Nothing here holds “{printable(words)}”; esc shows all"
 
     @property
     def rows_in_view(self) -> int:
@@ -255,8 +263,7 @@ class RecordTable(LineList, Generic[Record]):
         """One line of the screen; an empty table says so."""
         if y == self.header_rows and not self.records:
             style = self.base_style + self.style("dim")
-            hidden = f"Nothing here holds “{self.filter_text.strip()}”; esc shows all"
-            return Strip([Segment(fitted(hidden if self._words else self._empty, self.size.width), style)])
+            return Strip([Segment(fitted(self.found_nothing or self._empty, self.size.width), style)])
         return super().render_line(y)
 
     @on(FilterLine.Typed)
@@ -343,7 +350,8 @@ class RecordTable(LineList, Generic[Record]):
                 if before[i] != records[i]:
                     self.refresh_row(i)
         self._tell_found()
-        if self.record is not None and self._key(self.record) != key:
+        told, self._told = self._told, self.found_nothing
+        if (key, told) != (None if self.record is None else self._key(self.record), self._told):
             self.post_message(self.Moved(self))
 
     def _tell_found(self) -> None:

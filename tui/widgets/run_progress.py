@@ -53,12 +53,13 @@ class RunProgress(Widget):
     """
 
     info: reactive[RunInfo | None] = reactive(None, layout=False)
+    idle: reactive[str] = reactive("", layout=False)
 
     def __init__(
         self, *, idle: str = "Nothing is running", id: str | None = None, classes: str | None = None
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self.idle = idle
+        self.set_reactive(RunProgress.idle, idle)
         self._timer: Timer | None = None
         self._lost_ticks = 0
 
