@@ -22,6 +22,10 @@ class Hyperparameters:
 
     name: ClassVar[str]
 
+    def least_hours(self) -> int:
+        """From the first to the last counted hour, fewer than which are never enough for a fit."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True)
 class Har(Hyperparameters):
@@ -69,6 +73,10 @@ class Har(Hyperparameters):
         for name, (least, most) in limits.items():
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be {least:g} to {most:g}, not {getattr(self, name):g}")
+
+    def least_hours(self) -> int:
+        """Four weeks before each of ten days, and a week after."""
+        return 24 * (28 + 9 + 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,10 @@ class NegativeBinomial(Hyperparameters):
         if {"day_of_week", "is_weekend"} <= set(self.features):
             raise ValueError("features cannot hold both: is_weekend follows from day_of_week")
 
+    def least_hours(self) -> int:
+        """A week; before it another where a feature goes back as far."""
+        return 24 * 7 * (1 + any(name.endswith("_7d") for name in self.features))
+
 
 @dataclass(frozen=True, slots=True)
 class Pool(Hyperparameters):
@@ -164,6 +176,10 @@ class Pool(Hyperparameters):
         if self.event_effects not in (0, 1):
             raise ValueError(f"event_effects must be 0 or 1, not {self.event_effects}")
 
+    def least_hours(self) -> int:
+        """Enough for two of the components."""
+        return sorted(MODELS[name]().least_hours() for name in self.models)[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Sarimax(Hyperparameters):
@@ -179,6 +195,10 @@ class Sarimax(Hyperparameters):
         if not 5 <= self.most_steps <= 1000:
             raise ValueError(f"most_steps must be 5 to 1000, not {self.most_steps}")
 
+    def least_hours(self) -> int:
+        """Those of the fewest days."""
+        return 24 * FEWEST_DAYS[self.name]
+
 
 @dataclass(frozen=True, slots=True)
 class SeasonalNaive(Hyperparameters):
@@ -190,6 +210,10 @@ class SeasonalNaive(Hyperparameters):
     def __post_init__(self) -> None:
         if not FEWEST_DAYS[self.name] <= self.window_days <= 3650:
             raise ValueError(f"window_days must be {FEWEST_DAYS[self.name]} to 3650, not {self.window_days}")
+
+    def least_hours(self) -> int:
+        """Those of the fewest days."""
+        return 24 * FEWEST_DAYS[self.name]
 
 
 MODELS: dict[str, type[Hyperparameters]] = {
