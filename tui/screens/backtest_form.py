@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from musktracker.errors import DataError, UsageError
 from musktracker.text import counted
 from musktracker.timeline import from_hour_index, iso, parse_time
 from tui.moments import worded
@@ -99,7 +100,10 @@ def _planned_text(engine: Engine, values: Values, zone: ZoneInfo, now: datetime)
     models = "Models: " + ", ".join(requests.models(()))
     if problems(values, zone):
         return models
-    plan = _plan(engine, parameters(values, zone))
+    try:
+        plan = _plan(engine, parameters(values, zone))
+    except (UsageError, DataError) as error:
+        return f"{models}\n{error}"
     origins = max(plan.origins.values(), key=len)
     first, last = (worded(from_hour_index(origin), LOCAL, zone, now) for origin in (origins[0], origins[-1]))
     when = f"from {first} to {last}" if len(origins) > 1 else first

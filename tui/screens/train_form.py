@@ -35,7 +35,7 @@ def train_form(
     fields = (
         Field("model", "Model", begins, choices=tuple((name, label(name)) for name in names)),
         Field(WINDOW, "Window, days", "", "such as 180; empty: the model's own"),
-        Field("others", "Parameters", "", "of those below, such as harmonics=3 features=lag_1h,hour_of_day"),
+        Field("others", "Parameters", "", "name=value of what is below, spaces between"),
         Field("until", "Data until", "", f"empty: all; {counted_text(data_until, now, zone)}"),
         Field("origins", "Backtest", "20", "origins at which it is tried on what followed"),
         Field("seed", "Seed", "1", "of the backtest's paths"),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Values = Mapping[str, str]
 T = TypeVar("T")
 PREVIEW_SECONDS = 0.2
+ROW = 2  # lines of a field with its note
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class FormScreen(ModalScreen[Any]):
         background: $background 60%;
         & > #form { width: 78; max-width: 100%; height: auto; max-height: 100%; padding: 0 1;
             background: $surface; border: round $border; border-title-color: $foreground; }
-        & #form-fields { height: auto; max-height: 1fr; }
+        & #form-fields { height: auto; }
         & .form-row { height: 2; }
         & .form-line { height: 1; }
         & .form-label { width: 14; color: $text-muted; }
@@ -166,6 +167,7 @@ class FormScreen(ModalScreen[Any]):
     def on_resize(self) -> None:
         """What fitted its line may not any more."""
         self.call_after_refresh(self._show_trouble)
+        self._fit()
 
     def on_descendant_blur(self, event: DescendantBlur) -> None:
         """A field that was left is checked, typed in or not."""
@@ -292,6 +294,8 @@ class FormScreen(ModalScreen[Any]):
             text = self.app.words(error) if self.dirty else ""  # nobody has typed anything wrong yet
         for place in self.query("#form-preview").results(Static):  # none in a form that closes
             place.update("\n".join(map(printable, text.splitlines())))
+            self._show_trouble()
+            self._fit()
 
     def _show_keys(self) -> None:
         if self._saving:
@@ -311,14 +315,30 @@ class FormScreen(ModalScreen[Any]):
         if bool(text) or trouble.display:
             trouble.update(printable(text))
             trouble.display = bool(text)
+            self._fit()
+
+    def _fit(self) -> None:
+        """Leave what is below the fields its room, once that is laid out: the fields scroll."""
+        self.call_after_refresh(self._fit_now)
+
+    def _fit_now(self) -> None:
+        if not self._is_whole:
+            return
+        form, fields = self.query_one("#form"), self.query_one("#form-fields")
+        others = (child for child in form.displayed_children if child is not fields)
+        below = sum(child.outer_size.height + child.styles.margin.height for child in others)
+        fields.styles.max_height = max(self.size.height - form.gutter.height - below, ROW)
+        for row in self.query(".form-row:focus-within"):
+            self.call_after_refresh(row.scroll_visible, animate=False)
 
     @property
     def _cut_off(self) -> str:
-        """What is told of a field, of the focused one first, and has no room there."""
+        """What is told of a field, of the focused one first, has no room there, and is not below anyway."""
+        below = str(self.query_one("#form-preview", Static).content)
         focused = (self.focused.id or "").removeprefix("field-") if self.focused is not None else ""
         for name in sorted(self._wrong, key=lambda name: name != focused):
             text = self._told(name)
-            if cell_len(text) > self.query_one(f"#note-{name}").size.width:
+            if cell_len(text) > self.query_one(f"#note-{name}").size.width and printable(text) not in below:
                 return text
         return ""
 
