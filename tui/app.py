@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 from textual._compositor import ChopsUpdate, LayoutUpdate
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from musktracker.db.queries.overview import Status
     from musktracker.db.queries.pulse import Pulse
     from tui.exporting import Part
+    from tui.screens.base import ConsoleScreen
 
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: few of them
 BREATH_SECONDS = 0.01  # between pieces of work that keys need not wait for
@@ -327,9 +328,9 @@ class Console(App[None], inherit_bindings=False):
 
     async def _import_ahead(self) -> None:
         """Import the other screens while nothing else is to be done: half the time of a first visit."""
-        for name in SCREENS:
+        for place in SCREENS.values():
             await asyncio.sleep(BREATH_SECONDS)
-            importlib.import_module(f"tui.screens.{name}")
+            _ = place.screen_class
 
     async def _show_failure(self, error: BaseException) -> None:
         from tui.screens.error import ErrorScreen

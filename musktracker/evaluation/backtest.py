@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from musktracker.evaluation import scores
+from musktracker.evaluation.origins import SPACING
 from musktracker.models.base import FloatArray, History, Model
 
-SPACING = 73  # hours between origins: every hour of the day and every weekday gets its turn
 LEVELS = (0.5, 0.8, 0.95)
 
 

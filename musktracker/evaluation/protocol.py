@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from musktracker.evaluation import backtest, scores
-from musktracker.evaluation.backtest import SPACING, Case, Refused
+from musktracker.evaluation.backtest import Case, Refused
+from musktracker.evaluation.origins import HORIZON, PATHS, SPACING
 from musktracker.models.base import FloatArray, History, Model
 
-HORIZON = 168
-PATHS = 2000
 IN_PLAY = (96, 72)  # hours of the window that are over, and that are to come
 TOTALS = {"total_24": 24, "in_play": IN_PLAY[1], "total_168": HORIZON}
 LEVELS = (50, 80, 95)
@@ -50,11 +49,6 @@ class Skill:
     lower: float
     upper: float
     n: int
-
-
-def origins(begin: int, end: int, *, spacing: int = SPACING) -> list[int]:
-    """The origins of a period (hours since the epoch, end excluded) that have a whole week ahead in it."""
-    return list(range(begin, end - HORIZON + 1, spacing))
 
 
 def evaluate(

@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musktracker.models.base import Events, FloatArray, IntArray
+from musktracker.models.feature_names import LAGS
 
 MICROSECONDS = 3_600_000_000  # in an hour
 EVENT_WINDOW = 24
 LONGEST = 168  # hours back from a reference to the oldest hour that any feature uses
-LAGS = {"lag_1h": 1, "lag_6h": 6, "lag_12h": 12, "lag_24h": 24, "lag_7d": 168}
-CALENDAR = ("hour_of_day", "day_of_week", "is_weekend")
-EVENT_FEATURES = ("event_intensity", "events_in_window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +48,6 @@ class Features:
         """The feature with this name."""
         values: NDArray[Any] = getattr(self, name)
         return values
-
-
-FEATURES: tuple[str, ...] = tuple(Features.__dataclass_fields__)
-HISTORY_FEATURES: tuple[str, ...] = tuple(
-    name for name in FEATURES if name not in CALENDAR and name not in EVENT_FEATURES
-)
 
 
 def compute(start_hour: int, counts: FloatArray, events: Events, references: IntArray | slice) -> Features:

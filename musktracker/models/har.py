@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from musktracker.models import event_effects
+from musktracker.models import event_effects, hyperparameters
 from musktracker.models.analogs import Analogs, Likeness, Spread, features_after, find, smoothed
 from musktracker.models.base import Diagnostics, FloatArray, History, IntArray, SimulationWarning
 from musktracker.models.event_effects import EventEffects
@@ -22,51 +22,8 @@ from musktracker.models.level_checks import check
 
 
 @dataclass(frozen=True, slots=True)
-class Har:
-    """Weeks of the last `analog_days` say how the level errs, their weight halving in `analog_half_life` days.
-
-    `activity_bandwidth` and `level_bandwidth` are those of the likeness of two starts, in logs; `reach` is by how
-    many hours of the day they may differ. `level_ridge` draws the level's weights to a smooth memory,
-    `level_half_life` (days) is the regression's. `spread_exponent` and `volatility_exponent` say how the relative
-    spread falls as the level rises and grows with the last days' own spread; `jitter` is the deviation of the log by
-    which each path is moved. `profile_half_life` is in days. `splice_first` is 1 to take the first hour from its own
-    regression, 0 to leave it like the others. `event_effects` is 1 to scale the hours that known events reach by
-    their estimated effect, 0 to leave events out.
-    """
-
-    analog_days: int = 900
-    analog_half_life: float = 450.0
-    activity_bandwidth: float = 0.6
-    level_bandwidth: float = 0.8
-    reach: int = 2
-    level_ridge: float = 2000.0
-    level_half_life: float = 400.0
-    profile_half_life: float = 90.0
-    spread_exponent: float = 0.2
-    volatility_exponent: float = 0.25
-    jitter: float = 0.1
-    splice_first: int = 1
-    event_effects: int = 1
-
-    def __post_init__(self) -> None:
-        limits = {
-            "analog_days": (28, 3650),
-            "analog_half_life": (3, 100_000),
-            "activity_bandwidth": (0.05, 1000),
-            "level_bandwidth": (0.05, 1000),
-            "reach": (0, 11),
-            "level_ridge": (0, 1e12),
-            "level_half_life": (3, 100_000),
-            "profile_half_life": (3, 100_000),
-            "spread_exponent": (0, 1),
-            "volatility_exponent": (0, 1),
-            "jitter": (0, 1),
-            "splice_first": (0, 1),
-            "event_effects": (0, 1),
-        }
-        for name, (least, most) in limits.items():
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{name} must be {least:g} to {most:g}, not {getattr(self, name):g}")
+class Har(hyperparameters.Har):
+    """Its hyperparameters, as those who read them take them."""
 
     @property
     def likeness(self) -> Likeness:

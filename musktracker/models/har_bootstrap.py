@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musktracker.models import har
+from musktracker.models import har, hyperparameters
 from musktracker.models.analogs import Analogs
 from musktracker.models.base import FloatArray, History, IntArray
 from musktracker.models.har import FittedHar, Foundation, Har
@@ -25,10 +25,8 @@ LARGEST_RATIO = 2.5  # by which an hour is re-timed
 
 
 @dataclass(frozen=True, slots=True)
-class HarBootstrap(Har):
+class HarBootstrap(hyperparameters.HarBootstrap, Har):
     """Its hyperparameters are those of every model on this level; see Har."""
-
-    name: ClassVar[str] = "har_bootstrap"
 
     def fit(self, history: History) -> FittedHarBootstrap:
         """Fit level and first hour. Raises ValueError where there is too little to fit or to draw from."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musktracker.models import har
+from musktracker.models import har, hyperparameters
 from musktracker.models.analogs import Analogs
 from musktracker.models.base import Diagnostics, FloatArray, History, IntArray
 from musktracker.models.har import FittedHar, Foundation, Har, Prepared
@@ -27,13 +27,11 @@ FEWEST_HOURS = 168
 
 
 @dataclass(frozen=True, slots=True)
-class HarNegativeBinomial(Har):
+class HarNegativeBinomial(hyperparameters.HarNegativeBinomial, Har):
     """Its hyperparameters are those of every model on this level; see Har.
 
     The size (the shape of the gamma factors) of each block is fitted by maximum likelihood to the last year.
     """
-
-    name: ClassVar[str] = "har_negative_binomial"
 
     def fit(self, history: History) -> FittedHarNegativeBinomial:
         """Fit level, first hour and sizes. Raises ValueError where there is too little to fit or to draw from."""

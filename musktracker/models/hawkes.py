@@ -12,12 +12,12 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musktracker.models import excitation, har, steps
+from musktracker.models import excitation, har, hyperparameters, steps
 from musktracker.models.analogs import Analogs, features_after, find
 from musktracker.models.base import Diagnostics, FloatArray, History, IntArray, SimulationWarning
 from musktracker.models.excitation import Kernel
@@ -42,26 +42,8 @@ NEEDED = 24  # hours before the origin whose posts still have children to come
 
 
 @dataclass(frozen=True, slots=True)
-class Hawkes(Har):
-    """Fitted to the posts of the last `window_days`, with up to `components` exponentials.
-
-    `error_share` is how much of the level's past errors paths have beside what the clusters themselves vary. The
-    others are the hyperparameters of the level; see Har (`splice_first` has no effect).
-    """
-
-    name: ClassVar[str] = "hawkes"
-    window_days: int = 90
-    components: int = 3
-    error_share: float = 0.5
-
-    def __post_init__(self) -> None:
-        Har.__post_init__(self)
-        if not 7 <= self.window_days <= 3650:
-            raise ValueError(f"window_days must be 7 to 3650, not {self.window_days}")
-        if not 1 <= self.components <= len(FIRST_GUESSES):
-            raise ValueError(f"components must be 1 to {len(FIRST_GUESSES)}, not {self.components}")
-        if not 0 <= self.error_share <= 1:
-            raise ValueError(f"error_share must be 0 to 1, not {self.error_share:g}")
+class Hawkes(hyperparameters.Hawkes, Har):
+    """See its hyperparameters."""
 
     def fit(self, history: History) -> FittedHawkes:
         """Fit level and kernel. Raises ValueError where there is too little, or where no times of posts are given."""

@@ -12,17 +12,15 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musktracker.models import steps
+from musktracker.models import hyperparameters, steps
 from musktracker.models.base import Diagnostics, Events, FloatArray, History, SimulationWarning
+from musktracker.models.feature_names import LAGS
 from musktracker.models.features import (
-    FEATURES,
-    HISTORY_FEATURES,
-    LAGS,
     LONGEST,
     Features,
     calendar,
@@ -30,8 +28,8 @@ from musktracker.models.features import (
     event_columns,
     events_known_at,
 )
+from musktracker.models.hyperparameters import MEMORY
 
-MEMORY = tuple(name for name in HISTORY_FEATURES if not name.startswith("rolling_std"))
 EXPLOSION = 3.0  # no hour's rate goes beyond this multiple of the busiest hour fitted to
 CLIPPED_SHARE = 0.001  # of the simulated hours held at that rate, from which on the paths are to be doubted
 NEGLIGIBLE = 0.001  # of a mean hour's variance beyond that of a Poisson, below which there may be no overdispersion
@@ -40,32 +38,8 @@ MEANS = {"rolling_mean_24h": 24, "rolling_mean_7d": 168}
 
 
 @dataclass(frozen=True, slots=True)
-class NegativeBinomial:
-    """NB2 regression on the hours of the last `window_days`.
-
-    `features` names those used. Lags and means enter as log(1 + x), the hour of the day as `harmonics` pairs of sine
-    and cosine, the day of the week as three pairs, the rest as they are. The rolling deviations cannot be used: fed
-    back into a recursion they make it explode.
-    """
-
-    name: ClassVar[str] = "negative_binomial"
-    window_days: int = 365
-    harmonics: int = 4
-    features: tuple[str, ...] = (*MEMORY, "hour_of_day", "is_weekend", "event_intensity")
-
-    def __post_init__(self) -> None:
-        if not 14 <= self.window_days <= 3650:
-            raise ValueError(f"window_days must be 14 to 3650, not {self.window_days}")
-        if not 1 <= self.harmonics <= 11:
-            raise ValueError(f"harmonics must be 1 to 11, not {self.harmonics}")
-        usable = [name for name in FEATURES if not name.startswith("rolling_std")]
-        for name in self.features:
-            if name not in usable:
-                raise ValueError(f"features cannot hold {name!r}, only {', '.join(usable)}")
-        if len(set(self.features)) < len(self.features):
-            raise ValueError("features names one twice")
-        if {"day_of_week", "is_weekend"} <= set(self.features):
-            raise ValueError("features cannot hold both: is_weekend follows from day_of_week")
+class NegativeBinomial(hyperparameters.NegativeBinomial):
+    """See its hyperparameters."""
 
     def fit(self, history: History) -> FittedNegativeBinomial:
         """Fit by maximum likelihood. Raises ValueError where there is too little, or where no finite fit exists."""

@@ -11,11 +11,12 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musktracker.models import hyperparameters
 from musktracker.models.base import Diagnostics, Fitted, FloatArray, History, Model
 from musktracker.models.event_effects import is_effect
 from musktracker.models.har import Har
@@ -28,33 +29,8 @@ LEAST_DENSITY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """Pools `models`, their weights fitted over the last `stretch_days` at most.
-
-    `prior` is how many of the stretch's totals equal weights are worth. `event_effects` is that of the components
-    that have one; else they have their default hyperparameters.
-    """
-
-    name: ClassVar[str] = "pool"
-    models: tuple[str, ...] = ("har_bootstrap", "har_negative_binomial", "hawkes")
-    stretch_days: int = 84
-    prior: float = 6.0
-    event_effects: int = 1
-
-    def __post_init__(self) -> None:
-        from musktracker.models.registry import names
-
-        if len(self.models) < 2 or len(set(self.models)) < len(self.models):
-            raise ValueError("models must name two or more, each once")
-        for name in self.models:
-            if name == self.name or name not in names():
-                raise ValueError(f"models cannot hold {name!r}")
-        if not 14 <= self.stretch_days <= 730:
-            raise ValueError(f"stretch_days must be 14 to 730, not {self.stretch_days}")
-        if not 0 <= self.prior <= 1e6:
-            raise ValueError(f"prior must be 0 to 1000000, not {self.prior:g}")
-        if self.event_effects not in (0, 1):
-            raise ValueError(f"event_effects must be 0 or 1, not {self.event_effects}")
+class Pool(hyperparameters.Pool):
+    """See its hyperparameters."""
 
     def fit(self, history: History) -> FittedPool:
         """Fit the components and their weights; a component that cannot be fitted is left out, with a warning.

@@ -8,52 +8,49 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, cast
 
 from musktracker.errors import UsageError
+from musktracker.models.hyperparameters import MODELS, Hyperparameters
 
 if TYPE_CHECKING:
     from musktracker.models.base import Model  # brings numpy, which only who makes a model needs
 
 DEFAULT = "har_bootstrap"
-_MODELS = {
-    "har_bootstrap": "musktracker.models.har_bootstrap:HarBootstrap",
-    "har_negative_binomial": "musktracker.models.har_negative_binomial:HarNegativeBinomial",
-    "hawkes": "musktracker.models.hawkes:Hawkes",
-    "negative_binomial": "musktracker.models.negative_binomial:NegativeBinomial",
-    "pool": "musktracker.models.pool:Pool",
-    "sarimax": "musktracker.models.sarimax:Sarimax",
-    "seasonal_naive": "musktracker.models.seasonal_naive:SeasonalNaive",
-}
 
 
 def names() -> list[str]:
     """The names of all models."""
-    return sorted(_MODELS)
+    return sorted(MODELS)
 
 
 def models() -> dict[str, type[Model]]:
     """Every model's class by its name."""
-    return {name: _load(name) for name in _MODELS}
+    return {name: _load(name) for name in MODELS}
 
 
-def create(name: str, hyperparameters: Mapping[str, Any] | None = None) -> Model:
-    """A model with these hyperparameters, its defaults for the others.
+def create(name: str, given: Mapping[str, Any] | None = None) -> Model:
+    """A model with these hyperparameters, its defaults for the others. Raises what `read` raises."""
+    found = read(name, given)
+    return _load(name)(**asdict(cast(Any, found)))
+
+
+def read(name: str, given: Mapping[str, Any] | None = None) -> Hyperparameters:
+    """The hyperparameters of a model, its defaults for those that are not given, without what fits it.
 
     Values may be text, as a command line gives them. Raises UsageError for a model, a hyperparameter or a value that
     cannot be.
     """
-    if name not in _MODELS:
-        raise UsageError(f"There is no model {name!r}", f"Models: {', '.join(sorted(_MODELS))}")
-    kind = _load(name)
-    known = {field.name: field.default for field in fields(cast(Any, kind))}
-    for key in hyperparameters or {}:
+    if name not in MODELS:
+        raise UsageError(f"There is no model {name!r}", f"Models: {', '.join(names())}")
+    known = {field.name: field.default for field in fields(MODELS[name])}
+    for key in given or {}:
         if key not in known:
             raise UsageError(f"{name} has no hyperparameter {key!r}", f"It has: {', '.join(sorted(known))}")
     try:
-        return kind(**{key: _read(key, value, known[key]) for key, value in (hyperparameters or {}).items()})
+        return MODELS[name](**{key: _read(key, value, known[key]) for key, value in (given or {}).items()})
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
 
 
-def hyperparameters(model: Model) -> dict[str, Any]:
+def hyperparameters(model: Model | Hyperparameters) -> dict[str, Any]:
     """A model's hyperparameters as JSON values."""
     return {
         key: list(value) if isinstance(value, tuple) else value for key, value in asdict(cast(Any, model)).items()
@@ -61,8 +58,8 @@ def hyperparameters(model: Model) -> dict[str, Any]:
 
 
 def _load(name: str) -> type[Model]:
-    module, _, attribute = _MODELS[name].partition(":")
-    return cast("type[Model]", getattr(importlib.import_module(module), attribute))
+    module = importlib.import_module(f"musktracker.models.{name}")
+    return cast("type[Model]", getattr(module, MODELS[name].__name__))
 
 
 def _read(key: str, value: Any, default: Any) -> Any:

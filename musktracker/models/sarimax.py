@@ -11,33 +11,23 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musktracker.models import steps
+from musktracker.models import hyperparameters, steps
 from musktracker.models.base import Diagnostics, FloatArray, History
 
 ORDER = (2, 0, 2)
 SEASONAL_ORDER = (1, 0, 1, 24)
-FEWEST_DAYS = 14
+FEWEST_DAYS = hyperparameters.FEWEST_DAYS["sarimax"]
 WEEK = 168
 
 
 @dataclass(frozen=True, slots=True)
-class Sarimax:
-    """Fitted to the last `window_days`, in at most `most_steps` of the search."""
-
-    name: ClassVar[str] = "sarimax"
-    window_days: int = 30
-    most_steps: int = 100
-
-    def __post_init__(self) -> None:
-        if not FEWEST_DAYS <= self.window_days <= 365:
-            raise ValueError(f"window_days must be {FEWEST_DAYS} to 365, not {self.window_days}")
-        if not 5 <= self.most_steps <= 1000:
-            raise ValueError(f"most_steps must be 5 to 1000, not {self.most_steps}")
+class Sarimax(hyperparameters.Sarimax):
+    """See its hyperparameters."""
 
     def fit(self, history: History) -> FittedSarimax:
         """Fit by maximum likelihood. Raises ValueError where fewer than 14 days of hours were observed."""

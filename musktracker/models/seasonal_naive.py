@@ -8,26 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musktracker.models import hyperparameters
 from musktracker.models.base import Diagnostics, FloatArray, History
 
-FEWEST_DAYS = 7
+FEWEST_DAYS = hyperparameters.FEWEST_DAYS["seasonal_naive"]
 
 
 @dataclass(frozen=True, slots=True)
-class SeasonalNaive:
-    """Draws whole days out of the last `window_days`; a day with an unobserved hour is never drawn."""
-
-    name: ClassVar[str] = "seasonal_naive"
-    window_days: int = 28
-
-    def __post_init__(self) -> None:
-        if not FEWEST_DAYS <= self.window_days <= 3650:
-            raise ValueError(f"window_days must be {FEWEST_DAYS} to 3650, not {self.window_days}")
+class SeasonalNaive(hyperparameters.SeasonalNaive):
+    """See its hyperparameters."""
 
     def fit(self, history: History) -> FittedSeasonalNaive:
         """Nothing is estimated; raises ValueError where fewer than seven whole days were observed."""

@@ -138,6 +138,14 @@ def find(connection: Connection, text: str, version: str | None = None) -> Versi
     return versions[0]
 
 
+def promotable(database: Engine, model: str, version: str | None = None) -> Version:
+    """The version of this name. Raises DataError where there is none, or nothing can be forecast with it."""
+    with reading(database) as connection:
+        found = find(connection, model, version)
+        _require_artifact(connection, found)
+        return found
+
+
 def point(
     connection: Connection,
     alias: str,
@@ -154,9 +162,7 @@ def point(
     Raises DataError for a version that nothing can be forecast with, MuskTrackerError where the alias means another
     version than `before` by now.
     """
-    has_artifact = select(ModelArtifact.model_metadata_id).where(ModelArtifact.model_metadata_id == chosen.id)
-    if connection.scalar(has_artifact) is None:
-        raise DataError(f"{chosen} has no artifact in the database", "Train again: musktracker train")
+    _require_artifact(connection, chosen)
     moment, who = now(), who or whoami()
     values = {"model_metadata_id": chosen.id, "since": moment, "who": who, "reason": reason}
     in_turn(connection, "aliases")
@@ -233,6 +239,12 @@ def checked_reason(reason: str | None) -> str | None:
     if reason is not None and len(reason) > LONGEST_REASON:
         raise UsageError(f"A reason has at most {LONGEST_REASON:,} characters, not {len(reason):,}")
     return reason
+
+
+def _require_artifact(connection: Connection, chosen: Version) -> None:
+    has_artifact = select(ModelArtifact.model_metadata_id).where(ModelArtifact.model_metadata_id == chosen.id)
+    if connection.scalar(has_artifact) is None:
+        raise DataError(f"{chosen} has no artifact in the database", "Train again: musktracker train")
 
 
 def _require_latest(connection: Connection, alias: str, expected: int | None) -> None:

@@ -24,41 +24,23 @@ from sqlalchemy.exc import IntegrityError
 
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Backtest, BacktestScore
-from musktracker.errors import DataError, MuskTrackerError, UsageError
+from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.evaluation import protocol
-from musktracker.evaluation.backtest import SPACING, Refused
+from musktracker.evaluation.backtest import Refused
+from musktracker.evaluation.origins import PATHS, SPACING
 from musktracker.evaluation.protocol import Scored
 from musktracker.models import registry
 from musktracker.models.base import FloatArray, History
+from musktracker.pipeline import backtest_plan, requests
 from musktracker.pipeline import history as histories
+from musktracker.pipeline.backtest_plan import Plan
 from musktracker.pipeline.curve import Curve
 from musktracker.pipeline.outages import through_outages
 from musktracker.pipeline.workers import shared_out
 from musktracker.reporting import Run
-from musktracker.timeline import ceil_hour, floor_hour, from_hour_index, hour_index, iso, now, parse_time
+from musktracker.timeline import from_hour_index, hour_index, iso, now
 
-EVERY = {"sarimax": 3}  # it takes seconds where the others take milliseconds
-USUAL_PERIOD = timedelta(days=365)
-LONGEST_NAME = 64
 CURVE = "total_168"  # the score that is told while it goes on
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a backtest is to compute: its origins by model, and the models' hyperparameters."""
-
-    span: tuple[int, int]
-    origins: Mapping[str, Sequence[int]]
-    protocol: Mapping[str, Any]
-    counting: str
-    digest: str
-
-    @property
-    def usual_name(self) -> str:
-        """A name that the same question about the same data always gets."""
-        asked = json.dumps([self.span, self.protocol, self.counting, self.digest], sort_keys=True)
-        days = "-".join(f"{from_hour_index(hour):%Y%m%d}" for hour in self.span)
-        return f"{days}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +64,7 @@ def backtest(
     end: str | None = None,
     every: Mapping[str, int] | None = None,
     spacing: int = SPACING,
-    n_paths: int = protocol.PATHS,
+    n_paths: int = PATHS,
     seed: int = 1,
     jobs: int | None = None,
     name: str | None = None,
@@ -101,21 +83,24 @@ def backtest(
     """
     run.progress(0.0, stage="load", message="reading the counts")
     known = histories.load(engine)
-    if known.empty:
-        raise DataError("There are no counted hours to test on", "Bring posts in, then: musktracker refresh")
+    reach = requests.counted(known.reach, requests.TEST)
     if retrospective_events:
         known = replace(known, history=replace(known.history, events=known.history.events.known_always()))
-    plan = _plan(
-        known,
-        models,
-        hyperparameters or {},
-        (begin, end),
-        every or {},
-        (spacing, n_paths, seed),
+    plan = backtest_plan.plan(
+        reach,
+        models=models,
+        hyperparameters=hyperparameters,
+        begin=begin,
+        end=end,
+        every=every,
+        spacing=spacing,
+        n_paths=n_paths,
+        seed=seed,
         retrospective_events=retrospective_events,
     )
-    name = name or "-".join(filter(None, (purpose, plan.usual_name)))
-    backtest_id = _open(engine, name, plan)
+    digest = _digest(known.history.until(plan.span[1]))
+    name = name or "-".join(filter(None, (purpose, _usual_name(plan, digest))))
+    backtest_id = _open(engine, name, plan, digest)
     with reading(engine) as connection:
         done = _stored_origins(connection, backtest_id)
     tasks = [(model, origin) for model, chosen in plan.origins.items() for origin in chosen]
@@ -239,43 +224,11 @@ def _rows(engine: Engine, name: str) -> int:
         return int(connection.scalar(query) or 0)
 
 
-def _plan(
-    known: histories.Known,
-    models: Sequence[str] | None,
-    hyperparameters: Mapping[str, Mapping[str, Any]],
-    bounds: tuple[str | None, str | None],
-    every: Mapping[str, int],
-    sizes: tuple[int, int, int],
-    *,
-    retrospective_events: bool = False,
-) -> Plan:
-    spacing, n_paths, seed = sizes
-    if spacing < 1 or n_paths < 1 or any(step < 1 for step in every.values()):
-        raise UsageError("Spacing, paths and every must be 1 or more")
-    if not 0 <= seed < 2**31:
-        raise UsageError(f"The seed must be 0 to {2**31 - 1}, not {seed}")
-    names = list(dict.fromkeys(models or registry.names()))
-    chosen = {name: registry.hyperparameters(registry.create(name, hyperparameters.get(name))) for name in names}
-    last = parse_time(bounds[1]) if bounds[1] else known.data_until
-    first = parse_time(bounds[0]) if bounds[0] else last - USUAL_PERIOD
-    span = (hour_index(ceil_hour(first)), hour_index(floor_hour(min(last, known.data_until))))
-    origins = [origin for origin in protocol.origins(*span, spacing=spacing) if origin > known.history.start]
-    if not origins:
-        raise UsageError(
-            f"From {iso(first)} to {iso(last)} there is no origin with a week of counts ahead",
-            f"The counts go from {iso(from_hour_index(known.history.start))} to {iso(known.data_until)}",
-        )
-    steps = {name: every.get(name, EVERY.get(name, 1)) for name in names}
-    asked = {
-        "models": chosen,
-        "every": steps,
-        "spacing": spacing,
-        "n_paths": n_paths,
-        "seed": seed,
-        "retrospective_events": retrospective_events,
-    }
-    by_model = {name: origins[:: steps[name]] for name in names}
-    return Plan(span, by_model, asked, known.counting, _digest(known.history.until(span[1])))
+def _usual_name(plan: Plan, digest: str) -> str:
+    """A name that the same question about the same data always gets."""
+    asked = json.dumps([plan.span, plan.protocol, plan.counting, digest], sort_keys=True)
+    days = "-".join(f"{from_hour_index(hour):%Y%m%d}" for hour in plan.span)
+    return f"{days}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
 
 
 def _digest(history: History) -> str:
@@ -289,29 +242,16 @@ def _digest(history: History) -> str:
     return found.hexdigest()
 
 
-def _open(engine: Engine, name: str, plan: Plan) -> int:
+def _open(engine: Engine, name: str, plan: Plan, digest: str) -> int:
     """The row of a backtest, which is made unless it is there."""
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise UsageError(f"A backtest's name has 1 to {LONGEST_NAME} characters, not {len(name)}")
-    values = {
-        "span_start": from_hour_index(plan.span[0]),
-        "span_end": from_hour_index(plan.span[1]),
-        "counting": plan.counting,
-        "data_digest": plan.digest,
-        "protocol": json.dumps(plan.protocol, sort_keys=True),
-    }
+    requests.backtest_name(name)
+    values = {**backtest_plan.values(plan), "data_digest": digest}
     with writing(engine) as connection:
-        row = connection.execute(select(Backtest.__table__).where(Backtest.name == name)).one_or_none()
-        if row is None:
-            added = insert(Backtest).values(name=name, created_at=now(), **values)
-            return int(connection.execute(added.returning(Backtest.id)).scalar_one())
-    differing = [key for key, value in values.items() if getattr(row, key) != value]
-    if differing:
-        raise UsageError(
-            f"There is a backtest {name!r} already, and its {', '.join(differing)} differ from these",
-            "Choose another name with --name, or none",
-        )
-    return int(row.id)
+        row = backtest_plan.stored(connection, name, values)
+        if row is not None:
+            return int(row.id)
+        added = insert(Backtest).values(name=name, created_at=now(), **values)
+        return int(connection.execute(added.returning(Backtest.id)).scalar_one())
 
 
 def _sees_all_events(protocol: str | None) -> bool:

@@ -22,12 +22,13 @@ from musktracker.db.tables import ExogenousEvent, Feature
 from musktracker.db.upsert import upsert
 from musktracker.models import features
 from musktracker.models.base import Events, FloatArray, History, IntArray
+from musktracker.models.feature_names import FEATURES, LAGS
 from musktracker.timeline import EPOCH
 
 TABLE = Feature.__table__
 KEY = "reference_time"
 BASIS = (Feature.reference_time, Feature.lag_1h, Feature.event_intensity, Feature.events_in_window)
-WHOLE = (*features.LAGS, "hour_of_day", "day_of_week", "is_weekend", "events_in_window")
+WHOLE = (*LAGS, "hour_of_day", "day_of_week", "is_weekend", "events_in_window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +115,17 @@ def _write(
     return upsert(
         connection,
         TABLE,
-        (KEY, *features.FEATURES, "computed_at"),
+        (KEY, *FEATURES, "computed_at"),
         _rows(keys, computed, verbatim.time(connection, computed_at)),
         conflict=(KEY,),
-        update=features.FEATURES,
+        update=FEATURES,
         along=("computed_at",),
         verbatim=True,
     )
 
 
 def _rows(keys: list[Any], computed: features.Features, moment: Any) -> list[tuple[Any, ...]]:
-    columns = [_plain(computed.column(name), whole=name in WHOLE) for name in features.FEATURES]
+    columns = [_plain(computed.column(name), whole=name in WHOLE) for name in FEATURES]
     return list(zip(keys, *columns, [moment] * len(keys), strict=True))
 
 

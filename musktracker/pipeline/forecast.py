@@ -6,31 +6,27 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, select
 
 from musktracker.db import settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Forecast, ForecastTotal
 from musktracker.db.upsert import upsert
-from musktracker.errors import DataError, UsageError
+from musktracker.errors import DataError
 from musktracker.models import registry
 from musktracker.models.base import FloatArray, SimulationWarning
-from musktracker.pipeline import aliases, artifacts, forecast_scores
+from musktracker.pipeline import artifacts, forecast_scores, requests, version_choice
 from musktracker.pipeline import history as histories
-from musktracker.pipeline.aliases import Name, Version
+from musktracker.pipeline.aliases import Version
 from musktracker.pipeline.history import Known
 from musktracker.reporting import Run
 from musktracker.timeline import HOUR, iso, now, parse_time
 
-STALE = 2 * HOUR  # older data are used, and the forecast says so
-TOO_STALE = 24 * HOUR  # older data are refused, unless asked for
-LONGEST_HORIZON = 24 * 60
-MOST_VALUES = 20_000_000  # paths times hours: 160 MB
 LEVELS = (50, 80, 95)
 QUANTILES = (0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975, 0.99)
 
@@ -73,7 +69,7 @@ def forecast(
     """
     check_request(model, horizon, n_paths, seed)
     run.progress(0.0, stage="load", message="reading the counts")
-    moment = moment_of(as_of)
+    moment = requests.moment_of(as_of)
     known = known_at(engine, as_of)
     made = simulate(
         engine,
@@ -135,33 +131,16 @@ def stored_hours(
 
 def check_request(model: str | None, horizon: int, n_paths: int, seed: int) -> None:
     """Raise UsageError for an unknown model or alias, or a horizon, number of paths or seed that cannot be."""
-    if (name := aliases.parse(model).model) is not None:
-        registry.create(name)  # an unknown name is wrong use, whatever the data
-    if not 1 <= horizon <= LONGEST_HORIZON:
-        raise UsageError(f"The horizon must be 1 to {LONGEST_HORIZON} hours, not {horizon}")
-    if not 100 <= n_paths <= MOST_VALUES // horizon:
-        raise UsageError(f"The number of paths must be 100 to {MOST_VALUES // horizon:,}, not {n_paths:,}")
-    if not 0 <= seed < 2**31:
-        raise UsageError(f"The seed must be 0 to {2**31 - 1}, not {seed}")
-
-
-def moment_of(as_of: str | None) -> datetime:
-    """The moment to forecast at: now, or an earlier one. Raises UsageError for one that has not come yet."""
-    present = now()
-    moment = parse_time(as_of) if as_of else present
-    if moment > present:
-        raise UsageError(f"--as-of {iso(moment)} has not come yet")
-    return moment
+    version_choice.check_name(model)
+    requests.paths(n_paths, requests.horizon(horizon))
+    requests.seed(seed)
 
 
 def known_at(engine: Engine, as_of: str | None) -> Known:
     """What is known now, or was at `as_of`. Raises DataError where that is nothing."""
-    known = histories.load(engine, as_of=parse_time(as_of) if as_of else None)
-    if known.empty:
-        raise DataError(
-            f"There are no counted hours{f' before {iso(parse_time(as_of))}' if as_of else ''} to forecast from",
-            "Bring posts in, then count them: musktracker refresh",
-        )
+    moment = parse_time(as_of) if as_of else None
+    known = histories.load(engine, as_of=moment)
+    requests.counted(known.reach, requests.FORECAST, moment)
     return known
 
 
@@ -182,10 +161,11 @@ def simulate(
 
     Raises what `forecast` raises.
     """
-    said = _freshness(known, moment, allow_stale=allow_stale) + _gaps(known)
+    reach = requests.counted(known.reach, requests.FORECAST)
+    said = requests.freshness(reach, moment, allow_stale=allow_stale) + _gaps(known)
     check_request(model, horizon, n_paths, seed)
     with reading(engine) as connection:
-        chosen, how, passed_over = _version(connection, aliases.parse(model, version), known)
+        chosen, how, passed_over = version_choice.choose(connection, version_choice.check_name(model, version), reach)
         parameters = artifacts.read(connection, chosen.id)
     run.progress(0.2, stage="simulate", message=f"{n_paths} paths of {horizon} h by {chosen.name} {chosen.version}")
     paths, doubts = _simulate(chosen, parameters, known, horizon, n_paths, seed)
@@ -212,83 +192,10 @@ def by_day(paths: FloatArray, origin: datetime, zone: ZoneInfo) -> list[dict[str
     return found
 
 
-def _freshness(known: Known, moment: datetime, *, allow_stale: bool) -> list[str]:
-    age = moment - known.data_until
-    if age <= STALE:
-        return []
-    text = f"Data end at {known.data_until:%Y-%m-%d %H:%M} UTC, {_length(age)} before {moment:%Y-%m-%d %H:%M} UTC"
-    if age > TOO_STALE and not allow_stale:
-        raise DataError(
-            text,
-            "Bring newer posts in (musktracker import, then musktracker refresh), or forecast from there: "
-            f"--as-of {iso(known.data_until)}, or --allow-stale",
-        )
-    return [f"{text}: the forecast begins there"]
-
-
 def _gaps(known: Known) -> list[str]:
     shares = {days: known.unobserved(days) for days in (7, 28)}
     parts = [f"{share:.1%} of the last {days} days" for days, share in shares.items() if share > 0]
     return [f"Not observed: {' and '.join(parts)}"] if parts else []
-
-
-def _version(connection: Connection, name: Name, known: Known) -> tuple[Version, str, list[str]]:
-    """The version to forecast with, how it was chosen, and why the champion is passed over where it is."""
-    if name.alias is not None:
-        holder = aliases.find(connection, f"@{name.alias}")
-        return _newest([holder], f"{name.alias} ({holder})", None, known), name.alias, []
-    wanted = " ".join(filter(None, (name.model or "model", name.version)))
-    found = aliases.trained(connection, name.model, name.version)
-    if name.version is not None and len(names := sorted({one.name for one in found})) > 1:
-        raise UsageError(f"Several models have a version {name.version}: {', '.join(names)}", "Name one with --model")
-    if name.model is not None or name.version is not None:
-        return _newest(found, wanted, name.model, known), "named", []
-    champion = aliases.champion(connection)
-    if champion is None:
-        return _newest(found, wanted, None, known), "newest", []
-    if champion.training_end > known.data_until:
-        why = f"saw data until {iso(champion.training_end)}, after the origin {iso(known.data_until)}"
-    elif champion.counting not in (None, known.counting):
-        why = f"counts {champion.counting!r}, but the database now counts {known.counting!r}"
-    elif (reason := _gone(champion)) is not None:
-        why = f"cannot be made any more ({reason})"
-    else:
-        return champion, aliases.CHAMPION, []
-    chosen = _newest(found, wanted, None, known)
-    return chosen, "fallback", [f"The champion, {champion}, {why}: {chosen} is used, the newest that can be"]
-
-
-def _newest(found: Sequence[Version], wanted: str, model: str | None, known: Known) -> Version:
-    """The newest of some versions that saw nothing after the origin and counts the same posts."""
-    again = f"musktracker train --model {model}" if model else "musktracker train"
-    if not found:
-        raise DataError(f"No {wanted} has been trained yet", f"Train one: {again}")
-    honest = [one for one in found if one.training_end <= known.data_until]
-    if not honest:
-        raise DataError(
-            f"Every trained {wanted} saw data until {iso(min(one.training_end for one in found))} or later, which is "
-            f"after the origin of this forecast, {iso(known.data_until)}",
-            f"Train one on what was known then: {again} --until {iso(known.data_until)}",
-        )
-    alike = [one for one in honest if one.counting in (None, known.counting)]
-    if not alike:
-        raise DataError(
-            f"Every trained {wanted} counts {honest[0].counting!r}, but the database now counts {known.counting!r}",
-            f"Train anew: {again}",
-        )
-    chosen = next((one for one in alike if _gone(one) is None), None)
-    if chosen is None:
-        raise DataError(f"No trained {wanted} can be made any more: {_gone(alike[0])}", f"Train anew: {again}")
-    return chosen
-
-
-def _gone(version: Version) -> str | None:
-    """Why a version cannot be made any more, of a model or with hyperparameters that there once were."""
-    try:
-        registry.create(version.name, version.recipe)
-    except UsageError as reason:
-        return reason.message
-    return None
 
 
 def _simulate(
@@ -348,8 +255,3 @@ def _store(engine: Engine, chosen: Version, known: Known, paths: FloatArray, see
 def _ends(levels: Sequence[int]) -> list[float]:
     """Lower and upper probability of each central interval, in percent."""
     return [(100 + sign * level) / 200 for level in levels for sign in (-1, 1)]
-
-
-def _length(age: timedelta) -> str:
-    hours = round(age / HOUR)
-    return f"{hours} h" if hours < 48 else f"{hours // 24} days"

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Select, func, select
 
 from musktracker.db import settings, verbatim
 from musktracker.db.engines import reading
+from musktracker.db.queries.counts import Reach
 from musktracker.db.tables import EventChange, ExogenousEvent, RawTweet, TimeBucket
 from musktracker.errors import UsageError
 from musktracker.models.base import Events, History, IntArray
@@ -33,9 +34,11 @@ class Known:
         return from_hour_index(self.history.origin)
 
     @property
-    def empty(self) -> bool:
-        """Whether no hour was observed at all."""
-        return not len(self.history.counts)
+    def reach(self) -> Reach | None:
+        """From when to when hours are counted; None where no hour was observed at all."""
+        if not len(self.history.counts):
+            return None
+        return Reach(from_hour_index(self.history.start), self.data_until, self.counting)
 
     def unobserved(self, days: int) -> float:
         """The share of the last `days` days that was not observed."""

@@ -23,6 +23,7 @@ from musktracker.db.engines import is_sqlite, reading
 from musktracker.db.settings import DEFAULT_COUNTING
 from musktracker.db.tables import RawTweet
 from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.pipeline import requests
 from musktracker.pipeline.store import (
     cover,
     fill_kinds,
@@ -136,11 +137,9 @@ class _Plan:
         holes: Sequence[Sequence[str]],
         counting: str,
     ) -> None:
-        if not (source.isprintable() and 1 <= len(source.strip()) <= 32):
-            raise UsageError("The source's name must have 1 to 32 printable characters")
         if not coverage and (covers or holes):
             raise UsageError("What is covered, or a hole in it, makes no sense without coverage")
-        self.source = source.strip()
+        self.source = requests.source_name(source)
         self.counting = settings.known(counting).name
         self.coverage = coverage
         self.covers = _span(covers) if covers else None

@@ -31,8 +31,8 @@ from musktracker.db import settings
 from musktracker.db.engines import reading, writing
 from musktracker.errors import DataError, UsageError
 from musktracker.evaluation import protocol
-from musktracker.evaluation.backtest import SPACING
-from musktracker.evaluation.protocol import HORIZON, Scored
+from musktracker.evaluation.origins import HORIZON, SPACING
+from musktracker.evaluation.protocol import Scored
 from musktracker.leases import require_lease
 from musktracker.models import registry
 from musktracker.pipeline import aliases, backtest, retention
@@ -107,8 +107,8 @@ def promote(
     aliases.parse(f"@{alias}")
     reason = aliases.checked_reason(reason)
     run.progress(0.0, stage="load", message="reading the versions")
+    chosen = aliases.promotable(engine, model, version)
     with reading(engine) as connection:
-        chosen = aliases.find(connection, model, version)
         before = aliases.holder(connection, alias)
     found = {
         "alias": alias,

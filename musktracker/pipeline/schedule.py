@@ -21,12 +21,12 @@ from musktracker.db import settings, stored
 from musktracker.errors import UsageError
 from musktracker.models import registry
 from musktracker.pipeline.attempts import Attempt
+from musktracker.pipeline.requests import LONGEST_HORIZON, MOST_ORIGINS
 from musktracker.timeline import DAY, HOUR, floor_day, floor_hour
 
 SETTING = "service_schedule"
 FIRST_DELAY = timedelta(minutes=1)  # from the first failure to the second attempt; then twice as long each time
 LONGEST = 4  # a delay is at most this part of the time between two regular times
-LONGEST_HORIZON = 24 * 60
 MODEL = ("model", "version")  # the parameters that say what forecasts
 NONE = "none"  # what a part that is empty is shown as
 MEANINGS = {
@@ -337,6 +337,6 @@ _CHECKS = {
     "model": _model,
     "train_at": _time_of_day,
     "train_models": _models,
-    "backtest_origins": _between(0, 1000),
+    "backtest_origins": _between(0, MOST_ORIGINS),
     "clean_at": _time_of_day,
 }

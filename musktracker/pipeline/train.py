@@ -21,7 +21,8 @@ from musktracker.errors import DataError, UsageError
 from musktracker.evaluation import backtest
 from musktracker.models import registry, steps
 from musktracker.models.base import Diagnostics, Fitted, Model
-from musktracker.pipeline import artifacts
+from musktracker.models.hyperparameters import Hyperparameters
+from musktracker.pipeline import artifacts, requests
 from musktracker.pipeline import history as histories
 from musktracker.pipeline.curve import Ascent, Curve
 from musktracker.pipeline.history import Known
@@ -53,13 +54,12 @@ def train(
     origins, 73 h apart, the model fitted anew at each to what was known then; MAPE over the hours with posts alone.
     Raises UsageError for a model or hyperparameters that cannot be, DataError where there is too little to fit.
     """
+    recipe = registry.read(model, hyperparameters)
     chosen = registry.create(model, hyperparameters)
-    if not 0 <= backtest_origins <= 1000:
-        raise UsageError(f"backtest_origins must be 0 to 1000, not {backtest_origins}")
-    if not 0 <= seed < 2**31:
-        raise UsageError(f"The seed must be 0 to {2**31 - 1}, not {seed}")
+    requests.backtest_origins(backtest_origins)
+    requests.seed(seed)
     run.progress(0.0, stage="load", message="reading the counts")
-    known = _load(engine, parse_time(until) if until else None)
+    known = _load(engine, recipe, parse_time(until) if until else None)
     run.info(f"History until {iso(known.data_until)}", hours=len(known.history.counts), counting=known.counting)
     run.progress(0.05, stage="fit", message=f"fitting {model}")
     begin = time.perf_counter()
@@ -103,13 +103,9 @@ def train(
     }
 
 
-def _load(engine: Engine, until: datetime | None) -> Known:
+def _load(engine: Engine, recipe: Hyperparameters, until: datetime | None) -> Known:
     known = histories.load(engine, as_of=until and floor_hour(until))
-    if known.empty:
-        when = f" before {iso(until)}" if until else ""
-        raise DataError(
-            f"There are no counted hours{when} to train on", "Bring posts in, then count them: musktracker refresh"
-        )
+    requests.trainable(recipe, requests.counted(known.reach, requests.TRAIN, until))
     return known
 
 

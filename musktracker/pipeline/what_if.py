@@ -17,6 +17,7 @@ from musktracker.models.base import Events, FloatArray
 from musktracker.pipeline import events as stored_events
 from musktracker.pipeline import forecast as forecasts
 from musktracker.pipeline import history as histories
+from musktracker.pipeline import requests
 from musktracker.pipeline.events import EventFields
 from musktracker.pipeline.forecast import Simulated, by_day, described
 from musktracker.pipeline.history import Known
@@ -54,7 +55,7 @@ def what_if(
     if not without and not imagined:
         raise UsageError("There is nothing to compare without an event", "Name known ones, or imagine some")
     run.progress(0.0, stage="load", message="reading the counts")
-    moment = forecasts.moment_of(as_of)
+    moment = requests.moment_of(as_of)
     known = forecasts.known_at(engine, as_of)
     then = parse_time(as_of) if as_of else None
     seen = [

@@ -26,11 +26,11 @@ from musktracker.errors import UsageError
 from musktracker.evaluation.brackets import probabilities, settled
 from musktracker.models.base import FloatArray
 from musktracker.pipeline import forecast as forecasts
-from musktracker.pipeline import window_forecasts
-from musktracker.pipeline.forecast import LONGEST_HORIZON, Simulated, described
+from musktracker.pipeline import requests, window_forecasts
+from musktracker.pipeline.forecast import Simulated, described
 from musktracker.pipeline.history import Known
 from musktracker.reporting import Run
-from musktracker.timeline import HOUR, Span, ceil_hour, hour_index, iso, parse_time
+from musktracker.timeline import Span, ceil_hour, hour_index, iso, parse_time
 
 DEFAULT_WIDTH = 20
 REPLIES = "reply"
@@ -64,7 +64,7 @@ def window(
     """
     forecasts.check_request(model, 1, n_paths, seed)
     run.progress(0.0, stage="load", message="reading the counts")
-    moment = forecasts.moment_of(as_of)
+    moment = requests.moment_of(as_of)
     span = _span(preset, following, start, end, moment)
     zone = market_windows.ET if preset else market_windows.zone(timezone)
     listed = _brackets(brackets, preset)
@@ -73,7 +73,7 @@ def window(
     made: Simulated | None = None
     totals = np.full(1, float(so_far.count))
     if so_far.ahead:
-        _check_length(span, moment)
+        requests.window_end(span, moment)
         made = forecasts.simulate(
             engine,
             run,
@@ -123,13 +123,6 @@ def _span(preset: str | None, following: bool, start: str | None, end: str | Non
     if span.end <= span.start:
         raise UsageError(f"The window ends at {iso(span.end)}, which is not after its start, {iso(span.start)}")
     return span
-
-
-def _check_length(span: Span, moment: datetime) -> None:
-    if span.end - moment > LONGEST_HORIZON * HOUR:
-        raise UsageError(
-            f"The window ends at {iso(span.end)}, more than {LONGEST_HORIZON // 24} days after {iso(moment)}"
-        )
 
 
 def _brackets(text: str | None, preset: str | None) -> list[Bracket]:

@@ -31,6 +31,7 @@ import numpy as np
 
 from musktracker.evaluation import protocol
 from musktracker.evaluation.backtest import Refused
+from musktracker.evaluation.origins import of_period as origins_of
 from musktracker.evaluation.protocol import Scored
 from musktracker.models import excitation, registry
 from musktracker.models.base import History, SimulationWarning
@@ -62,7 +63,7 @@ def main() -> None:
         measure_speed(history, names)
         return
     begin, end = (hour_index(datetime(year, 1, 1, tzinfo=UTC)) for year in (arguments.year, arguments.year + 1))
-    chosen = protocol.origins(begin, end)[:: arguments.every]
+    chosen = origins_of(begin, end)[:: arguments.every]
     wanted = [(name, *part.split("=")) for name, part in (one.split(".", 1) for one in arguments.set)]
     found = {}
     for name in dict.fromkeys([arguments.reference, *names]):

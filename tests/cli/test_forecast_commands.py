@@ -13,7 +13,7 @@ from stored_hours import store_hours
 
 from musktracker.cli.main import main
 from musktracker.config import Settings
-from musktracker.pipeline.forecast import LONGEST_HORIZON
+from musktracker.pipeline.requests import LONGEST_HORIZON
 from musktracker.pipeline.train import train
 from musktracker.reporting import Run
 

@@ -87,7 +87,7 @@ def test_wrong_use_is_exit_2(command: Command, counted: Engine, capsys: pytest.C
         (("--set", "window_days"), "--set takes KEY=VALUE, not 'window_days'"),
         (("--set", "depth=3"), "har_bootstrap has no hyperparameter 'depth'"),
         (("--until", "soon"), "'soon' is not a time"),
-        (("--backtest-origins", "-1"), "backtest_origins must be 0 to 1000"),
+        (("--backtest-origins", "-1"), "The number of backtest origins must be 0 to 1,000"),
     ):
         assert command(*arguments) == 2
         assert said in capsys.readouterr().err

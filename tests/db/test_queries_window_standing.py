@@ -22,7 +22,7 @@ from musktracker.db.queries import window_standing as windows
 from musktracker.db.queries.window_standing import SoFar
 from musktracker.db.tables import Coverage, RawTweet
 from musktracker.market_windows import ET
-from musktracker.pipeline import forecast as forecasts
+from musktracker.pipeline import requests
 from musktracker.pipeline.train import train
 from musktracker.pipeline.window import window
 from musktracker.reporting import Run
@@ -53,7 +53,7 @@ def counted(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         connection.execute(insert(Coverage).values(seen))
         connection.execute(insert(RawTweet), posts)
     train(engine, Run(), model="seasonal_naive", artifact_dir=str(tmp_path), backtest_origins=0)
-    monkeypatch.setattr(forecasts, "now", lambda: END)
+    monkeypatch.setattr(requests, "now", lambda: END)
     return engine
 
 

@@ -12,6 +12,7 @@ import scoringrules
 
 from musktracker.evaluation import backtest, protocol, scores
 from musktracker.evaluation.backtest import Case
+from musktracker.evaluation.origins import of_period as origins_of
 from musktracker.evaluation.protocol import Scored
 from musktracker.models.base import History
 from musktracker.models.seasonal_naive import SeasonalNaive
@@ -44,7 +45,7 @@ def history(days: int = 120, rate: float = 4.0) -> History:
 
 
 def evaluate(model: Any, known: History, *, n_paths: int = 300) -> list[Scored]:
-    chosen = protocol.origins(START + 24 * 40, known.origin)
+    chosen = origins_of(START + 24 * 40, known.origin)
     return list(protocol.evaluate(model, known, chosen, n_paths=n_paths))
 
 
@@ -54,13 +55,13 @@ def case(observed: Any, paths: Any) -> Case:
 
 def test_a_year_has_an_origin_every_73_hours_with_a_week_ahead_in_it() -> None:
     begin, end = (hour_index(datetime(year, 1, 1, tzinfo=UTC)) for year in (2025, 2026))
-    found = protocol.origins(begin, end)
+    found = origins_of(begin, end)
     assert (len(found), found[0], found[1] - found[0]) == (118, begin, 73)
     assert found[-1] + 168 <= end < found[-1] + 73 + 168
 
 
 def test_every_hour_of_the_day_and_every_weekday_gets_its_turn() -> None:
-    found = protocol.origins(0, 8760)
+    found = origins_of(0, 8760)
     assert {origin % 24 for origin in found} == set(range(24))
     assert {origin // 24 % 7 for origin in found} == set(range(7))
 
@@ -116,7 +117,7 @@ def test_a_calibrated_model_is_shown_as_calibrated() -> None:
     assert found["covered_95_total_24"] == pytest.approx(0.95, abs=0.05)
     assert found["covered_50_total_168"] == pytest.approx(0.5, abs=0.15)
     assert found["mae_total_168"] < found["rmse_total_168"] < found["width_95_total_168"] / 3
-    assert found["origins"] == len(protocol.origins(START + 24 * 40, START + 24 * 400))
+    assert found["origins"] == len(origins_of(START + 24 * 40, START + 24 * 400))
     assert found["seconds"] > 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,10 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musktracker.models.base import Events, History
+from musktracker.models.feature_names import FEATURES, HISTORY_FEATURES, LAGS
 from musktracker.models.features import (
-    FEATURES,
-    HISTORY_FEATURES,
-    LAGS,
     MICROSECONDS,
     Features,
     calendar,
@@ -194,3 +193,7 @@ def test_the_calendar_is_utc(hour: int) -> None:
     moment = from_hour_index(hour)
     hour_of_day, day_of_week, is_weekend = calendar(np.array([hour]))
     assert (hour_of_day[0], day_of_week[0], is_weekend[0]) == (moment.hour, moment.weekday(), moment.weekday() > 4)
+
+
+def test_the_names_are_those_of_the_columns_in_their_order() -> None:
+    assert tuple(field.name for field in fields(Features)) == FEATURES

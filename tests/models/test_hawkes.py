@@ -12,6 +12,7 @@ from musktracker.models import hawkes
 from musktracker.models.base import Diagnostics, History, SimulationWarning
 from musktracker.models.excitation import Kernel
 from musktracker.models.hawkes import FittedHawkes, Hawkes
+from musktracker.models.hyperparameters import MOST_COMPONENTS
 
 START = 480_000
 HOUR = 3_600_000_000
@@ -176,3 +177,7 @@ def test_too_few_posts_are_refused_in_words() -> None:
     quiet = process(12, per_day=1.2)
     with pytest.raises(ValueError, match=r"only \d+ posts of the last 90 days"):
         Hawkes().fit(quiet)
+
+
+def test_there_is_a_first_guess_for_as_many_components_as_can_be_asked_for() -> None:
+    assert len(hawkes.FIRST_GUESSES) == MOST_COMPONENTS

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, delete, insert, select, update
 
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Coverage, ExogenousEvent, Feature, RawTweet
-from musktracker.models.features import FEATURES
+from musktracker.models.feature_names import FEATURES
 from musktracker.pipeline import features
 from musktracker.pipeline.aggregate import refresh
 from musktracker.reporting import Run

@@ -16,8 +16,7 @@ from musktracker.db import settings
 from musktracker.db.engines import reading, writing
 from musktracker.db.tables import Forecast, ForecastTotal, ModelAlias, TimeBucket
 from musktracker.errors import DataError, UsageError
-from musktracker.pipeline import aliases
-from musktracker.pipeline import forecast as stage
+from musktracker.pipeline import aliases, requests
 from musktracker.pipeline.forecast import QUANTILES, forecast, stored_hours
 from musktracker.pipeline.train import train
 from musktracker.reporting import Run
@@ -39,7 +38,7 @@ def counted(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Forty days of counts, a seasonal naive version trained on the first 35; it is half an hour past the end."""
     store_hours(engine, np.random.default_rng(1).poisson(3, 24 * DAYS))
     fit(engine, tmp_path)
-    monkeypatch.setattr(stage, "now", lambda: END + 0.5 * HOUR)
+    monkeypatch.setattr(requests, "now", lambda: END + 0.5 * HOUR)
     return engine
 
 
@@ -249,7 +248,7 @@ def test_fresh_data_raise_no_warning(counted: Engine) -> None:
 
 
 def test_stale_data_are_told_in_log_result_and_row(counted: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "now", lambda: END + 3 * HOUR)
+    monkeypatch.setattr(requests, "now", lambda: END + 3 * HOUR)
     run = Run()
     [warning] = make(counted, run)["warnings"]
     assert warning == ("Data end at 2025-04-10 05:00 UTC, 3 h before 2025-04-10 08:00 UTC: the forecast begins there")
@@ -260,7 +259,7 @@ def test_stale_data_are_told_in_log_result_and_row(counted: Engine, monkeypatch:
 def test_data_more_than_a_day_old_are_refused_unless_asked_for(
     counted: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "now", lambda: END + 3 * DAY)
+    monkeypatch.setattr(requests, "now", lambda: END + 3 * DAY)
     with pytest.raises(DataError) as refused:
         make(counted)
     assert refused.value.exit_code == 3

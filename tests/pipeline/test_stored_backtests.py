@@ -14,12 +14,13 @@ from stored_hours import START, store_hours
 
 from musktracker import recorder
 from musktracker.db.engines import reading, writing
-from musktracker.db.queries import backtests
+from musktracker.db.queries import backtests, counts
 from musktracker.db.tables import BacktestScore, TimeBucket
 from musktracker.errors import Cancelled, DataError, MuskTrackerError, UsageError
 from musktracker.evaluation import protocol
+from musktracker.evaluation.origins import of_period as origins_of
 from musktracker.models import registry
-from musktracker.pipeline import backtest, events, outages
+from musktracker.pipeline import backtest, backtest_plan, events, outages
 from musktracker.pipeline import history as histories
 from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, hour_index, iso
@@ -64,7 +65,7 @@ def rows(engine: Engine) -> list[Any]:
 def test_what_is_stored_are_the_protocols_scores(counted: Engine) -> None:
     result = make(counted)
     known = histories.load(counted)
-    origins = protocol.origins(hour_index(BEGIN), hour_index(END))
+    origins = origins_of(hour_index(BEGIN), hour_index(END))
     expected = list(protocol.evaluate(registry.create("seasonal_naive"), known.history, origins, n_paths=50))
     stored = backtest.load(counted, result["name"])["seasonal_naive"]
     assert [one.origin for one in stored] == origins
@@ -132,9 +133,11 @@ def test_origins_from_which_a_model_cannot_forecast_are_kept_with_the_reason(cou
 
 def test_a_slow_model_takes_every_third_origin_unless_told_otherwise(counted: Engine) -> None:
     models = ["seasonal_naive", "sarimax"]
-    plan = backtest._plan(histories.load(counted), models, {}, (iso(BEGIN), None), {}, (73, 50, 1))
+    reach = counts.reach(counted)
+    assert reach is not None
+    plan = backtest_plan.plan(reach, models=models, begin=iso(BEGIN))
     assert plan.origins["sarimax"] == plan.origins["seasonal_naive"][::3]
-    told = backtest._plan(histories.load(counted), models, {}, (iso(BEGIN), None), {"sarimax": 1}, (73, 50, 1))
+    told = backtest_plan.plan(reach, models=models, begin=iso(BEGIN), every={"sarimax": 1})
     assert told.origins["sarimax"] == told.origins["seasonal_naive"]
 
 

@@ -15,7 +15,7 @@ from musktracker.db.engines import reading
 from musktracker.db.queries import models
 from musktracker.db.tables import Forecast, ForecastTotal, WindowForecast
 from musktracker.errors import UsageError
-from musktracker.pipeline import events, stages
+from musktracker.pipeline import events, requests, stages
 from musktracker.pipeline import forecast as forecasts
 from musktracker.pipeline.events import EventFields
 from musktracker.pipeline.train import train
@@ -43,7 +43,7 @@ def trained(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ]
     events.merge(engine, [(one, START) for one in past])
     train(engine, Run(), artifact_dir=str(tmp_path), backtest_origins=0)
-    monkeypatch.setattr(forecasts, "now", lambda: END + 0.5 * HOUR)
+    monkeypatch.setattr(requests, "now", lambda: END + 0.5 * HOUR)
     return engine
 
 

@@ -20,8 +20,7 @@ from musktracker.db.tables import Coverage, RawTweet, TimeBucket, WindowForecast
 from musktracker.db.upsert import upsert
 from musktracker.errors import DataError, UsageError
 from musktracker.market_windows import ET
-from musktracker.pipeline import forecast as forecasts
-from musktracker.pipeline import stages
+from musktracker.pipeline import requests, stages
 from musktracker.pipeline.aggregate import refresh
 from musktracker.pipeline.forecast import forecast
 from musktracker.pipeline.train import train
@@ -71,7 +70,7 @@ def observed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     store_posts(engine, POSTS)
     store_coverage(engine, START, MOMENT)
     refresh(engine, Run())
-    monkeypatch.setattr(forecasts, "now", lambda: MOMENT)
+    monkeypatch.setattr(requests, "now", lambda: MOMENT)
     return engine
 
 
@@ -160,7 +159,7 @@ def test_the_start_counts_and_the_end_does_not(observed: Engine) -> None:
 
 
 def test_what_is_over_needs_no_model_and_is_certain(observed: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecasts, "now", lambda: MOMENT + 300 * DAY)
+    monkeypatch.setattr(requests, "now", lambda: MOMENT + 300 * DAY)
     start, end = END - 50.7 * HOUR, END - 2.3 * HOUR
     found = look(observed, start=start, end=end)
     assert (found["state"], found["hours_left"], found["hours_to_come"], found["model"]) == ("over", 0, 0, None)
@@ -283,7 +282,7 @@ def test_hours_that_were_seen_but_not_counted_yet_are_not_simulated(
 ) -> None:
     store_posts(tracked, [MOMENT + HOUR] * 7, first_id=10**6)
     store_coverage(tracked, MOMENT, MOMENT + 3 * HOUR)
-    monkeypatch.setattr(forecasts, "now", lambda: MOMENT + 3 * HOUR)
+    monkeypatch.setattr(requests, "now", lambda: MOMENT + 3 * HOUR)
     found = look(tracked, start=END, end=END + 6 * HOUR)
     assert found["count"] == between(END, MOMENT) + 7
     assert found["hours_to_come"] == pytest.approx(6 - 3 - 25 / 60)
@@ -303,7 +302,7 @@ def test_the_usual_rate_is_that_of_the_same_hours_of_the_week(
     """Each hour counts as many posts as New York's clocks say, before and after they change."""
     store_hours(engine, [(START + k * HOUR).astimezone(ET).hour for k in range(24 * DAYS)], START)
     fit(engine, tmp_path)
-    monkeypatch.setattr(forecasts, "now", lambda: END)
+    monkeypatch.setattr(requests, "now", lambda: END)
     half = timedelta(minutes=30)
     found = look(engine, start=END + 3 * HOUR, end=END + 5 * HOUR + half, timezone="America/New_York")
     assert found["usual_per_hour"] == pytest.approx((4 + 5 + 6 * 0.5) / 2.5)
@@ -314,7 +313,7 @@ def test_the_usual_rate_is_that_of_the_same_hours_of_the_week(
 def test_stale_data_are_refused_unless_asked_for_or_nothing_is_to_come(
     tracked: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forecasts, "now", lambda: MOMENT + 2 * DAY)
+    monkeypatch.setattr(requests, "now", lambda: MOMENT + 2 * DAY)
     with pytest.raises(DataError, match="2 days before") as refused:
         look(tracked, preset="fri-noon")
     assert refused.value.exit_code == 3

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from made_forecasts import store_effects, store_quantiles, store_run
 from sqlalchemy import Engine, delete, insert, update
+from stored_versions import store_version
 from textual.widgets import Static
 
 from musktracker import launching, runs
@@ -269,8 +270,9 @@ async def test_the_hours_are_a_table_of_their_own_where_there_is_no_room_beside(
 
 
 async def test_n_asks_and_starts_a_run(
-    populated: Settings, console: Opened, settled: Any, launched: list[Any]
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
+    store_version(populated_engine, 9)
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         await go(app, pilot, settled)
@@ -526,7 +528,10 @@ def test_a_local_as_of_time_is_handed_on_in_utc() -> None:
     [
         ("other", {"horizon": "", "other": "soon"}),
         ("other", {"horizon": "", "other": "61d"}),
+        ("other", {"horizon": "", "other": "³h"}),
         ("as_of", {"as_of": "yesterday"}),
+        ("as_of", {"as_of": "2199-01-01"}),
+        ("paths", {"horizon": "168", "paths": "200,000"}),
         ("paths", {"paths": "10"}),
         ("seed", {"seed": "-1"}),
     ],

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from places import go, shown
 from sqlalchemy import Engine
+from stored_versions import store_artifact, store_version
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -258,7 +259,7 @@ async def test_controls_in_labels_hints_and_values_are_drawn_as_marks_and_values
 @pytest.mark.parametrize(
     ("place", "keys"),
     [
-        ("train-form", ("tab", "9")),
+        ("train-form", ("tab", "9", "0")),
         ("promote-form", ("tab", "x")),
         ("backtest-form", tuple("pool")),
         ("forecast-form", ("left",)),
@@ -269,10 +270,14 @@ async def test_where_a_run_cannot_start_its_form_says_why_and_stays_as_it_was_fi
     place: str,
     keys: tuple[str, ...],
     populated: Settings,
+    populated_engine: Engine,
     console: Callable[..., Console],
     settled: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    store_version(populated_engine, 9)  # one to forecast with
+    store_artifact(populated_engine, 2)  # of the one that is to be promoted
+
     def refuse(*_: Any, **__: Any) -> int:
         raise MuskTrackerError("The lease is held by run 7")
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from made_forecasts import NOW, store_run
-from sqlalchemy import Engine, delete, insert, update
-from stored_versions import store_version
+from sqlalchemy import Engine, delete, update
+from stored_versions import store_artifact, store_version
 from textual.widgets import Static
 
 from musktracker import launching, runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
-from musktracker.db.tables import Forecast, ForecastTotal, ModelArtifact, ModelMetadata, RunRow
+from musktracker.db.tables import Forecast, ForecastTotal, ModelMetadata, RunRow
 from musktracker.models import registry
 from musktracker.pipeline import aliases
 from tui.app import Console
@@ -29,6 +30,9 @@ from tui.widgets.text_page import TextPage
 
 EASTERN = ZoneInfo("America/New_York")
 Opened = Callable[..., Console]
+
+
+NEWEST = 2  # the id of the version that the cursor begins on
 
 
 async def go(app: Console, pilot: Any, settled: Any) -> ModelsScreen:
@@ -151,11 +155,10 @@ async def test_t_asks_and_starts_a_training(
 
 
 def name_champion(engine: Engine, *keys: int) -> None:
+    for key in keys:
+        store_artifact(engine, key)
     with writing(engine) as connection:
         for key in keys:
-            connection.execute(
-                insert(ModelArtifact).values(model_metadata_id=key, sha256="0" * 64, content=b"numbers")
-            )
             [chosen] = [one for one in aliases.trained(connection) if one.id == key]
             aliases.point(connection, "champion", chosen, before=aliases.champion(connection))
 
@@ -173,8 +176,9 @@ async def test_the_champion_is_marked_beside_its_version(
 
 
 async def test_p_asks_and_leaves_it_to_the_gate(
-    populated: Settings, console: Opened, settled: Any, launched: list[Any]
+    populated: Settings, populated_engine: Engine, console: Opened, settled: Any, launched: list[Any]
 ) -> None:
+    store_artifact(populated_engine, NEWEST)
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
         await go(app, pilot, settled)
@@ -189,6 +193,7 @@ async def test_p_asks_and_leaves_it_to_the_gate(
 async def test_where_the_gate_failed_a_reason_is_asked_for(
     populated: Settings, populated_engine: Engine, console: Opened, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store_artifact(populated_engine, NEWEST)
     started: list[dict[str, Any]] = []
 
     def fail(settings: Settings, engine: Engine, kind: str, asked: dict[str, Any], **_: Any) -> int:
@@ -306,14 +311,17 @@ def asked(**more: str) -> dict[str, str]:
     return values | more
 
 
-def test_the_form_knows_the_models_that_there_are_and_how_long_they_look_back() -> None:
-    windows = {name: registry.hyperparameters(kind()).get("window_days") for name, kind in registry.models().items()}
-    assert windows == form.MODELS
+def test_the_form_tells_what_each_model_takes() -> None:
+    told = form.takes_text("negative_binomial")
+    assert told.startswith("Negative binomial takes window_days=365  harmonics=4  features=lag_1h,lag_6h,")
+    for name in registry.names():
+        given = dict(pair.split("=") for pair in form.takes_text(name).split(" takes ")[1].split())
+        assert registry.read(name, given) == registry.read(name)
 
 
 def test_for_a_version_of_a_model_that_is_not_known_the_usual_one_is_offered() -> None:
     zone = ZoneInfo("UTC")
-    offered = form.train_form(zone, None, "of_a_newer_program")
+    offered = form.train_form(zone, None, NOW, Path(), "of_a_newer_program")
     assert offered.values["model"] == form.DEFAULT
     assert form.problems(offered.values | {"window_days": "9"}, zone).keys() == {"window_days"}
 
@@ -334,7 +342,13 @@ def test_what_is_typed_is_what_the_models_read(tmp_path: Any) -> None:
     ("field", "values"),
     [
         ("window_days", {"window_days": "long"}),
+        ("window_days", {"window_days": "13"}),
+        ("window_days", {"window_days": "9" * 400}),
         ("others", {"others": "harmonics"}),
+        ("others", {"others": "harmonics=12"}),
+        ("others", {"others": "features=lag_1h,wind"}),
+        ("others", {"others": "depth=3"}),
+        ("others", {"others": "window_days=30"}),
         ("window_days", {"model": "pool", "window_days": "30"}),
         ("until", {"until": "soon"}),
         ("origins", {"origins": "5000"}),

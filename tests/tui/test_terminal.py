@@ -21,7 +21,7 @@ from sqlalchemy import Engine, insert
 
 from musktracker.config import Settings
 from musktracker.db import engines, tables
-from tui.app import SCREENS
+from tui.places import SCREENS
 from tui.terminal import PASTE_BEGINS
 
 CLOCK_STANDS = """

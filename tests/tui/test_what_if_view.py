@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from made_forecasts import NOW, ORIGIN, store_effects, store_run, what_if_result
 from sqlalchemy import Engine
+from stored_versions import store_version
 
 from musktracker import runs
 from musktracker.config import Settings
@@ -87,13 +88,14 @@ async def test_both_means_are_drawn_and_the_event_is_read_off(compared: Engine, 
 async def test_n_offers_the_coming_events_with_their_effects_and_starts_a_run(
     compared: Engine, opened: Opened, settled: Any, launched: list[Any]
 ) -> None:
+    store_version(compared, 9)
     async with opened() as (pilot, _):
         await pilot.press("n")
         await settled(pilot)
         form = pilot.app.screen
         assert isinstance(form, FormScreen)
         note = str(form.query_one("#note-event-5").content)  # type: ignore[attr-defined]
-        assert note == "17 Jan 18:00–22:00 !0.9 #launch · +57% (+31 to +87)"
+        assert note == "Sat 17 Jan 18:00–22:00 !0.9 #launch · +57% (+31 to +87)"
         await pilot.press("tab", "right", "enter")
         await settled(pilot)
     asked = {"without": [5], "added": [], "horizon": 168, "model": None, "timezone": "UTC"}

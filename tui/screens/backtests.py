@@ -15,7 +15,7 @@ from textual.containers import Horizontal, Vertical
 
 from musktracker.timeline import iso
 from tui.screens import terms
-from tui.screens.backtest_form import backtest_form, parameters
+from tui.screens.backtest_form import backtest_form
 from tui.screens.logged import LoggedScreen
 from tui.widgets.live_curve import LiveCurve
 from tui.widgets.marks import MARK, toggled, two_of
@@ -146,9 +146,9 @@ class BacktestsScreen(LoggedScreen):
 
     def action_new(self) -> None:
         """Ask for a backtest, and start it."""
-        data, zone = self._data, self.app.zone
-        form = backtest_form(zone, data.data_until if data else None)
-        self.ask_run(form, "backtest", lambda values: parameters(values, zone), then=self._follow)
+        data = self._data
+        form = backtest_form(self.app.zone, data.data_until if data else None, self.app.now())
+        self.ask_run(form, "backtest", then=self._follow)
 
     def action_resume(self) -> None:
         """Go on with the backtest under the cursor, as it was asked for."""

@@ -161,13 +161,12 @@ class ConsoleScreen(Screen[None]):
         self,
         form: FormScreen,
         kind: str,
-        parameters: Callable[[Any], dict[str, Any]] = dict,
         *,
         then: Callable[[int], None] | None = None,
     ) -> None:
-        """Open a form, and start a run with the parameters of what it gives, as `launch` does.
+        """Open a form, and start a run with the parameters that it gives, as `launch` does.
 
-        What keeps the run from starting is said in the form, which stays. `parameters` is called in a thread.
+        What keeps the run from starting is said in the form, which stays.
         """
         settings = self.app.settings
 
@@ -178,7 +177,7 @@ class ConsoleScreen(Screen[None]):
                     then(run_id)
                 self.refresh_data()
 
-        form.go_on(lambda engine, given: _launched(settings, engine, kind, parameters(given)))
+        form.go_on(lambda engine, given: _launched(settings, engine, kind, given))
         self.app.push_screen(form, started)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002

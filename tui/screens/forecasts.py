@@ -21,7 +21,7 @@ from tui.screens import forecast_text as words
 from tui.screens import terms
 from tui.screens.base import RESTING_SECONDS
 from tui.screens.chart_events import read_events
-from tui.screens.forecast_form import forecast_form, parameters
+from tui.screens.forecast_form import forecast_form
 from tui.screens.forecast_tables import ForecastTable, HourTable
 from tui.screens.forecast_views import LEVELS, TITLES, VIEWS, Material, fan
 from tui.screens.running import RunningScreen
@@ -265,9 +265,8 @@ class ForecastsScreen(RunningScreen):
         if data is None:
             self.notify(READING, timeout=2)
             return
-        zone = self.app.zone
-        form = forecast_form(data.versions, data.data_until, self.app.now(), zone)
-        self.ask_run(form, "forecast", lambda values: parameters(values, zone), then=self._follow)
+        form = forecast_form(data.versions, data.data_until, self.app.now(), self.app.zone)
+        self.ask_run(form, "forecast", then=self._follow)
 
     def action_place(self, name: str) -> None:
         """Go to windows, calibration or what-if."""

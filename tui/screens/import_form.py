@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from tui.paths import typed_file, typed_path, working_directory
 from tui.sizes import shown_bytes
-from tui.widgets.form import Field, FormScreen, Values
+from tui.widgets.form import Field, FormScreen, Values, refused
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 SOURCE = "file"
-LONGEST_SOURCE = 32
 LARGEST_PREVIEW = 8_000_000  # bytes; reading more would take the console's time
 SHOWN = 2  # bad rows and warnings
 
@@ -98,13 +97,10 @@ def outcome_text(result: Mapping[str, Any]) -> str:
 
 
 def _problems(values: Values) -> Mapping[str, str]:
-    problems = {}
-    if not values["path"].strip():
-        problems["path"] = "Name a file"
-    source = values["source"].strip()
-    if not (source.isprintable() and 1 <= len(source) <= LONGEST_SOURCE):
-        problems["source"] = f"must have 1 to {LONGEST_SOURCE} printable characters"
-    return problems
+    from musktracker.pipeline import requests
+
+    problems = {} if values["path"].strip() else {"path": "Name a file"}
+    return problems | refused({"source": lambda: requests.source_name(values["source"])})
 
 
 def _parameters(engine: Engine, values: Values) -> dict[str, Any]:  # noqa: ARG001

@@ -21,7 +21,7 @@ from tui.screens import model_text as words
 from tui.screens import promote_form as promotion
 from tui.screens import terms
 from tui.screens.logged import LoggedScreen
-from tui.screens.train_form import DEFAULT, parameters, train_form
+from tui.screens.train_form import DEFAULT, train_form
 from tui.widgets.lines import LineList
 from tui.widgets.live_curve import LiveCurve
 from tui.widgets.marks import MARK, toggled, two_of
@@ -215,9 +215,10 @@ class ModelsScreen(LoggedScreen):
             self.notify(READING, timeout=2)
             return
         found = self.query_one(VersionTable).record
-        form = train_form(self.app.zone, self._data.data_until, found.model if found else DEFAULT)
-        zone, artifact_dir = self.app.zone, self.app.settings.artifact_dir
-        self.ask_run(form, "train", lambda values: parameters(values, zone, artifact_dir), then=self._follow)
+        now, artifact_dir = self.app.now(), self.app.settings.artifact_dir
+        model = found.model if found else DEFAULT
+        form = train_form(self.app.zone, self._data.data_until, now, artifact_dir, model)
+        self.ask_run(form, "train", then=self._follow)
 
     def action_promote(self) -> None:
         """Ask what the version under the cursor is to be, and let the gate decide."""
@@ -302,7 +303,7 @@ class ModelsScreen(LoggedScreen):
 
     def _ask_promotion(self, model: str, version: str, failed: str | None = None) -> None:
         form = promotion.promote_form(model, version, failed)
-        self.ask_run(form, "promote", lambda values: promotion.parameters(values, model, version), then=self._follow)
+        self.ask_run(form, "promote", then=self._follow)
 
     def _ask_why(self, run: RunInfo | None) -> None:
         """Where the promotion that was asked for here failed by the gate, ask for a reason; over no other dialog."""

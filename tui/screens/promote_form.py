@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tui.widgets.form import Field, FormScreen, Values
+from tui.widgets.form import Field, FormScreen, Values, refused
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from musktracker.run_info import RunInfo
 
 ALIASES = (("champion", "champion"), ("challenger", "challenger"))
@@ -16,7 +18,10 @@ ASKED = "--reason"  # what an error names that a stated reason would do away wit
 
 
 def promote_form(model: str, version: str, failed: str | None = None) -> FormScreen:
-    """Ask what a version is to be, and why; with what it `failed` by, a reason has to be given."""
+    """Ask what a version is to be, and why; with what it `failed` by, a reason has to be given.
+
+    Closes with the parameters of the run.
+    """
     fields = (
         Field("alias", "As", "champion", "forecasts are made with the champion", choices=ALIASES),
         Field("reason", "Reason", "", "whatever the gate says; recorded" if failed else "empty: the gate decides"),
@@ -24,8 +29,9 @@ def promote_form(model: str, version: str, failed: str | None = None) -> FormScr
     return FormScreen(
         f"Promote {model} {version}",
         fields,
-        check=_unstated if failed else None,
+        check=lambda values: _problems(values, must_state=failed is not None),
         preview=(lambda _engine, _values: failed) if failed else None,
+        save=lambda engine, values: _asked(engine, parameters(values, model, version)),
         submit="promote",
     )
 
@@ -46,6 +52,18 @@ def failed_gate(run: RunInfo) -> str | None:
     return error.partition(" Promote it all the same")[0] if run.status == "failed" and ASKED in error else None
 
 
-def _unstated(values: Values) -> Mapping[str, str]:
+def _problems(values: Values, *, must_state: bool) -> Mapping[str, str]:
+    from musktracker.pipeline import aliases
+
     stated = values["reason"].strip() or values["alias"] != ALIASES[0][0]
-    return {} if stated else {"reason": "say why it is promoted in spite of this"}
+    if must_state and not stated:
+        return {"reason": "say why it is promoted in spite of this"}
+    return refused({"reason": lambda: aliases.checked_reason(values["reason"])})
+
+
+def _asked(engine: Engine, found: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of the run, where there is such a version, and an artifact to forecast with."""
+    from musktracker.pipeline import aliases
+
+    aliases.promotable(engine, found["model"], found["version"])
+    return found

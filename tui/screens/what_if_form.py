@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from musktracker.errors import UsageError
 from musktracker.timeline import iso
+from tui.moments import worded
+from tui.screens.forecast_form import require_forecast
 from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ HORIZONS = (("24", "24 h"), ("72", "3 days"), ("168", "7 days"))
 KEPT = (("", "keep"), ("out", "leave out"))
 MOST = 12  # events that are offered
 EXAMPLE = "fri 14:00 ET +2h flight !0.8 #launch"
+MOMENT = "%a %d %b %H:%M"
 NAME = 13  # cells of a field's label
 
 
@@ -35,7 +38,7 @@ class Candidate:
 def what_if_form(
     candidates: Sequence[Candidate], models: Sequence[str], now: datetime, zone: ZoneInfo, horizon: str = "168"
 ) -> FormScreen:
-    """Ask which events to leave out and which to imagine; closes with what was typed, for `parameters`."""
+    """Ask which events to leave out and which to imagine; closes with the parameters of the run."""
 
     def check(values: Values) -> Mapping[str, str]:
         try:
@@ -53,13 +56,18 @@ def what_if_form(
             return error.hint or ""
         return "" if fields is None else described(fields, zone)
 
+    def save(engine: Engine, values: Values) -> dict[str, Any]:
+        found = parameters(values, now, zone)
+        require_forecast(engine, found, as_of=None, model="model")
+        return found
+
     fields = (
         Field("line", "Imagine", hint=f"an event, such as: {EXAMPLE}"),
-        *(_field(one, zone) for one in candidates[:MOST]),
+        *(_field(one, now, zone) for one in candidates[:MOST]),
         Field("horizon", "Horizon", horizon, choices=HORIZONS),
         Field("model", "Model", "", choices=(("", "champion"), *((name, name) for name in models))),
     )
-    return FormScreen("What if", fields, check=check, preview=preview, submit="compare")
+    return FormScreen("What if", fields, check=check, preview=preview, save=save, submit="compare")
 
 
 def parameters(values: Values, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
@@ -77,9 +85,9 @@ def parameters(values: Values, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _field(one: Candidate, zone: ZoneInfo) -> Field:
+def _field(one: Candidate, now: datetime, zone: ZoneInfo) -> Field:
     name = one.event.name if len(one.event.name) <= NAME else one.event.name[: NAME - 1] + "…"
-    return Field(f"event-{one.event.id}", name, "", _hint(one, zone), choices=KEPT)
+    return Field(f"event-{one.event.id}", name, "", _hint(one, now, zone), choices=KEPT)
 
 
 def _imagined(values: Values, now: datetime, zone: ZoneInfo) -> EventFields | None:
@@ -97,9 +105,10 @@ def _added(fields: EventFields) -> dict[str, Any]:
     }
 
 
-def _hint(one: Candidate, zone: ZoneInfo) -> str:
+def _hint(one: Candidate, now: datetime, zone: ZoneInfo) -> str:
     event = one.event
     start, end = (moment.astimezone(zone) for moment in (event.event_start, event.event_end))
-    last = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%d %b %H:%M}"
+    first = worded(start, MOMENT, zone, now)
+    last = f"{end:%H:%M}" if start.date() == end.date() else worded(end, MOMENT, zone, now)
     category = f" #{event.category}" if event.category else ""
-    return " · ".join(filter(None, (f"{start:%d %b %H:%M}–{last} !{event.intensity:g}{category}", one.effect)))
+    return " · ".join(filter(None, (f"{first}–{last} !{event.intensity:g}{category}", one.effect)))

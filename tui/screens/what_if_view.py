@@ -17,7 +17,7 @@ from tui.screens import what_if_text as words
 from tui.screens.chart_events import effect_text
 from tui.screens.forecast_text import DASH
 from tui.screens.running import RunningScreen
-from tui.screens.what_if_form import Candidate, parameters, what_if_form
+from tui.screens.what_if_form import Candidate, what_if_form
 from tui.screens.what_if_text import ComparedDay
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.record_table import Cell, Column, RecordTable
@@ -161,7 +161,7 @@ class WhatIfScreen(RunningScreen):
         data, zone, now = self._data, self.app.zone, self.app.now()
         if data is not None:
             form = what_if_form(data.candidates, data.models, now, zone)
-            self.ask_run(form, "what_if", lambda values: parameters(values, now, zone), then=self._follow)
+            self.ask_run(form, "what_if", then=self._follow)
 
     def action_chart(self) -> None:
         """Give the chart the keys, or the table."""

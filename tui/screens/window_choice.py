@@ -96,7 +96,7 @@ class WindowChoice:
         }
 
 
-def window_form(choice: WindowChoice, models: Sequence[str], span: Span | None) -> FormScreen:
+def window_form(choice: WindowChoice, models: Sequence[str], span: Span | None, now: datetime) -> FormScreen:
     """Ask which window; closes with the typed values, which `read` makes a choice of."""
     start, end = choice.start or "", choice.end or ""
     if choice.preset is not None and span is not None:
@@ -116,7 +116,7 @@ def window_form(choice: WindowChoice, models: Sequence[str], span: Span | None) 
             choices=(("", "champion"), *((name, name) for name in models)),
         ),
     )
-    return FormScreen("Window", fields, check=problems, submit="show it")
+    return FormScreen("Window", fields, check=lambda values: problems(values, now), submit="show it")
 
 
 def read(values: Values) -> WindowChoice:
@@ -133,15 +133,17 @@ def read(values: Values) -> WindowChoice:
     )
 
 
-def problems(values: Values) -> Mapping[str, str]:
+def problems(values: Values, now: datetime) -> Mapping[str, str]:
     """What is wrong, by field."""
+    from musktracker.pipeline import requests
+
     choice = read(values)
     checks: dict[str, Callable[[], object]] = {"brackets": choice.bracket_list}
     if choice.preset is None:
         checks = {
             "timezone": lambda: choice.zone,
             "start": lambda: parse_time(choice.start or "", choice.zone),
-            "end": lambda: choice.span(EPOCH),
+            "end": lambda: requests.window_end(choice.span(EPOCH), now),
         } | checks
     found: dict[str, str] = {}
     for name, check in checks.items():

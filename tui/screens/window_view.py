@@ -191,7 +191,7 @@ class WindowScreen(RunningScreen):
         """Ask which window, with which brackets, by which model."""
         data = self._data
         if data is not None:
-            form = window_form(self._choice, data.models, data.span)
+            form = window_form(self._choice, data.models, data.span, self.app.now())
             self.app.push_screen(form, lambda values: self._choose(read(values)) if values is not None else None)
 
     def action_view(self) -> None:

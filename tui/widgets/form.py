@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -20,7 +21,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from musktracker.errors import MuskTrackerError, UsageError
+from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.text import printable
 from tui.threads import in_thread
 from tui.widgets.entry import Entry
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from tui.app import Console
 
 Values = Mapping[str, str]
+T = TypeVar("T")
 PREVIEW_SECONDS = 0.2
+ROW = 2  # lines of a field with its note
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class FormScreen(ModalScreen[Any]):
         background: $background 60%;
         & > #form { width: 78; max-width: 100%; height: auto; max-height: 100%; padding: 0 1;
             background: $surface; border: round $border; border-title-color: $foreground; }
-        & #form-fields { height: auto; max-height: 1fr; }
+        & #form-fields { height: auto; }
         & .form-row { height: 2; }
         & .form-line { height: 1; }
         & .form-label { width: 14; color: $text-muted; }
@@ -99,6 +102,7 @@ class FormScreen(ModalScreen[Any]):
         self._submit_word = submit
         self._touched: set[str] = set()
         self._wrong: dict[str, str] = {}
+        self._trouble = ""  # what is wrong with no field in particular
         self._leaving = False
         self._saving = False
         self._saved: list[Any] = []  # the result, until the form is closed with it
@@ -155,6 +159,15 @@ class FormScreen(ModalScreen[Any]):
     def on_choice_changed(self, event: Choice.Changed) -> None:
         """Another choice was picked."""
         self._changed((event.choice.id or "").removeprefix("field-"))
+
+    def on_descendant_focus(self) -> None:
+        """What is wrong with the field that is mended now comes first."""
+        self._show_trouble()
+
+    def on_resize(self) -> None:
+        """What fitted its line may not any more."""
+        self.call_after_refresh(self._show_trouble)
+        self._fit()
 
     def on_descendant_blur(self, event: DescendantBlur) -> None:
         """A field that was left is checked, typed in or not."""
@@ -221,7 +234,8 @@ class FormScreen(ModalScreen[Any]):
             self._show_wrong()
             self._focus_first(self._wrong)
         else:
-            self._trouble(self.app.words(error))
+            self._trouble = self.app.words(error)
+            self._show_trouble()
 
     def _changed(self, name: str) -> None:
         field = next((field for field in self._fields if field.name == name), None)
@@ -240,18 +254,23 @@ class FormScreen(ModalScreen[Any]):
             self._wrong = dict(self._check(values))
         except Exception as error:
             self._wrong, trouble = {}, self.app.words(error)
-        self._trouble(trouble)
+        self._trouble = trouble
         self._show_wrong()
         return not (self._wrong or trouble)
 
     def _show_wrong(self) -> None:
         for field in self._fields:
             note = self.query_one(f"#note-{field.name}", Static)
-            wrong = self._wrong.get(field.name, "") if field.name in self._touched else ""
+            wrong = self._told(field.name)
             note.set_class(bool(wrong), "-wrong")
             text = printable(wrong or field.hint)
             if note.content != text:
                 note.update(text, layout=False)
+        self._show_trouble()
+
+    def _told(self, name: str) -> str:
+        """What is wrong with a field, once it was touched."""
+        return self._wrong.get(name, "") if name in self._touched else ""
 
     def _preview_soon(self) -> None:
         if self._preview is None:
@@ -275,6 +294,8 @@ class FormScreen(ModalScreen[Any]):
             text = self.app.words(error) if self.dirty else ""  # nobody has typed anything wrong yet
         for place in self.query("#form-preview").results(Static):  # none in a form that closes
             place.update("\n".join(map(printable, text.splitlines())))
+            self._show_trouble()
+            self._fit()
 
     def _show_keys(self) -> None:
         if self._saving:
@@ -286,11 +307,40 @@ class FormScreen(ModalScreen[Any]):
             text = f"enter {self._submit_word}   tab next field{pick}   esc leave"
         self.query_one("#form-keys", Static).update(text)
 
-    def _trouble(self, text: str) -> None:
-        trouble = self.query_one("#form-trouble", Static)
+    def _show_trouble(self) -> None:
+        """Say below what is wrong with no field, or all of what is longer than the line at its field."""
+        if not self._is_whole:
+            return
+        text, trouble = self._trouble or self._cut_off, self.query_one("#form-trouble", Static)
         if bool(text) or trouble.display:
             trouble.update(printable(text))
             trouble.display = bool(text)
+            self._fit()
+
+    def _fit(self) -> None:
+        """Leave what is below the fields its room, once that is laid out: the fields scroll."""
+        self.call_after_refresh(self._fit_now)
+
+    def _fit_now(self) -> None:
+        if not self._is_whole:
+            return
+        form, fields = self.query_one("#form"), self.query_one("#form-fields")
+        others = (child for child in form.displayed_children if child is not fields)
+        below = sum(child.outer_size.height + child.styles.margin.height for child in others)
+        fields.styles.max_height = max(self.size.height - form.gutter.height - below, ROW)
+        for row in self.query(".form-row:focus-within"):
+            self.call_after_refresh(row.scroll_visible, animate=False)
+
+    @property
+    def _cut_off(self) -> str:
+        """What is told of a field, of the focused one first, has no room there, and is not below anyway."""
+        below = str(self.query_one("#form-preview", Static).content)
+        focused = (self.focused.id or "").removeprefix("field-") if self.focused is not None else ""
+        for name in sorted(self._wrong, key=lambda name: name != focused):
+            text = self._told(name)
+            if cell_len(text) > self.query_one(f"#note-{name}").size.width and printable(text) not in below:
+                return text
+        return ""
 
     def _focus_first(self, names: Mapping[str, str]) -> None:
         for field in self._fields:
@@ -369,6 +419,14 @@ class Choice(Widget, can_focus=True):
         return text
 
 
+class Refused(UsageError):
+    """Fields that cannot be; `problems` says what is wrong, by field."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in problems.items()))
+        self.problems = problems
+
+
 def refused(checks: Mapping[str, Callable[[], object]]) -> dict[str, str]:
     """What is wrong, by field: the words of the checks that raise UsageError."""
     found = {}
@@ -378,6 +436,16 @@ def refused(checks: Mapping[str, Callable[[], object]]) -> dict[str, str]:
         except UsageError as error:
             found[name] = error.message
     return found
+
+
+def asked(name: str | None, ask: Callable[[], T]) -> T:
+    """What the core answers before a run is started; what it refuses is wrong with the field of this name, if any."""
+    try:
+        return ask()
+    except (UsageError, DataError) as error:
+        if name is None:
+            raise
+        raise Refused({name: str(error)}) from error
 
 
 def _nothing_wrong(_values: Values) -> Mapping[str, str]:

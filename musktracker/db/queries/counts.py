@@ -53,6 +53,15 @@ class Freshness:
     counting: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """From the begin of the first counted hour until the end of the last, and the definition by which they count."""
+
+    begin: datetime
+    until: datetime
+    counting: str
+
+
 def hourly(engine: Engine, span: Span) -> list[HourCount]:
     """The observed hours that begin in a span, by time."""
     return [HourCount(start, count) for start, count in _buckets(engine, span, "hourly")]
@@ -87,6 +96,17 @@ def extent(engine: Engine) -> Span | None:
 def latest_bucket_end(engine: Engine) -> datetime | None:
     """The end of the last counted hour; None where nothing was counted yet."""
     return freshness(engine).latest_end
+
+
+def reach(engine: Engine, as_of: datetime | None = None) -> Reach | None:
+    """From when to when hours are counted, or were at `as_of`; None where none are."""
+    query = select(func.min(TimeBucket.bucket_start), func.max(TimeBucket.bucket_end))
+    query = query.where(TimeBucket.granularity == "hourly")
+    if as_of is not None:
+        query = query.where(TimeBucket.bucket_end <= as_of)
+    with reading(engine) as connection:
+        begin, until = connection.execute(query).one()
+        return None if begin is None else Reach(begin, until, settings.counting(connection))
 
 
 def freshness(engine: Engine) -> Freshness:
