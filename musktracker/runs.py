@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from types import FrameType
@@ -95,7 +95,8 @@ class RunInfo:
     """A run as others see it; `waits_until` is when it goes on, None while it works.
 
     `lease` is what it holds, several names with spaces between; `reserved` is what it may be spending, see
-    musktracker.pipeline.spending.
+    musktracker.pipeline.spending; `gone` is whether its process had ended, on this very machine, when this was read:
+    one that ends later may well say how.
     """
 
     id: int
@@ -118,6 +119,7 @@ class RunInfo:
     lease: str | None
     waits_until: datetime | None = None
     reserved: int | None = None
+    gone: bool = False
 
     @property
     def active(self) -> bool:
@@ -126,9 +128,8 @@ class RunInfo:
 
     @property
     def lost(self) -> bool:
-        """Whether it claims to go on, yet its heart has stopped, or its process has ended on this very machine."""
-        beats = beating(self.heartbeat_at or self.created_at, now())
-        return self.active and not (beats and not process_is_gone(self.host, self.pid))
+        """Whether it claims to go on, yet its heart has stopped or its process was gone."""
+        return self.active and (self.gone or not beating(self.heartbeat_at or self.created_at, now()))
 
     @property
     def state(self) -> str:
@@ -539,7 +540,7 @@ def get(engine: Engine, run_id: int) -> RunInfo:
         row = connection.execute(select(RunRow.__table__).where(RunRow.id == run_id)).one_or_none()
     if row is None:
         raise MuskTrackerError(f"There is no run {run_id}", "musktracker runs lists them")
-    return _info(row)
+    return _seen(row)
 
 
 def recent(
@@ -563,7 +564,7 @@ def recent(
     for word in dict.fromkeys(holding.lower().split()):
         query = query.where(_holds(word))
     with reading(engine) as connection:
-        return [_info(row) for row in connection.execute(query)]
+        return [_seen(row) for row in connection.execute(query)]
 
 
 def _holds(word: str) -> ColumnElement[bool]:
@@ -763,6 +764,11 @@ def _line_values(run_id: int | None, line: LogLine) -> dict[str, Any]:
 
 def _line(row: Row[Any]) -> LogLine:
     return LogLine(row.id, row.time, row.level, row.message, stored.mapping(row.fields))
+
+
+def _seen(row: Row[Any]) -> RunInfo:
+    info = _info(row)
+    return replace(info, gone=True) if info.active and process_is_gone(info.host, info.pid) else info
 
 
 @lru_cache(maxsize=256)  # lists are read again and again, and runs that have ended do not change
