@@ -29,6 +29,12 @@ def names() -> list[str]:
     return sorted(_MODELS)
 
 
+def check(name: str) -> None:
+    """Raise UsageError, which names those that there are, where no model has this name."""
+    if name not in _MODELS:
+        raise UsageError(f"There is no model {name!r}", f"Models: {', '.join(names())}")
+
+
 def models() -> dict[str, type[Model]]:
     """Every model's class by its name."""
     return {name: _load(name) for name in _MODELS}
@@ -40,8 +46,7 @@ def create(name: str, hyperparameters: Mapping[str, Any] | None = None) -> Model
     Values may be text, as a command line gives them. Raises UsageError for a model, a hyperparameter or a value that
     cannot be.
     """
-    if name not in _MODELS:
-        raise UsageError(f"There is no model {name!r}", f"Models: {', '.join(sorted(_MODELS))}")
+    check(name)
     kind = _load(name)
     known = {field.name: field.default for field in fields(cast(Any, kind))}
     for key in hyperparameters or {}:
