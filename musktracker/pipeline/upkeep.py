@@ -32,8 +32,8 @@ def decide(past: Sequence[Attempt], moment: datetime, begun: datetime) -> Decisi
     """What to do about the follower, from the newest runs of KINDS, the last asked for first.
 
     `begun` is when the service began. A follower that somebody called off since then stays so until somebody starts
-    one, or the service anew; one that failed is started again, each time later. What a signal ended before the service
-    began, Ctrl+C or the end of the service before it, is no failure.
+    one, or the service anew; one that failed is started again, each time later. What a signal ended before the
+    service began, Ctrl+C or the end of the service before it, is no failure.
     """
     holder = next((one for one in past if one.holds(LEASE) and one.going(moment)), None)
     if holder is not None and follows(holder):
