@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,8 @@ class RunInfo:
     """A run as others see it; `waits_until` is when it goes on, None while it works.
 
     `lease` is what it holds, several names with spaces between; `reserved` is what it may be spending, see
-    musktracker.pipeline.spending.
+    musktracker.pipeline.spending; `gone` is whether its process had ended, on this very machine, when this was read:
+    one that ends later may well say how.
     """
 
     id: int
@@ -48,6 +49,7 @@ class RunInfo:
     lease: str | None
     waits_until: datetime | None = None
     reserved: int | None = None
+    gone: bool = False
 
     @property
     def active(self) -> bool:
@@ -56,9 +58,8 @@ class RunInfo:
 
     @property
     def lost(self) -> bool:
-        """Whether it claims to go on, yet its heart has stopped, or its process has ended on this very machine."""
-        beats = beating(self.heartbeat_at or self.created_at, now())
-        return self.active and not (beats and not process_is_gone(self.host, self.pid))
+        """Whether it claims to go on, yet its heart has stopped or its process was gone."""
+        return self.active and (self.gone or not beating(self.heartbeat_at or self.created_at, now()))
 
     @property
     def state(self) -> str:
@@ -77,9 +78,14 @@ def lost_text(beat: datetime | None) -> str:
     return f"Lost: no sign of life since {last}; its process or machine ended"
 
 
-@lru_cache(maxsize=256)  # lists are read again and again, and runs that have ended do not change
 def info_of(row: Row[Any]) -> RunInfo:
-    """The run that a row is."""
+    """The run that a row, read just now, is."""
+    info = _parsed(row)
+    return replace(info, gone=True) if info.active and process_is_gone(info.host, info.pid) else info
+
+
+@lru_cache(maxsize=256)  # lists are read again and again, and runs that have ended do not change
+def _parsed(row: Row[Any]) -> RunInfo:
     values = {name: _as_text(value) for name, value in row._mapping.items()}
     values["parameters"] = stored.mapping(row.parameters)
     values["result"] = stored.mapping(row.result) if row.result else None

@@ -248,6 +248,17 @@ def test_the_lease_of_a_process_that_was_killed_on_this_machine_is_free_at_once(
     assert runs.get(engine, killed).status == "failed"
 
 
+def test_a_run_whose_process_ends_after_it_was_read_is_not_taken_for_lost(engine: Engine) -> None:
+    run_id = runs.create(engine, "import", {})
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        with writing(engine) as connection:
+            values = {"status": "running", "pid": process.pid}
+            connection.execute(update(RunRow).where(RunRow.id == run_id).values(values))
+        shown = [runs.get(engine, run_id), *runs.recent(engine)]
+    assert [info.state for info in shown] == ["running", "running"]
+    assert runs.get(engine, run_id).state == "lost"
+
+
 def test_of_a_process_on_another_machine_only_its_heart_tells(engine: Engine) -> None:
     other = of_a_process_that_ended(engine, "ingest")
     with writing(engine) as connection:

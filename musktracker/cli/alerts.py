@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    parser.set_defaults(action="list", all=False, limit=50, json=False)
+    parser.set_defaults(action="list", all=False, limit=50)
+    add_json(parser)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=_Intermixed)
     listing = actions.add_parser("list", help="the open alerts (what no action does)")
     listing.add_argument("--all", action="store_true", help="those that are over, too")
@@ -48,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     test.add_argument("rule")
     for name, one in (("list", listing), ("rules", rules), ("set", change), ("ack", seen), ("test", test)):
         one.set_defaults(action=name)
-        add_json(one)
+        add_json(one, within=True)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -129,10 +129,14 @@ def run_stage(
     )
 
 
-def add_json(parser: argparse.ArgumentParser, *, lines: bool = False) -> None:
-    """Give a command that prints data its `--json`; `lines` where it prints an object a line as they come."""
+def add_json(parser: argparse.ArgumentParser, *, lines: bool = False, within: bool = False) -> None:
+    """Give a command that prints data its `--json`; `lines` where it prints an object a line as they come.
+
+    An action `within` a command that takes `--json` too leaves be what was said before its name.
+    """
     form = ", an object a line" if lines else ""
-    parser.add_argument("--json", action="store_true", help=f"print JSON on standard output{form}")
+    default = argparse.SUPPRESS if within else False
+    parser.add_argument("--json", action="store_true", default=default, help=f"print JSON on standard output{form}")
 
 
 def whole_number(least: int, most: int = LARGEST) -> Callable[[str], int]:

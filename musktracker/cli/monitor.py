@@ -42,8 +42,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Read the scores, and print them."""
     begin = _begin(arguments, settings)
     with open_database(settings) as engine:
+        from musktracker.models import registry
         from musktracker.pipeline import calibration
 
+        if arguments.model is not None:
+            registry.check(arguments.model)
         result = calibration.report(engine, begin=begin, model=arguments.model)
     if arguments.json:
         print_json(result)

@@ -37,13 +37,14 @@ FOLLOW_SECONDS = 0.5
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    parser.set_defaults(action="list", limit=20, kind=None, json=False)
+    parser.set_defaults(action="list", limit=20, kind=None)
+    add_json(parser)
     actions = parser.add_subparsers(metavar="ACTION")
     listing = actions.add_parser("list", help="the newest runs (what no action does)")
     listing.add_argument("--limit", type=whole_number(1), default=20, help="how many (20)")
     listing.add_argument("--kind", help="runs of this kind only")
     listing.set_defaults(action="list")
-    add_json(listing)
+    add_json(listing, within=True)
     for action, text in (
         ("show", "one run with its log"),
         ("follow", "its log as it comes, until it ends"),
@@ -52,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         one = actions.add_parser(action, help=text)
         one.add_argument("run_id", type=whole_number(1))
         one.set_defaults(action=action)
-        add_json(one, lines=action == "follow")
+        add_json(one, lines=action == "follow", within=True)
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -164,5 +164,6 @@ def _time(value: datetime | None, settings: Settings) -> str:
 def _age(value: datetime | None, moment: datetime) -> str:
     if value is None:
         return ""
-    hours = (moment - value).total_seconds() / 3600
-    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.0f} h" if hours < 72 else f"{hours / 24:.0f} d"
+    minutes = int((moment - value).total_seconds() // 60)  # whole ones that are over, as everywhere else
+    hours = minutes // 60
+    return f"{minutes} min" if hours < 2 else f"{hours} h" if hours < 72 else f"{hours // 24} d"

@@ -21,6 +21,12 @@ def names() -> list[str]:
     return sorted(MODELS)
 
 
+def check(name: str) -> None:
+    """Raise UsageError, which names those that there are, where no model has this name."""
+    if name not in MODELS:
+        raise UsageError(f"There is no model {name!r}", f"Models: {', '.join(names())}")
+
+
 def models() -> dict[str, type[Model]]:
     """Every model's class by its name."""
     return {name: _load(name) for name in MODELS}
@@ -38,8 +44,7 @@ def read(name: str, given: Mapping[str, Any] | None = None) -> Hyperparameters:
     Values may be text, as a command line gives them. Raises UsageError for a model, a hyperparameter or a value that
     cannot be.
     """
-    if name not in MODELS:
-        raise UsageError(f"There is no model {name!r}", f"Models: {', '.join(names())}")
+    check(name)
     known = {field.name: field.default for field in fields(MODELS[name])}
     for key in given or {}:
         if key not in known:

@@ -32,7 +32,8 @@ def decide(past: Sequence[Attempt], moment: datetime, begun: datetime) -> Decisi
     """What to do about the follower, from the newest runs of KINDS, the last asked for first.
 
     `begun` is when the service began. A follower that somebody called off since then stays so until somebody starts
-    one, or the service anew; one that failed is started again, each time later.
+    one, or the service anew; one that failed is started again, each time later. What a signal ended before the
+    service began, Ctrl+C or the end of the service before it, is no failure.
     """
     holder = next((one for one in past if one.holds(LEASE) and one.going(moment)), None)
     if holder is not None and follows(holder):
@@ -43,7 +44,7 @@ def decide(past: Sequence[Attempt], moment: datetime, begun: datetime) -> Decisi
     if followers and followers[0].called_off(begun):
         text = f"run {followers[0].id} was called off: nobody follows until musktracker ingest --follow is started"
         return Decision(False, text, followers[0].id, called_off=True)
-    failures = _failures(followers, moment)
+    failures = _failures(followers, moment, begun)
     if not failures:
         return Decision(True, "nobody follows yet")
     until = followers[0].ended + backoff(failures, LONGEST_DELAY, followers[0].id, FIRST_DELAY)
@@ -58,11 +59,11 @@ def follows(attempt: Attempt) -> bool:
     return attempt.kind == "ingest" and bool(attempt.parameters.get("follow"))
 
 
-def _failures(followers: Sequence[Attempt], moment: datetime) -> int:
+def _failures(followers: Sequence[Attempt], moment: datetime, begun: datetime) -> int:
     """How many of the newest followers failed in a row, each soon after the one before."""
     failures = 0
     for one in followers:
-        if not one.failed(moment):
+        if not one.failed(moment) or (one.status == "cancelled" and one.ended < begun):
             break
         failures += 1
         if one.ended - one.begun >= SETTLED:

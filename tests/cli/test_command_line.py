@@ -136,6 +136,15 @@ def test_an_output_that_cannot_be_written_is_a_failure_in_words(arguments: list[
     assert done.stderr == "musktracker: the output could not be written: No space left on device\n"
 
 
+@pytest.mark.parametrize("arguments", [["runs"], ["runs", "list"], ["alerts"], ["alerts", "list"]])
+def test_json_stands_before_the_action_behind_it_or_without_one(
+    arguments: list[str], engine: Engine, capsys: Capture
+) -> None:
+    for at in range(1, len(arguments) + 1):
+        assert main([*arguments[:at], "--json", *arguments[at:]]) == 0
+        assert json.loads(capsys.readouterr().out) == []
+
+
 def test_following_a_run_that_has_ended_prints_its_whole_log(engine: Engine, capsys: Capture) -> None:
     run_id = runs.create(engine, "refresh", {})
     lines = [{"run_id": run_id, "time": now(), "level": "info", "message": f"line {i}"} for i in range(2_500)]

@@ -163,7 +163,7 @@ def test_a_young_database_is_told_to_know_too_little(
     assert "No notice of change" in out
 
 
-@pytest.mark.parametrize("arguments", [("--days", "0"), ("--since", "later")])
+@pytest.mark.parametrize("arguments", [("--days", "0"), ("--since", "later"), ("--model", "hawks")])
 def test_what_cannot_be_is_wrong_use(command: Command, arguments: tuple[str, ...]) -> None:
     assert command(*arguments) == 2
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, insert
 
-from musktracker.cli import command
+from musktracker.cli import command, status
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import Alert, Base, Coverage, RawTweet
@@ -26,6 +26,20 @@ def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_empty_database_is_told_to_import(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.invoke("status", []) == 0
     assert "Next: musktracker import FILE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [
+        (timedelta(seconds=119), "1 min"),
+        (timedelta(hours=1, minutes=59, seconds=40), "119 min"),
+        (timedelta(hours=71, minutes=40), "71 h"),
+        (timedelta(days=334, hours=13), "334 d"),
+    ],
+)
+def test_ages_are_rounded_down_as_the_console_rounds_them(since: timedelta, said: str) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    assert status._age(moment - since, moment) == said
 
 
 @pytest.mark.usefixtures("environment")

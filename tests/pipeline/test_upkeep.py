@@ -71,6 +71,13 @@ def test_one_that_a_signal_ended_is_started_again() -> None:
     assert decide([ended], NOW, BEGUN).start
 
 
+def test_one_that_a_signal_ended_before_the_service_began_holds_up_nothing() -> None:
+    ended = BEGUN - timedelta(seconds=2)
+    decision = decide([replace(FOLLOWER, status="cancelled", finished_at=ended, lease=None)], BEGUN, BEGUN)
+    assert decision.start
+    assert "failed" not in decision.words
+
+
 def test_a_single_poll_is_no_follower() -> None:
     polled = replace(FOLLOWER, status="failed", parameters={}, finished_at=NOW, lease=None)
     assert decide([polled], NOW, BEGUN).start

@@ -132,6 +132,24 @@ async def test_a_run_that_fills_the_database_is_followed_and_then_makes_way(
         engine.dispose()
 
 
+async def test_how_the_import_ended_stands_in_sight_on_a_small_terminal(
+    empty: Settings, console: MakeConsole, settled: Any, frozen: datetime
+) -> None:
+    app = console(empty)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        engine = engines.connect(empty.database_url)
+        run = {"id": 1, "kind": "import", "status": "failed", "parameters": json.dumps({}), "error": "No ids. " * 20}
+        _insert(engine, insert(tables.RunRow).values(**run, host="tower", who="ada@tower", created_at=frozen))
+        engine.dispose()
+        await pilot.press("r")
+        await settled(pilot)
+        page = app.screen.query_one(FirstRun)
+        line = page.query_one("#first-run-progress", Static)
+        assert "Run 1 (import): failed" in str(line.content)
+        assert page.region.contains_region(line.region)
+
+
 async def test_the_demo_is_a_console_of_its_own(
     empty: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from textual.widgets import Static
 
 from musktracker import market_windows, runs
 from musktracker.config import Settings
-from musktracker.db import engines, quantiles, tables
+from musktracker.db import engines, migrate, quantiles, tables
 from musktracker.db.queries import overview
 from musktracker.db.queries.week_pattern import WeekPattern
 from musktracker.machine import whoami
@@ -207,6 +207,31 @@ async def test_a_window_with_a_hole_is_a_lower_bound_and_an_old_forecast_shows_i
         assert week.split()[1].startswith("≥")
         assert "4 h not observed" in week
         assert " 3d " in week
+
+
+async def test_an_old_forecast_is_not_said_to_be_of_the_next_days(
+    populated: Settings, forecast: Engine, console: MakeConsole, settled: Any, frozen: datetime
+) -> None:
+    execute(forecast, delete(tables.ForecastTotal).where(tables.ForecastTotal.forecast_time > frozen - 2 * DAY))
+    execute(forecast, update(tables.ForecastTotal).values(forecast_time=frozen.replace(minute=0) - 3 * DAY))
+    app = console(populated)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        counts, told = (str(app.screen.query_one(name, Static).content) for name in ("#counts", "#newest-forecast"))
+        assert "Next" not in counts + told
+
+
+async def test_a_chart_of_no_hours_names_no_end(empty: Settings, console: MakeConsole, settled: Any) -> None:
+    engine = engines.connect(empty.database_url)
+    migrate.upgrade(engine)
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    post = {"tweet_id": "1", "created_at": moment, "source": "file", "ingest_time": moment}
+    execute(engine, insert(tables.RawTweet).values(post))
+    engine.dispose()
+    app = console(empty)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert app.screen.query_one("#chart").border_title == "Posts an hour"
 
 
 @pytest.mark.parametrize(("size", "shown"), [((80, 24), False), ((120, 24), False), ((120, 36), True)])

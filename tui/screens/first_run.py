@@ -57,6 +57,7 @@ class FirstRun(VerticalScroll, can_focus=True):
                 "bring in what there is so far.",
             )
         )
+        yield Static(id="first-run-progress", markup=False)  # above the ways: below them a small terminal cuts it off
         for key, title, text in WAYS:
             yield Static(_way(key, title, text), classes="way")
         yield Static(_way("", "Connect the X API", _connection(self._settings)), classes="way")
@@ -64,7 +65,6 @@ class FirstRun(VerticalScroll, can_focus=True):
             Content.styled("? explains the keys, : finds every command, 2 to 6 show the other screens.", QUIET),
             classes="way",
         )
-        yield Static(id="first-run-progress", markup=False)
 
     def show_runs(self, runs: Sequence[RunInfo]) -> None:
         """Say how the newest run goes, so that an import that was started here is followed here."""

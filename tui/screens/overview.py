@@ -274,8 +274,8 @@ class OverviewScreen(ConsoleScreen):
 
     def _chart_titles(self, overview: Overview) -> tuple[str, str]:
         known = [count for count in overview.hours[-48:] if count is not None]
-        end = self.app.format_time(overview.stages[1].until, "%m-%d %H:%M")
-        title = f"Posts an hour to {end}"
+        until = overview.stages[1].until
+        title = "Posts an hour" + (f" to {self.app.format_time(until, '%m-%d %H:%M')}" if until else "")
         return title, f"last 48 h: max {max(known)} · mean {sum(known) / len(known):.1f}" if known else "not observed"
 
 

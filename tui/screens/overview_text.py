@@ -47,7 +47,7 @@ def counts_text(overview: Overview, moment: datetime, format_time: FormatTime, *
     since = format_time(overview.first_post, "%Y-%m-%d")
     lines.append(_figure("Stored", f"{overview.posts:,}", f"from {since}"))
     if overview.forecast is not None:
-        lines.append(_next_line(overview.forecast))
+        lines.append(_next_line(overview.forecast, moment, format_time))
     return Content("\n").join(lines)
 
 
@@ -62,7 +62,7 @@ def forecast_text(overview: Overview, moment: datetime, format_time: FormatTime)
             (printable(f"{forecast.model} {forecast.version}"), ""), (" champion" if is_champion else "", "$accent")
         ),
         Content.styled(f"from {format_time(forecast.origin, '%m-%d %H:%M')}, {age(moment - forecast.origin)}", QUIET),
-        _figure(f"Next {_horizon(forecast.horizon_hours)}", f"{forecast.total:,.0f}", "posts expected", "$accent"),
+        _figure(_ahead(forecast, moment), f"{forecast.total:,.0f}", "posts expected", "$accent"),
     ]
     for share in (0.5, 0.8, 0.95):
         interval = forecast.interval(share)
@@ -170,10 +170,21 @@ def _pace(window: Window) -> str:
     return f"usual {window.usual:,.0f}, {window.count / window.usual:.1f}×"
 
 
-def _next_line(forecast: NewestForecast) -> Content:
+def _next_line(forecast: NewestForecast, moment: datetime, format_time: FormatTime) -> Content:
     interval = forecast.interval(0.95)
-    within = "" if interval is None else f"{interval[0]:,.0f}–{interval[1]:,.0f} at 95%"
-    return _figure(f"Next {_horizon(forecast.horizon_hours)}", f"{forecast.total:,.0f}", within, "$accent")
+    note = "" if interval is None else f"{interval[0]:,.0f}–{interval[1]:,.0f} at 95%"
+    if _is_old(forecast, moment):
+        note = f"from {format_time(forecast.origin, '%m-%d')}"
+    return _figure(_ahead(forecast, moment), f"{forecast.total:,.0f}", note, "$accent")
+
+
+def _ahead(forecast: NewestForecast, moment: datetime) -> str:
+    """How far it goes; the hours after an origin of long ago are not the next ones."""
+    return f"{'' if _is_old(forecast, moment) else 'Next '}{_horizon(forecast.horizon_hours)}"
+
+
+def _is_old(forecast: NewestForecast, moment: datetime) -> bool:
+    return moment - forecast.origin > DAY
 
 
 def _so_far_line(so_far: SoFar, format_time: FormatTime, *, earlier: bool) -> Content:
