@@ -7,10 +7,16 @@ from sqlalchemy import create_engine, text
 SCHEMA = text(
     """
     SELECT md5(string_agg(part, E'\\n' ORDER BY part)) FROM (
-        SELECT concat_ws('|', table_schema, table_name, column_name, data_type, is_nullable, column_default,
-                         character_maximum_length, is_identity) AS part
-        FROM information_schema.columns WHERE table_schema NOT IN ('pg_catalog', 'information_schema')
-        UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+        SELECT concat_ws('|', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+                         pg_get_expr(adbin, adrelid)) AS part
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v', 'm', 'f')
+            AND relnamespace NOT IN (
+                SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema', 'pg_toast')
+            )
+        UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
+            WHERE relnamespace = 'public'::regnamespace
         UNION ALL SELECT concat_ws('|', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
             WHERE connamespace = 'public'::regnamespace
         UNION ALL SELECT concat_ws('|', tgrelid::regclass, tgname) FROM pg_trigger WHERE NOT tgisinternal

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from textual.app import App
 from textual.cache import LRUCache
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
+from textual.css.tokenize import tokenize_values
+from textual.css.tokenizer import Token
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.timer import Timer
@@ -41,13 +44,21 @@ LAST_HOUR = NOW.replace(minute=0) - HOUR
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 WHO = "ada@tower"
 SOON = 0.5  # seconds; what comes later, as the end of a notice, is not waited for
-PARSED: dict[frozenset[tuple[str, str]], LRUCache[Any, list[RuleSet]]] = {}  # by variables: rules never change
+PARSED: dict[frozenset[tuple[str, str]], Parsed] = {}  # by variables: what was parsed with them never changes
 TURNS = 3  # of the event loop between looks at whether a message is left
 ALERTS = [
     ("run_failed", "error", 12, "Run 3 (train negative_binomial) failed: The fit did not converge [b]as text[/b]"),
     ("silence", "warning", 95, "Silent for 5.2 h, since 01-15 12:50 UTC: longer than 99% of the silences that began"),
     ("bracket", "info", 30, "fri-noon to 01-16 17:00 UTC: 260-279 went from 46% to 53%"),
 ]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What was parsed with some variables: they themselves, and rules."""
+
+    variables: dict[str, list[Token]]
+    rules: LRUCache[Any, list[RuleSet]]
 
 
 class Clock:
@@ -287,12 +298,12 @@ def styles_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def created(self: Stylesheet, *, variables: dict[str, str] | None = None) -> None:
         create(self, variables=variables)
-        self._parse_cache = _parsed(variables or {})
+        _give_what_is_parsed(self)
 
     def changed(self: Stylesheet, variables: dict[str, str]) -> None:
         self._parse_cache = LRUCache(1)  # this is the one that is emptied
         set_variables(self, variables)
-        self._parse_cache = _parsed(variables)
+        _give_what_is_parsed(self)
 
     monkeypatch.setattr(Stylesheet, "__init__", created)
     monkeypatch.setattr(Stylesheet, "set_variables", changed)
@@ -309,8 +320,12 @@ def _filled(path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-def _parsed(variables: dict[str, str]) -> LRUCache[Any, list[RuleSet]]:
-    return PARSED.setdefault(frozenset(variables.items()), LRUCache(512))
+def _give_what_is_parsed(sheet: Stylesheet) -> None:
+    key = frozenset(sheet._variables.items())
+    if key not in PARSED:
+        PARSED[key] = Parsed(tokenize_values(sheet._variables), LRUCache(512))
+    vars(sheet)["_Stylesheet__variable_tokens"] = PARSED[key].variables
+    sheet._parse_cache = PARSED[key].rules
 
 
 async def _all_is_heard(*_: float) -> None:

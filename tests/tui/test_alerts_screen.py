@@ -22,6 +22,7 @@ from tui.app import Console
 from tui.screens.alerts import AlertsScreen, AlertTable, RuleTable
 from tui.screens.overview import OverviewScreen
 from tui.widgets.form import FormScreen
+from tui.widgets.lines import LONGEST_LINE
 from tui.widgets.text_page import TextPage
 from tui.widgets.toned_line import TonedLine
 
@@ -130,6 +131,22 @@ async def test_the_alert_under_the_cursor_is_told_whole_below_the_list(
     async with opened() as (pilot, screen):
         await press(pilot, "j", "j")
         assert str(screen.query_one("#alert-chosen", Static).content) == ALERTS[1][3]
+
+
+async def test_of_an_endless_message_only_what_can_be_seen_is_drawn(
+    alarmed: Engine, opened: Opened, press: Any
+) -> None:
+    with engines.writing(alarmed) as connection:
+        connection.execute(update(tables.Alert).values(message="\x1b" + "x" * 1_000_000))
+    async with opened() as (pilot, screen):
+        told = str(screen.query_one("#alert-chosen", Static).content)
+        await press(pilot, "1", "escape")
+        assert isinstance(pilot.app.screen, OverviewScreen)
+        line = str(pilot.app.screen.query_one("#alerts", Static).content).splitlines()[0]
+    assert told.startswith("�xxx")
+    assert "�xxx" in line
+    assert 2 * 80 <= len(told) <= 2 * LONGEST_LINE
+    assert 200 < len(line) < 2 * LONGEST_LINE
 
 
 async def test_from_an_alert_the_keys_of_the_rules_lead_to_its_rule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -32,6 +33,7 @@ def luminance(color: Color) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+@cache
 def contrast(one: Color, other: Color) -> float:
     """From 1 (equal) to 21 (black and white)."""
     darker, lighter = sorted((luminance(one), luminance(other)))

@@ -18,7 +18,7 @@ from tui.places import place_keys
 from tui.screens import alert_text as words
 from tui.screens import terms
 from tui.screens.base import ConsoleScreen
-from tui.widgets.lines import LineList
+from tui.widgets.lines import LONGEST_LINE, LineList
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.text_page import TextPage
 from tui.widgets.toned_line import Parts, TonedLine
@@ -305,7 +305,8 @@ class AlertsScreen(ConsoleScreen):
     def _show_chosen(self) -> None:
         table = self.query_one(AlertTable)
         line = self.query_one("#alert-chosen", Static)
-        text = table.found_nothing if table.record is None else printable(table.record.message)
+        found = table.record
+        text = table.found_nothing if found is None else printable(found.message[: 2 * LONGEST_LINE])  # shown in two
         if line.content != text:
             line.update(text, layout=False)
 

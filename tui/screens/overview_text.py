@@ -11,6 +11,7 @@ from textual.content import Content
 from musktracker.text import counted, printable
 from musktracker.timeline import DAY, HOUR
 from tui.widgets.header import age
+from tui.widgets.lines import LONGEST_LINE
 from tui.widgets.marks import Marks
 
 if TYPE_CHECKING:
@@ -104,9 +105,8 @@ def alert_line(alert: OpenAlert, place: str, moment: datetime) -> Content:
     """An alert: how bad, which of how many, since when, what."""
     mark, colour = ALERT_MARKS[alert.severity]
     since = age(moment - alert.raised_at)
-    return Content.assemble(
-        (f" {mark} ", f"bold {colour}"), (f"{place}{since}  ", QUIET), (printable(alert.message), colour)
-    )
+    message = printable(alert.message[:LONGEST_LINE])
+    return Content.assemble((f" {mark} ", f"bold {colour}"), (f"{place}{since}  ", QUIET), (message, colour))
 
 
 def week_title(overview: Overview, zone: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from textual.binding import ActiveBinding
@@ -59,9 +60,13 @@ class Keys(Widget):
         return Content("  ").join([*keys, *stay])
 
     def _key(self, active: ActiveBinding) -> Content:
-        key = self.app.get_key_display(active.binding)
-        key_style, text_style = (KEY, TEXT) if active.enabled else (DIMMED, DIMMED)
-        return Content.assemble((key, key_style), (f" {active.binding.description}", text_style))
+        return _key(self.app.get_key_display(active.binding), active.binding.description, active.enabled)
+
+
+@cache  # there are few keys, and they are put together whenever something has the focus
+def _key(key: str, description: str, enabled: bool) -> Content:
+    key_style, text_style = (KEY, TEXT) if enabled else (DIMMED, DIMMED)
+    return Content.assemble((key, key_style), (f" {description}", text_style))
 
 
 def _width(parts: list[Content]) -> int:

@@ -17,6 +17,7 @@ from textual.widget import Widget
 from musktracker.text import printable
 
 TRACK, THUMB = "│", "┃"
+LONGEST_LINE = 1_000  # characters that are looked at of what others wrote: more than any terminal shows of it
 AHEAD = 3  # a step over the edge scrolls on by this part of what is in view
 
 
@@ -247,7 +248,7 @@ class LineList(Widget, can_focus=True):
 
 def fitted(text: str, width: int, *, right: bool = False) -> str:
     """Untrusted text as exactly `width` cells: made printable, cut with an ellipsis, or padded."""
-    text = printable(text)
+    text = printable(text[:LONGEST_LINE])
     length = len(text) if text.isascii() else cell_len(text)
     if length > width:
         return set_cell_size(text, width - 1) + "…" if width > 0 else ""
