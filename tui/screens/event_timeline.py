@@ -12,7 +12,7 @@ from tui.widgets.fan import Fan, View
 
 if TYPE_CHECKING:
     from musktracker.db.queries.counts import HourCount
-    from musktracker.pipeline.events import Event
+    from musktracker.pipeline.event_rows import Event
 
 REACH = timedelta(days=28)  # to each side of the event that can be panned to
 SHOWN = timedelta(days=5)  # to each side at first
