@@ -8,6 +8,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from musktracker.db import migrate
+from musktracker.db.schema_lock import schema_transaction
 from musktracker.db.tables import Base
 
 OPTIONS: dict[str, Any] = {
@@ -49,7 +50,7 @@ def main() -> None:
         if context.is_offline_mode():
             offline(engine.dialect.name)
         else:
-            with migrate.schema_transaction(engine) as connection:
+            with schema_transaction(engine) as connection:
                 online(connection)
         engine.dispose()
 

@@ -35,8 +35,10 @@ from musktracker.timeline import Span, iso, now, parse_time
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from musktracker.pipeline.event_changes import EventChange
+    from musktracker.pipeline.event_fields import EventFields
     from musktracker.pipeline.event_files import ImportReport
-    from musktracker.pipeline.events import Event, EventChange, EventFields
+    from musktracker.pipeline.event_rows import Event
 
 REFRESH_HINT = "Features follow at the next musktracker refresh."
 SHOWN_ERRORS = SHOWN_DOUBTS = 20
@@ -106,10 +108,11 @@ def _add_fields(parser: argparse.ArgumentParser, *, new: bool) -> None:
 
 def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
     from musktracker.pipeline import events
+    from musktracker.pipeline.event_fields import FIRST, LAST
 
     span = Span(
-        parse_time(arguments.since, settings.zone) if arguments.since is not None else events.FIRST,
-        parse_time(arguments.until, settings.zone) if arguments.until is not None else events.LAST,
+        parse_time(arguments.since, settings.zone) if arguments.since is not None else FIRST,
+        parse_time(arguments.until, settings.zone) if arguments.until is not None else LAST,
     )
     found = events.listed(engine, include_removed=arguments.removed, text=arguments.text, span=span)
     if arguments.json:
@@ -125,7 +128,7 @@ _NONE_YET = "No events yet. musktracker events add --help and musktracker events
 
 
 def _add(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
-    from musktracker.pipeline import events
+    from musktracker.pipeline import event_doubts, events
 
     fields, notes = _new_fields(arguments, settings)
     if not arguments.json:
@@ -133,7 +136,7 @@ def _add(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> i
             print(f"note: {printable(note)}", file=sys.stderr)
     if not arguments.dry_run:
         return _show(events.add(engine, fields), "Added", settings, arguments, engine)
-    doubts = events.doubts(engine, fields)
+    doubts = event_doubts.doubts(engine, fields)
     if arguments.json:
         print_json({**dataclasses.asdict(fields), "notes": notes, "doubts": doubts})
     else:
@@ -144,13 +147,13 @@ def _add(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> i
 
 def _new_fields(arguments: argparse.Namespace, settings: Settings) -> tuple[EventFields, list[str]]:
     """A new event, and how what was left open was filled in."""
-    from musktracker.pipeline import events
+    from musktracker.pipeline.event_fields import USUAL_INTENSITY, EventFields
     from musktracker.pipeline.event_line import parse_line
 
     given = _given(arguments, settings)
     if "event_start" in given:
-        usual = {"event_end": given["event_start"], "intensity": events.USUAL_INTENSITY}
-        return events.EventFields(**{**usual, **given}), []
+        usual = {"event_end": given["event_start"], "intensity": USUAL_INTENSITY}
+        return EventFields(**{**usual, **given}), []
     understood = parse_line(given.pop("name"), now(), settings.zone)
     return dataclasses.replace(understood.fields, **given), list(understood.notes)
 
@@ -181,13 +184,13 @@ def _shift(engine: Engine, settings: Settings, arguments: argparse.Namespace) ->
 
 
 def _repeat(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
-    from musktracker.pipeline import event_series, events
+    from musktracker.pipeline import event_doubts, event_series, events
 
     first = events.get(engine, arguments.event_id)
     until = parse_time(arguments.until, settings.zone)
     series = event_series.repeated(first.fields, arguments.every, until, settings.zone)
     made = events.add_all(engine, series)
-    doubts = events.doubts_of(engine, [(event.fields, event.id) for event in made])
+    doubts = event_doubts.doubts_of(engine, [(event.fields, event.id) for event in made])
     if arguments.json:
         print_json([{**dataclasses.asdict(event), "doubts": of} for event, of in zip(made, doubts, strict=True)])
         return 0
@@ -225,29 +228,29 @@ def _restore(engine: Engine, settings: Settings, arguments: argparse.Namespace) 
 
 
 def _undo(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:  # noqa: ARG001
-    from musktracker.pipeline import events
+    from musktracker.pipeline import event_undo
 
-    return _reversed(engine, events.undo(engine), "undo", arguments)
+    return _reversed(engine, event_undo.undo(engine), "undo", arguments)
 
 
 def _redo(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:  # noqa: ARG001
-    from musktracker.pipeline import events
+    from musktracker.pipeline import event_undo
 
-    return _reversed(engine, events.redo(engine), "redo", arguments)
+    return _reversed(engine, event_undo.redo(engine), "redo", arguments)
 
 
 _PAST = {"undo": "Undone", "redo": "Done again"}
 
 
 def _reversed(engine: Engine, made: EventChange | None, action: str, arguments: argparse.Namespace) -> int:
-    from musktracker.pipeline import events
+    from musktracker.pipeline import event_undo
 
     if made is None:
         raise MuskTrackerError(f"There is nothing to {action}", "musktracker events history shows what was changed")
     if arguments.json:
         print_json(dataclasses.asdict(made))
         return 0
-    change = events.original(engine, made)
+    change = event_undo.original(engine, made)
     what = (
         f"{change.action} of {change.together} events" if change.together > 1 else f"{change.action} of {change.name}"
     )
@@ -257,11 +260,11 @@ def _reversed(engine: Engine, made: EventChange | None, action: str, arguments: 
 
 
 def _history(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> int:
-    from musktracker.pipeline import events
+    from musktracker.pipeline import event_changes, events
 
     if arguments.event_id is not None:
         events.get(engine, arguments.event_id)
-    found = events.history(engine, arguments.event_id, arguments.limit)
+    found = event_changes.history(engine, arguments.event_id, arguments.limit)
     if arguments.json:
         print_json([dataclasses.asdict(change) for change in found])
         return 0
@@ -382,7 +385,7 @@ _ACTIONS: Mapping[str, Callable[[Engine, Settings, argparse.Namespace], int]] = 
 
 
 def _given(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
-    from musktracker.pipeline.events import read_intensity
+    from musktracker.pipeline.event_fields import read_intensity
 
     names = {"start": "event_start", "end": "event_end"}
     given = {
@@ -402,9 +405,9 @@ def _show(
     event: Event, what: str, settings: Settings, arguments: argparse.Namespace, beside: Engine | None = None
 ) -> int:
     """Print an event that was changed; and what may be wrong with it `beside` the others, where that is new."""
-    from musktracker.pipeline import events
+    from musktracker.pipeline import event_doubts
 
-    doubts = [] if beside is None else events.doubts(beside, event.fields, besides=event.id)
+    doubts = [] if beside is None else event_doubts.doubts(beside, event.fields, besides=event.id)
     if arguments.json:
         print_json({**dataclasses.asdict(event), "doubts": doubts})
         return 0

@@ -1,7 +1,6 @@
 """The schema's way up and down: all steps of one change in one transaction, alone on the database, or none of them.
 
-On SQLite foreign keys are off while tables are made anew, and checked before the commit; others wait for BEGIN
-IMMEDIATE. On Postgres others wait for an advisory lock. Alembic is imported only where there is something to do.
+Alembic is imported only where there is something to do.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from musktracker.db import revisions
 from musktracker.db.backup import backup as backup
@@ -26,10 +25,9 @@ from musktracker.db.backup import copy, remove
 from musktracker.db.engines import connect, is_sqlite, reading, sqlite_path
 from musktracker.db.revisions import Revision as Revision
 from musktracker.db.revisions import head as head
+from musktracker.db.schema_lock import schema_transaction
 from musktracker.errors import MuskTrackerError, UsageError
 
-LOCK_SECONDS = 60
-LOCK_KEY = int.from_bytes(b"musktrkr")
 VERSION_TABLE = "alembic_version"
 COMPARE: dict[str, Any] = {
     "compare_type": True,
@@ -213,27 +211,6 @@ def check(engine: Engine) -> list[str]:
     return [_in_words(difference) for item in found for difference in (item if isinstance(item, list) else [item])]
 
 
-@contextmanager
-def schema_transaction(engine: Engine) -> Iterator[Connection]:
-    """The one transaction in which a schema changes: alone, and it leaves no row without the row it refers to.
-
-    Raises MuskTrackerError where another keeps the database for 60 seconds.
-    """
-    with engine.connect() as connection:
-        if is_sqlite(engine):
-            connection.detach()  # its pragma must not come back from the pool
-            connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
-            with _begun_alone(connection):
-                yield connection
-                _check_foreign_keys(connection)
-        else:
-            with connection.begin(), _lock_told():
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_SECONDS * 1000:.0f}")
-                connection.exec_driver_sql("SET LOCAL application_name = 'musktracker migrate'")
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
-                yield connection
-
-
 class _TakeBack(Exception):
     """Ends a dry run's transaction without a commit."""
 
@@ -409,50 +386,6 @@ def _opened(path: Path) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
-
-
-@contextmanager
-def _begun_alone(connection: Connection) -> Iterator[None]:
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:  # each turn waits for the busy timeout, so that Ctrl-C is heard
-        try:
-            transaction = connection.begin()
-            break
-        except OperationalError as error:
-            if "locked" not in str(error.orig):
-                raise
-            if time.monotonic() >= deadline:
-                raise _kept("another process writes to it") from None
-            time.sleep(0.05)
-    with transaction:
-        yield
-
-
-@contextmanager
-def _lock_told() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != "55P03":  # lock_not_available
-            raise
-        raise _kept("another session holds it or one of its tables") from None
-
-
-def _kept(reason: str) -> MuskTrackerError:
-    return MuskTrackerError(
-        f"The schema could not be changed within {LOCK_SECONDS} seconds: {reason}",
-        "Nothing was changed. Stop what runs on this database, or try again when it has ended",
-    )
-
-
-def _check_foreign_keys(connection: Connection) -> None:
-    orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-    if orphans:
-        table, _, parent, _ = orphans[0]
-        raise MuskTrackerError(
-            f"The migration would leave {len(orphans)} rows without the row they refer to ({table} to {parent})",
-            "Nothing was changed",
-        )
 
 
 @contextmanager

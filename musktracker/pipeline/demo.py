@@ -25,7 +25,8 @@ from musktracker.db.queries import windows
 from musktracker.db.tables import Coverage, ModelMetadata, RawTweet
 from musktracker.db.upsert import upsert
 from musktracker.errors import MuskTrackerError, UsageError
-from musktracker.pipeline import aliases, events, stages
+from musktracker.pipeline import aliases, event_merge, events, stages
+from musktracker.pipeline.event_fields import EventFields
 from musktracker.reporting import Run
 from musktracker.run_log import LogLine
 from musktracker.timeline import EPOCH, HOUR, Span, floor_hour, iso, now, parse_time
@@ -296,7 +297,7 @@ def _store_events(engine: Engine, span: Span, seed: int) -> int:
         if announced < span.end and (is_new or announced >= span.start):
             name, category = THEMES[theme % len(THEMES)]
             begin = _moment(start)
-            fields = events.EventFields(
+            fields = EventFields(
                 name=f"{name}, {begin.day} {begin:%B %Y}",
                 event_start=begin,
                 event_end=_moment(end),
@@ -306,7 +307,7 @@ def _store_events(engine: Engine, span: Span, seed: int) -> int:
                 source=SOURCE,
             )
             entries.append((fields, announced))
-    return events.merge(engine, entries, who=SOURCE).added if entries else 0
+    return event_merge.merge(engine, entries, who=SOURCE).added if entries else 0
 
 
 def _trained_at(engine: Engine, model: str) -> datetime | None:

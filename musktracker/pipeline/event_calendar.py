@@ -21,7 +21,8 @@ from dateutil.rrule import rruleset, rrulestr
 
 from musktracker import __version__
 from musktracker.errors import UsageError
-from musktracker.pipeline.events import USUAL_INTENSITY, Event
+from musktracker.pipeline.event_fields import USUAL_INTENSITY
+from musktracker.pipeline.event_rows import Event
 from musktracker.text import printable
 from musktracker.timeline import DAY, iso, utc
 

@@ -24,7 +24,9 @@ from sqlalchemy import Engine
 
 from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.pipeline import event_calendar
-from musktracker.pipeline.events import FIRST, Event, EventFields, InvalidEvent, Merged, cleaned, merge
+from musktracker.pipeline.event_fields import FIRST, EventFields, InvalidEvent, cleaned
+from musktracker.pipeline.event_merge import Merged, merge
+from musktracker.pipeline.event_rows import Event
 from musktracker.text import counted
 from musktracker.timeline import iso, now, parse_time
 
@@ -78,7 +80,7 @@ def import_file(
 
     An event with the name and start of a stored one is that event: changed where the file says otherwise. A second
     row with the same name and start is a second event, since events may be stored so and what is exported must come
-    back: see `events.merge`. Nothing is stored where a row is wrong, unless `skip_bad`. `zone` (UTC) is of the days
+    back: see event_merge. Nothing is stored where a row is wrong, unless `skip_bad`. `zone` (UTC) is of the days
     and times of a calendar that names none. Raises UsageError where the file is none of the three.
     """
     content = _text(path)

@@ -16,6 +16,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from musktracker.errors import UsageError
+from musktracker.pipeline.event_fields import USUAL_INTENSITY, EventFields, cleaned, read_intensity
 from musktracker.pipeline.event_when import (
     A_TIME,
     CLOCKS,
@@ -30,7 +31,6 @@ from musktracker.pipeline.event_when import (
     days_apart,
     read_length,
 )
-from musktracker.pipeline.events import USUAL_INTENSITY, EventFields, cleaned, read_intensity
 
 EXAMPLE = "next fri 14:00 ET +2h starship launch !0.8 #launch"
 LONGEST = 1_000  # characters of a line

@@ -11,7 +11,7 @@ from dateutil import tz
 from dateutil.rrule import MONTHLY, WEEKLY, rrule
 
 from musktracker.errors import UsageError
-from musktracker.pipeline.events import EventFields
+from musktracker.pipeline.event_fields import EventFields
 from musktracker.timeline import utc
 
 Every = Literal["weekly", "monthly", "quarterly"]

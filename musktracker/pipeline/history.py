@@ -17,7 +17,7 @@ from musktracker.db.queries.counts import Reach
 from musktracker.db.tables import EventChange, ExogenousEvent, RawTweet, TimeBucket
 from musktracker.errors import UsageError
 from musktracker.models.base import Events, History, IntArray
-from musktracker.pipeline.events import EventFields
+from musktracker.pipeline.event_fields import EventFields
 from musktracker.timeline import EPOCH, from_hour_index, hour_index, iso, now
 
 

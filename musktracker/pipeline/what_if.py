@@ -18,7 +18,7 @@ from musktracker.pipeline import events as stored_events
 from musktracker.pipeline import forecast as forecasts
 from musktracker.pipeline import history as histories
 from musktracker.pipeline import requests
-from musktracker.pipeline.events import EventFields
+from musktracker.pipeline.event_fields import EventFields, cleaned
 from musktracker.pipeline.forecast import Simulated, by_day, described
 from musktracker.pipeline.history import Known
 from musktracker.reporting import Run
@@ -122,7 +122,7 @@ def _doubts(made: Sequence[Simulated]) -> list[str]:
 def _fields(given: Mapping[str, Any]) -> EventFields:
     start, end = parse_time(given["start"]), parse_time(given["end"])
     fields = EventFields(IMAGINED, start, end, float(given["intensity"]), given.get("category") or None)
-    return stored_events.cleaned(fields)
+    return cleaned(fields)
 
 
 def _stored(engine: Engine, event_id: int) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from musktracker.sources.delimited import split_lines
 from musktracker.sources.file_posts import Posts, Unreadable
+from musktracker.sources.records import split_lines
 from musktracker.sources.rows import UNSAID, Fields, author_in, fields_of, is_deleted, kind_code, post_id
 from musktracker.timeline import FIRST_SNOWFLAKE
 

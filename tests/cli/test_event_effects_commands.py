@@ -13,8 +13,8 @@ from stored_hours import START, store_hours
 
 from musktracker.cli.main import main
 from musktracker.config import Settings
-from musktracker.pipeline import events
-from musktracker.pipeline.events import EventFields
+from musktracker.pipeline import event_merge
+from musktracker.pipeline.event_fields import EventFields
 from musktracker.timeline import DAY, HOUR, iso
 
 DAYS = 130
@@ -46,7 +46,7 @@ def counted(engine: Engine) -> Engine:
         EventFields(f"Launch {k}", START + begin * HOUR, START + (begin + 4) * HOUR, 1.0, "[red]launch")
         for k, begin in enumerate(begins)
     ]
-    events.merge(engine, [(one, START) for one in past])
+    event_merge.merge(engine, [(one, START) for one in past])
     return engine
 
 

@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import Engine, event, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from musktracker.db import engines, migrate, revisions
+from musktracker.db import engines, migrate, revisions, schema_lock
 from musktracker.errors import MuskTrackerError, UsageError
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -479,10 +479,10 @@ def test_threads_of_one_process_migrate_different_databases(tmp_path: Path) -> N
 
 
 def test_who_waits_too_long_for_another_migration_is_told(bare_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrate, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(schema_lock, "LOCK_SECONDS", 0.2)
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.1)
     holder, other = engines.connect(bare_url), engines.connect(bare_url)
-    with migrate.schema_transaction(holder), pytest.raises(MuskTrackerError, match=r"within 0\.2 seconds"):
+    with schema_lock.schema_transaction(holder), pytest.raises(MuskTrackerError, match=r"within 0\.2 seconds"):
         migrate.upgrade(other)
     migrate.upgrade(other)
     holder.dispose()

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from musktracker.db import engines, migrate
 from musktracker.db.queries import schema
+from musktracker.db.schema_lock import schema_transaction
 from musktracker.db.tables import Base
 
 
@@ -70,7 +71,7 @@ def test_a_constraint_that_was_not_validated_is_a_fault(engine: Engine) -> None:
 
 def test_who_migrates_now_is_named(engine: Engine) -> None:
     assert schema.lock_holders(engine) == []
-    with migrate.schema_transaction(engine):
+    with schema_transaction(engine):
         holders = schema.lock_holders(engine)
     if engines.is_sqlite(engine):
         assert holders == []

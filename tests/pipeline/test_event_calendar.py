@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from musktracker.errors import UsageError
-from musktracker.pipeline import event_calendar, event_files, events
-from musktracker.pipeline.events import EventFields
+from musktracker.pipeline import event_calendar, event_fields, event_files, events
+from musktracker.pipeline.event_fields import EventFields
+from musktracker.pipeline.event_rows import Event
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 NEW_YORK = ZoneInfo("America/New_York")
@@ -181,10 +182,10 @@ def test_what_is_written_as_a_calendar_is_read_as_it_was(
     name: str, description: str, hour: int, length: int, intensity: float
 ) -> None:
     begin = NOW + timedelta(hours=hour)
-    fields = events.cleaned(
+    fields = event_fields.cleaned(
         EventFields(name, begin, begin + timedelta(hours=length), intensity, "a, b; c", description, "manual")
     )
-    stored = events.Event(1, **{slot: getattr(fields, slot) for slot in EventFields.__slots__}, **_STAMPS)
+    stored = Event(1, **{slot: getattr(fields, slot) for slot in EventFields.__slots__}, **_STAMPS)
     [(_, row)] = event_calendar.rows(event_calendar.to_ics([stored]), NOW, NEW_YORK)
     assert isinstance(row, dict)
     read = EventFields(
@@ -196,7 +197,7 @@ def test_what_is_written_as_a_calendar_is_read_as_it_was(
         row["description"],
         row["source"],
     )
-    assert events.cleaned(read) == fields
+    assert event_fields.cleaned(read) == fields
 
 
 _STAMPS = {"created_at": NOW - timedelta(days=3), "updated_at": None, "removed_at": None}

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musktracker.errors import UsageError
+from musktracker.pipeline.event_fields import INTENSITIES
 from musktracker.pipeline.event_line import parse_line
 from musktracker.pipeline.event_when import AmbiguousLine, read_duration
-from musktracker.pipeline.events import INTENSITIES
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday
 NEW_YORK = ZoneInfo("America/New_York")

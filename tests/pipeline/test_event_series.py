@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from musktracker.errors import UsageError
-from musktracker.pipeline import event_series, events
-from musktracker.pipeline.events import EventFields
+from musktracker.pipeline import event_doubts, event_series, event_undo, events
+from musktracker.pipeline.event_fields import EventFields
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -66,7 +66,7 @@ def test_a_series_is_stored_as_one_change_and_undone_at_once(engine: Engine) -> 
     series = event_series.repeated(first.fields, "weekly", datetime(2026, 3, 20, tzinfo=UTC), NEW_YORK)
     made = events.add_all(engine, series)
     assert [event.event_start for event in made] == [each.event_start for each in series]
-    undone = events.undo(engine)
+    undone = event_undo.undo(engine)
     assert undone is not None
     assert undone.together == 2
     assert [event.id for event in events.listed(engine)] == [first.id]
@@ -77,10 +77,10 @@ def test_a_series_of_which_one_is_there_is_stored_and_undone_whole_all_the_same(
     series = event_series.repeated(first.fields, "weekly", datetime(2026, 3, 20, tzinfo=UTC), NEW_YORK)
     there = events.add(engine, series[1])
     made = events.add_all(engine, series)
-    doubts = events.doubts_of(engine, [(event.fields, event.id) for event in made])
+    doubts = event_doubts.doubts_of(engine, [(event.fields, event.id) for event in made])
     assert [len(said) for said in doubts] == [0, 1]
     assert doubts[1][0].startswith(f"is the same as event {there.id}")
-    events.undo(engine)
+    event_undo.undo(engine)
     assert [event.id for event in events.listed(engine)] == [first.id, there.id]
 
 
@@ -97,9 +97,9 @@ def test_an_event_like_another_is_doubted_and_stored_all_the_same(engine: Engine
     alike = EventFields("SHOW", first.event_start + timedelta(days=2), first.event_end + timedelta(days=2), 0.5)
     overlapping = EventFields("other", first.event_start + timedelta(hours=1), first.event_end, 0.5)
     apart = EventFields("other", first.event_end, first.event_end, 0.5)
-    assert "may be the same as event 1" in events.doubts(engine, alike)[0]
-    assert "overlaps event 1" in events.doubts(engine, overlapping)[0]
-    assert events.doubts(engine, apart) == []
-    assert events.doubts(engine, first.fields, besides=first.id) == []
+    assert "may be the same as event 1" in event_doubts.doubts(engine, alike)[0]
+    assert "overlaps event 1" in event_doubts.doubts(engine, overlapping)[0]
+    assert event_doubts.doubts(engine, apart) == []
+    assert event_doubts.doubts(engine, first.fields, besides=first.id) == []
     events.add(engine, alike)
     assert len(events.listed(engine)) == 2

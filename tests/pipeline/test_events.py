@@ -19,8 +19,16 @@ from musktracker.db.engines import writing
 from musktracker.db.tables import EventChange as ChangeRow
 from musktracker.db.tables import ExogenousEvent
 from musktracker.errors import MuskTrackerError, UsageError
-from musktracker.pipeline import event_files, events
-from musktracker.pipeline.events import EventFields
+from musktracker.pipeline import (
+    event_changes,
+    event_doubts,
+    event_fields,
+    event_files,
+    event_merge,
+    event_undo,
+    events,
+)
+from musktracker.pipeline.event_fields import EventFields
 from musktracker.timeline import HOUR, Span, utc
 from tui.exporting import Exported, record_of
 
@@ -32,7 +40,7 @@ CONTROLS = "".join(map(chr, [*range(9), *range(11, 13), *range(14, 32), *range(1
 texts = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=64)
 times = st.datetimes(datetime(1971, 1, 1), datetime(2198, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 fields = st.builds(
-    lambda name, category, description, source, start, length, intensity: events.cleaned(
+    lambda name, category, description, source, start, length, intensity: event_fields.cleaned(
         EventFields(f"n{name}", start, start + length, intensity, category, description, f"s{source}"[:64])
     ),
     texts,
@@ -87,21 +95,21 @@ def names(engine: Engine) -> list[str]:
 )
 def test_what_cannot_be_an_event_is_told_by_field(change: dict[str, Any], field: str) -> None:
     wrong = replace(LAUNCH, **change)
-    with pytest.raises(events.InvalidEvent) as raised:
-        events.cleaned(wrong)
+    with pytest.raises(event_fields.InvalidEvent) as raised:
+        event_fields.cleaned(wrong)
     assert list(raised.value.problems) == [field]
     assert isinstance(raised.value, UsageError)
 
 
 def test_every_problem_is_told_at_once() -> None:
     wrong = replace(LAUNCH, name="", intensity=2.0, event_end=START - HOUR)
-    assert set(events.check(wrong)) == {"name", "intensity", "event_end"}
+    assert set(event_fields.check(wrong)) == {"name", "intensity", "event_end"}
 
 
 def test_the_longest_texts_a_point_in_time_and_both_ends_of_intensity_are_allowed() -> None:
     for intensity in (0.0, 1.0):
         widest = EventFields("n" * 256, START, START, intensity, "c" * 64, "two\nlines\tand a tab", "s" * 64)
-        assert events.check(widest) == {}
+        assert event_fields.check(widest) == {}
 
 
 def test_texts_are_trimmed_and_times_become_utc(engine: Engine) -> None:
@@ -126,7 +134,7 @@ def test_every_change_leaves_who_when_before_and_after(engine: Engine) -> None:
     events.edit(engine, event.id, replace(LAUNCH, intensity=0.9), who="bob@two")
     events.remove(engine, event.id, who="ann@one")
     events.restore(engine, event.id, who="bob@two")
-    log = events.history(engine, event.id)
+    log = event_changes.history(engine, event.id)
     assert [(change.action, change.who) for change in reversed(log)] == [
         ("add", "ann@one"),
         ("edit", "bob@two"),
@@ -147,7 +155,7 @@ def test_a_change_that_changes_nothing_leaves_no_line(engine: Engine) -> None:
     assert events.restore(engine, event.id) == event
     removed = events.remove(engine, event.id)
     assert events.remove(engine, event.id) == removed
-    assert [change.action for change in events.history(engine)] == ["remove", "add"]
+    assert [change.action for change in event_changes.history(engine)] == ["remove", "add"]
 
 
 def test_a_removed_event_is_kept_and_shown_only_on_request(engine: Engine) -> None:
@@ -176,21 +184,21 @@ def test_an_event_of_the_name_and_start_of_another_is_doubted_and_never_refused(
     first = events.add(engine, LAUNCH)
     twin = replace(LAUNCH, intensity=0.1)
     said = f"is the same as event {first.id}, 'Rocket launch' at 2025-03-06T22:00:00Z"
-    assert events.doubts(engine, twin) == [said]
+    assert event_doubts.doubts(engine, twin) == [said]
     second = events.add(engine, twin)
     third = events.add(engine, replace(LAUNCH, event_start=START + HOUR))
     assert events.edit(engine, third.id, LAUNCH).fields == LAUNCH
     events.remove(engine, first.id)
     events.restore(engine, first.id)
     assert [event.id for event in events.listed(engine)] == [first.id, second.id, third.id]
-    assert len(events.doubts(engine, LAUNCH, besides=first.id)) == 2
+    assert len(event_doubts.doubts(engine, LAUNCH, besides=first.id)) == 2
 
 
 def test_the_worst_doubt_comes_first(engine: Engine) -> None:
     other = events.add(engine, replace(LAUNCH, name="Other", event_start=START - HOUR))
     near = events.add(engine, replace(LAUNCH, name="ROCKET launch", event_start=START - HOUR))
     same = events.add(engine, LAUNCH)
-    assert [said.split(",")[0] for said in events.doubts(engine, LAUNCH)] == [
+    assert [said.split(",")[0] for said in event_doubts.doubts(engine, LAUNCH)] == [
         f"is the same as event {same.id}",
         f"may be the same as event {near.id}",
         f"overlaps event {other.id}",
@@ -200,18 +208,18 @@ def test_the_worst_doubt_comes_first(engine: Engine) -> None:
 def test_of_several_events_each_is_doubted_as_it_would_be_alone(engine: Engine) -> None:
     events.add(engine, LAUNCH)
     series = [replace(LAUNCH, event_start=START + n * HOUR, event_end=START + n * HOUR) for n in (0, 72, 75, 200)]
-    alone = [events.doubts(engine, fields) for fields in series]
+    alone = [event_doubts.doubts(engine, fields) for fields in series]
     assert [len(said) for said in alone] == [1, 1, 0, 0]
-    assert events.doubts_of(engine, [(fields, None) for fields in series]) == alone
-    assert events.doubts_of(engine, []) == []
+    assert event_doubts.doubts_of(engine, [(fields, None) for fields in series]) == alone
+    assert event_doubts.doubts_of(engine, []) == []
 
 
 def test_one_operator_does_not_overwrite_another_unseen(engine: Engine) -> None:
     seen = events.add(engine, LAUNCH)
     events.edit(engine, seen.id, replace(LAUNCH, intensity=0.9), expected=seen.version, who="bob@two")
-    with pytest.raises(events.ChangedMeanwhile, match="bob@two"):
+    with pytest.raises(event_changes.ChangedMeanwhile, match="bob@two"):
         events.edit(engine, seen.id, replace(LAUNCH, category="x"), expected=seen.version)
-    with pytest.raises(events.ChangedMeanwhile, match="bob@two"):
+    with pytest.raises(event_changes.ChangedMeanwhile, match="bob@two"):
         events.remove(engine, seen.id, expected=seen.version)
     assert events.get(engine, seen.id).intensity == 0.9
 
@@ -224,7 +232,7 @@ def test_of_concurrent_edits_of_one_version_one_wins(engine: Engine) -> None:
         try:
             events.edit(engine, seen.id, replace(LAUNCH, intensity=intensity), expected=seen.version)
             outcomes.append("won")
-        except events.ChangedMeanwhile:
+        except event_changes.ChangedMeanwhile:
             outcomes.append("told")
 
     threads = [threading.Thread(target=edit, args=(i / 10,)) for i in range(4)]
@@ -233,7 +241,7 @@ def test_of_concurrent_edits_of_one_version_one_wins(engine: Engine) -> None:
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["told", "told", "told", "won"]
-    assert len(events.history(engine)) == 2
+    assert len(event_changes.history(engine)) == 2
 
 
 def test_listing_searches_text_in_any_case_and_spans(engine: Engine) -> None:
@@ -263,39 +271,39 @@ def test_undo_and_redo_walk_back_and_forth_through_all_kinds_of_change(engine: E
     states = [[], ["Renamed"], ["Rocket launch"], []]
     assert names(engine) == states[0]
     for expected in states[1:]:
-        assert events.undo(engine) is not None
+        assert event_undo.undo(engine) is not None
         assert names(engine) == expected
-    assert events.undo(engine) is None
+    assert event_undo.undo(engine) is None
     for expected in reversed(states[:-1]):
-        assert events.redo(engine) is not None
+        assert event_undo.redo(engine) is not None
         assert names(engine) == expected
-    assert events.redo(engine) is None
+    assert event_undo.redo(engine) is None
     for expected in states[1:]:
-        events.undo(engine)
+        event_undo.undo(engine)
         assert names(engine) == expected
 
 
 def test_an_undo_says_what_it_reversed_and_stays_in_the_log(engine: Engine) -> None:
     events.add(engine, LAUNCH, who="ann@one")
-    added = events.history(engine)[0]
-    made = events.undo(engine, who="bob@two")
+    added = event_changes.history(engine)[0]
+    made = event_undo.undo(engine, who="bob@two")
     assert made is not None
     assert (made.action, made.who, made.undoes) == ("undo", "bob@two", added.id)
     assert made.name == LAUNCH.name
-    assert events.original(engine, made) == added
-    again = events.redo(engine)
+    assert event_undo.original(engine, made) == added
+    again = event_undo.redo(engine)
     assert again is not None
-    assert events.original(engine, again) == added
-    assert len(events.history(engine)) == 3
+    assert event_undo.original(engine, again) == added
+    assert len(event_changes.history(engine)) == 3
 
 
 def test_a_new_change_ends_what_can_be_redone(engine: Engine) -> None:
     events.add(engine, LAUNCH)
-    events.undo(engine)
+    event_undo.undo(engine)
     events.add(engine, replace(LAUNCH, name="Other"))
-    assert events.redo(engine) is None
-    events.undo(engine)
-    events.redo(engine)
+    assert event_undo.redo(engine) is None
+    event_undo.undo(engine)
+    event_undo.redo(engine)
     assert names(engine) == ["Other"]
 
 
@@ -304,10 +312,10 @@ def test_an_undo_never_overwrites_a_change_made_past_the_log(engine: Engine) -> 
     events.edit(engine, event.id, replace(LAUNCH, intensity=0.9))
     with writing(engine) as connection:
         connection.execute(update(ExogenousEvent).values(intensity=0.3))
-    with pytest.raises(events.ChangedMeanwhile):
-        events.undo(engine)
+    with pytest.raises(event_changes.ChangedMeanwhile):
+        event_undo.undo(engine)
     assert events.get(engine, event.id).intensity == 0.3
-    assert len(events.history(engine)) == 2
+    assert len(event_changes.history(engine)) == 2
 
 
 def test_an_undo_of_what_is_not_the_latest_change_any_more_names_the_latest_and_changes_nothing(
@@ -315,15 +323,17 @@ def test_an_undo_of_what_is_not_the_latest_change_any_more_names_the_latest_and_
 ) -> None:
     known = events.add(engine, LAUNCH).version
     events.add(engine, replace(LAUNCH, name="Other"), who="bob@two")
-    with pytest.raises(events.ChangedMeanwhile, match=r"by bob@two at .*: add of 'Other'. The same again goes back"):
-        events.undo(engine, expected=known)
+    with pytest.raises(
+        event_changes.ChangedMeanwhile, match=r"by bob@two at .*: add of 'Other'. The same again goes back"
+    ):
+        event_undo.undo(engine, expected=known)
     assert names(engine) == [LAUNCH.name, "Other"]
-    made = events.undo(engine, expected=events.history(engine)[0].changed_at)
+    made = event_undo.undo(engine, expected=event_changes.history(engine)[0].changed_at)
     assert made is not None
     assert names(engine) == [LAUNCH.name]
-    events.undo(engine, who="bob@two", expected=made.changed_at)
-    with pytest.raises(events.ChangedMeanwhile, match=r"undo of .* The same again goes on"):
-        events.redo(engine, expected=made.changed_at)
+    event_undo.undo(engine, who="bob@two", expected=made.changed_at)
+    with pytest.raises(event_changes.ChangedMeanwhile, match=r"undo of .* The same again goes on"):
+        event_undo.redo(engine, expected=made.changed_at)
     assert names(engine) == []
 
 
@@ -341,7 +351,7 @@ def test_a_removal_is_undone_although_another_of_the_name_and_start_was_added(en
                 created_at=START,
             )
         )
-    events.undo(engine)
+    event_undo.undo(engine)
     assert names(engine) == [LAUNCH.name, LAUNCH.name]
     assert not events.get(engine, event.id).removed
 
@@ -357,20 +367,20 @@ def test_undoing_everything_leaves_nothing_and_redoing_it_leaves_all(
         if step == "add":
             events.add(engine, replace(LAUNCH, name=f"event {i % 2}"))  # every second is one that is there
         elif step in ("undo", "redo"):
-            getattr(events, step)(engine)
+            getattr(event_undo, step)(engine)
         elif stored:
             event = data.draw(st.sampled_from(stored))
             if step == "edit" and not event.removed:
                 events.edit(engine, event.id, replace(event.fields, intensity=data.draw(st.floats(0, 1))))
             elif step != "edit":
                 getattr(events, step)(engine, event.id)
-    while events.redo(engine):
+    while event_undo.redo(engine):
         pass
     final = [event.fields for event in events.listed(engine)]
-    while events.undo(engine):
+    while event_undo.undo(engine):
         pass
     assert events.listed(engine) == []
-    while events.redo(engine):
+    while event_undo.redo(engine):
         pass
     assert [event.fields for event in events.listed(engine)] == final
 
@@ -392,7 +402,7 @@ def test_a_second_import_adds_nothing(engine: Engine, tmp_path: Path) -> None:
     assert event_files.import_file(engine, path).added == 2
     again = event_files.import_file(engine, path)
     assert (again.added, again.changed, again.unchanged) == (0, 0, 2)
-    assert len(events.history(engine)) == 2
+    assert len(event_changes.history(engine)) == 2
 
 
 def test_a_changed_row_changes_its_event_and_keeps_what_the_file_does_not_say(engine: Engine, tmp_path: Path) -> None:
@@ -426,11 +436,11 @@ def test_a_number_beyond_all_floats_is_a_wrong_row(engine: Engine, tmp_path: Pat
 def test_an_import_is_undone_and_redone_at_once(engine: Engine, tmp_path: Path) -> None:
     rows = [ROW.replace("Launch", f"Launch {i}") for i in range(5)]
     event_files.import_file(engine, written(tmp_path / "e.csv", HEADER, *rows))
-    made = events.undo(engine)
+    made = event_undo.undo(engine)
     assert made is not None
     assert made.together == 5
     assert events.listed(engine) == []
-    events.redo(engine)
+    event_undo.redo(engine)
     assert len(events.listed(engine)) == 5
 
 
@@ -523,7 +533,7 @@ def test_a_dry_run_says_what_would_happen_and_stores_nothing(engine: Engine, tmp
     report = event_files.import_file(engine, written(tmp_path / "e.csv", HEADER, ROW), dry_run=True)
     assert (report.added, report.stored) == (1, False)
     assert events.listed(engine) == []
-    assert events.history(engine) == []
+    assert event_changes.history(engine) == []
 
 
 @pytest.mark.parametrize(
@@ -583,7 +593,7 @@ def test_a_second_row_of_a_name_and_start_is_a_second_event_and_is_said(engine: 
     assert [event.intensity for event in events.listed(engine)] == [0.7, 0.2, 0.7]
     again = event_files.import_file(engine, path)
     assert (again.unchanged, again.twins) == (3, 0)
-    events.undo(engine)
+    event_undo.undo(engine)
     assert events.listed(engine) == []
 
 
@@ -593,23 +603,23 @@ def test_of_stored_twins_an_import_of_one_changes_the_oldest_that_is_not_removed
     removed, oldest, younger = (events.add(engine, replace(LAUNCH, intensity=i / 10)) for i in (1, 2, 3))
     events.remove(engine, removed.id)
     entry = [(replace(LAUNCH, intensity=0.9), None)]
-    assert events.merge(engine, entry) == events.Merged(0, 1, 0, 0)
+    assert event_merge.merge(engine, entry) == event_merge.Merged(0, 1, 0, 0)
     assert [events.get(engine, one.id).intensity for one in (removed, oldest, younger)] == [0.1, 0.9, 0.3]
-    assert events.merge(engine, entry) == events.Merged(0, 0, 1, 0)
+    assert event_merge.merge(engine, entry) == event_merge.Merged(0, 0, 1, 0)
 
 
 def test_of_stored_twins_one_that_equals_the_entry_is_left_and_none_is_changed_for_it(engine: Engine) -> None:
     events.add(engine, replace(LAUNCH, intensity=0.2))
     events.add(engine, replace(LAUNCH, intensity=0.3))
-    assert events.merge(engine, [(replace(LAUNCH, intensity=0.3), None)]) == events.Merged(0, 0, 1, 0)
+    assert event_merge.merge(engine, [(replace(LAUNCH, intensity=0.3), None)]) == event_merge.Merged(0, 0, 1, 0)
 
 
 def test_of_imported_twins_the_one_that_was_removed_stays_so_and_the_other_as_it_is(engine: Engine) -> None:
     entries = [(replace(LAUNCH, intensity=i / 10), None) for i in (2, 3)]
-    events.merge(engine, entries)
+    event_merge.merge(engine, entries)
     first, second = events.listed(engine)
     events.remove(engine, first.id)
-    assert events.merge(engine, entries) == events.Merged(0, 0, 1, 1)
+    assert event_merge.merge(engine, entries) == event_merge.Merged(0, 0, 1, 1)
     assert events.get(engine, second.id) == second
 
 
@@ -637,13 +647,13 @@ def test_whatever_twins_there_are_a_second_merge_changes_nothing_and_each_entry_
         if i in gone:
             events.remove(engine, event.id)
     wanted = [(fields, None) for fields in entries]
-    dry = events.merge(engine, wanted, keep=keep, dry_run=True)
-    done = events.merge(engine, wanted, keep=keep)
+    dry = event_merge.merge(engine, wanted, keep=keep, dry_run=True)
+    done = event_merge.merge(engine, wanted, keep=keep)
     assert done == dry
     assert done.added + done.changed + done.unchanged + done.left_removed == len(entries)
     state = events.listed(engine, include_removed=True)
-    again = events.merge(engine, wanted, keep=keep)
-    assert again == events.Merged(0, 0, len(entries) - done.left_removed, done.left_removed)
+    again = event_merge.merge(engine, wanted, keep=keep)
+    assert again == event_merge.Merged(0, 0, len(entries) - done.left_removed, done.left_removed)
     assert events.listed(engine, include_removed=True) == state
 
 
@@ -677,7 +687,7 @@ def test_what_is_exported_comes_back_as_it_was(
     engine: Engine, tmp_path: Path, suffix: str, drafts: list[EventFields]
 ) -> None:
     emptied(engine)
-    events.merge(engine, [(draft, None) for draft in drafts])
+    event_merge.merge(engine, [(draft, None) for draft in drafts])
     exported = events.listed(engine)
     path = tmp_path / f"events.{suffix}"
     content = event_files.to_csv(exported) if suffix == "csv" else event_files.to_json(exported)
@@ -699,7 +709,7 @@ def test_any_valid_event_survives_the_database_and_its_log(engine: Engine, draft
     assert event.fields == draft
     assert events.get(engine, event.id) == event
     events.remove(engine, event.id)
-    events.undo(engine)
+    event_undo.undo(engine)
     assert events.get(engine, event.id).fields == draft
-    assert json.dumps(events.history(engine)[0].after)
+    assert json.dumps(event_changes.history(engine)[0].after)
     assert utc(event.event_start) == draft.event_start

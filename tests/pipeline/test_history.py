@@ -12,7 +12,8 @@ from stored_hours import START, store_hours
 
 from musktracker.db.engines import writing
 from musktracker.db.tables import ExogenousEvent, RawTweet
-from musktracker.pipeline import events, history
+from musktracker.pipeline import event_changes, events, history
+from musktracker.pipeline.event_fields import EventFields
 from musktracker.timeline import HOUR
 
 
@@ -87,10 +88,10 @@ def test_as_of_gives_what_was_known_then(engine: Engine) -> None:
 
 def test_as_of_sees_an_event_as_it_was_before_later_edits_and_removals(engine: Engine) -> None:
     store_hours(engine, [1] * 48)
-    added = events.add(engine, events.EventFields("Launch", START, START + HOUR, 0.2))
+    added = events.add(engine, EventFields("Launch", START, START + HOUR, 0.2))
     edited = events.edit(engine, added.id, replace(added.fields, intensity=0.8))
     events.remove(engine, added.id)
-    moments = {change.action: change.changed_at for change in events.history(engine)}
+    moments = {change.action: change.changed_at for change in event_changes.history(engine)}
     assert edited.updated_at == moments["edit"]
 
     def intensities(as_of: datetime | None) -> list[float]:
@@ -104,10 +105,10 @@ def test_as_of_sees_an_event_as_it_was_before_later_edits_and_removals(engine: E
 
 def test_events_have_the_category_that_they_had(engine: Engine) -> None:
     store_hours(engine, [1] * 48)
-    added = events.add(engine, events.EventFields("Launch", START, START + HOUR, 0.2, "launch"))
-    events.add(engine, events.EventFields("Other", START, START + HOUR, 0.2))
+    added = events.add(engine, EventFields("Launch", START, START + HOUR, 0.2, "launch"))
+    events.add(engine, EventFields("Other", START, START + HOUR, 0.2))
     events.edit(engine, added.id, replace(added.fields, category="market"))
-    moment = events.history(engine)[1].changed_at
+    moment = event_changes.history(engine)[1].changed_at
 
     def categories(as_of: datetime | None) -> list[str]:
         found = history.load(engine, as_of=as_of).history.events
@@ -119,7 +120,7 @@ def test_events_have_the_category_that_they_had(engine: Engine) -> None:
 
 def test_an_edit_counts_as_known_from_its_own_time(engine: Engine) -> None:
     store_hours(engine, [1] * 48)
-    added = events.add(engine, events.EventFields("Launch", START, START + HOUR, 0.2))
+    added = events.add(engine, EventFields("Launch", START, START + HOUR, 0.2))
     edited = events.edit(engine, added.id, replace(added.fields, intensity=0.8))
     assert edited.updated_at is not None
     for as_of in (None, edited.updated_at):

@@ -22,6 +22,7 @@ from musktracker.evaluation.origins import of_period as origins_of
 from musktracker.models import registry
 from musktracker.pipeline import backtest, backtest_plan, events, outages
 from musktracker.pipeline import history as histories
+from musktracker.pipeline.event_fields import EventFields
 from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, hour_index, iso
 
@@ -298,7 +299,7 @@ def test_a_retrospective_backtest_sees_events_before_they_were_entered_and_says_
     at = BEGIN + 73 * HOUR
     for day in range(30, 60, 3):
         start = START + day * DAY
-        events.add(counted, events.EventFields(f"Launch {day}", start, start + 4 * HOUR, 1.0, "launch"))
+        events.add(counted, EventFields(f"Launch {day}", start, start + 4 * HOUR, 1.0, "launch"))
     asked = {"models": ["negative_binomial"], "begin": iso(BEGIN), "end": iso(at + 200 * HOUR)}
     as_entered = make(counted, name="as entered", **asked)
     retrospective = make(counted, name="retrospective", retrospective_events=True, **asked)

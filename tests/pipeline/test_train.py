@@ -22,6 +22,7 @@ from musktracker.db.tables import ModelArtifact, ModelMetadata
 from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.pipeline import artifacts, events, outages
 from musktracker.pipeline import train as training
+from musktracker.pipeline.event_fields import EventFields
 from musktracker.pipeline.train import train
 from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, iso
@@ -225,7 +226,7 @@ def test_origins_with_too_little_history_are_told(counted: Engine, tmp_path: Pat
 
 
 def test_events_entered_after_the_backtest_are_told(counted: Engine, tmp_path: Path) -> None:
-    events.add(counted, events.EventFields("Launch", START + 10 * DAY, START + 10 * DAY + HOUR, 0.9))
+    events.add(counted, EventFields("Launch", START + 10 * DAY, START + 10 * DAY + HOUR, 0.9))
     run = Run()
     fit(counted, tmp_path, run)
     assert any("1 of 1 events were entered after" in line.message for line in run.lines)

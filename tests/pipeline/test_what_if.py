@@ -15,9 +15,9 @@ from musktracker.db.engines import reading
 from musktracker.db.queries import models
 from musktracker.db.tables import Forecast, ForecastTotal, WindowForecast
 from musktracker.errors import UsageError
-from musktracker.pipeline import events, requests, stages
+from musktracker.pipeline import event_merge, events, requests, stages
 from musktracker.pipeline import forecast as forecasts
-from musktracker.pipeline.events import EventFields
+from musktracker.pipeline.event_fields import EventFields
 from musktracker.pipeline.train import train
 from musktracker.pipeline.what_if import what_if
 from musktracker.reporting import Run
@@ -41,7 +41,7 @@ def trained(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         EventFields(f"Launch {k}", START + begin * HOUR, START + (begin + 4) * HOUR, 1.0, "launch")
         for k, begin in enumerate(begins)
     ]
-    events.merge(engine, [(one, START) for one in past])
+    event_merge.merge(engine, [(one, START) for one in past])
     train(engine, Run(), artifact_dir=str(tmp_path), backtest_origins=0)
     monkeypatch.setattr(requests, "now", lambda: END + 0.5 * HOUR)
     return engine

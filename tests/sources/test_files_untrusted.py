@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from musktracker.sources import file_posts
-from musktracker.sources.delimited import LONGEST_LINE
 from musktracker.sources.files import Limits, StrictStop, Unreadable, read
+from musktracker.sources.records import LONGEST_LINE
 
 A, B, C = 1587442891894538240, 1587446533724803072, 2045619230131454407
 SECRET = "what the post says"

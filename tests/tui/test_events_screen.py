@@ -21,8 +21,10 @@ from textual.widgets import Input, Static
 from musktracker import launching
 from musktracker.config import Settings
 from musktracker.db.queries import counts
-from musktracker.pipeline import events
+from musktracker.pipeline import event_merge, events
+from musktracker.pipeline.event_fields import EventFields
 from musktracker.pipeline.event_files import ImportReport, RowError
+from musktracker.pipeline.event_rows import Event
 from musktracker.timeline import EPOCH, parse_time, typed_time
 from tui.app import Console
 from tui.screens.event_form import SHOWN_ERRORS, report_text, times_text
@@ -308,16 +310,16 @@ async def test_five_thousand_events_draw_only_what_is_in_view(
     opened: Opened, settled: Any, populated_engine: Engine
 ) -> None:
     many = [
-        (events.EventFields(f"Event {i}", START + timedelta(hours=i), START + timedelta(hours=i), 0.5), None)
+        (EventFields(f"Event {i}", START + timedelta(hours=i), START + timedelta(hours=i), 0.5), None)
         for i in range(5_000)
     ]
-    events.merge(populated_engine, many)
+    event_merge.merge(populated_engine, many)
     async with opened() as (pilot, screen):
         table = screen.query_one(EventTable)
         drawn = 0
         cells = table._cells
 
-        def counted(event: events.Event) -> Any:
+        def counted(event: Event) -> Any:
             nonlocal drawn
             drawn += 1
             return cells(event)
@@ -574,8 +576,8 @@ def detail(screen: EventsScreen) -> list[str]:
 async def test_the_effect_of_an_event_is_told_with_its_interval_and_who_says_so(
     opened: Opened, populated_engine: Engine
 ) -> None:
-    launch = events.add(populated_engine, events.EventFields("Starship 12", START, START, 1.0, category="launch"))
-    speech = events.add(populated_engine, events.EventFields("Speech", START, START, 1.0, category="politics"))
+    launch = events.add(populated_engine, EventFields("Starship 12", START, START, 1.0, category="launch"))
+    speech = events.add(populated_engine, EventFields("Speech", START, START, 1.0, category="politics"))
     store_effects(populated_engine)
     async with opened() as (pilot, screen):
         table = screen.query_one(EventTable)

@@ -19,8 +19,9 @@ from tui.widgets.run_progress import duration
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from musktracker.pipeline.event_fields import EventFields
     from musktracker.pipeline.event_files import ImportReport
-    from musktracker.pipeline.events import Event, EventFields
+    from musktracker.pipeline.event_rows import Event
 
 SHOWN_ERRORS = 5
 SHOWN_DOUBTS = 2
@@ -70,17 +71,17 @@ def event_form(
 
 def event_problems(values: Values, event: Event | None, zone: ZoneInfo) -> Mapping[str, str]:
     """What is wrong by field: what cannot be read, then what the core says of the rest."""
-    from musktracker.pipeline import events
+    from musktracker.pipeline.event_fields import check
 
     try:
-        return events.check(event_fields(values, event, zone))
+        return check(event_fields(values, event, zone))
     except _Unreadable as error:
         return error.problems
 
 
 def event_fields(values: Values, event: Event | None, zone: ZoneInfo) -> EventFields:
     """What was typed, as the core takes it. Raises UsageError with `problems` for what cannot be read."""
-    from musktracker.pipeline import events
+    from musktracker.pipeline.event_fields import EventFields, read_intensity
 
     problems: dict[str, str] = {}
 
@@ -93,10 +94,10 @@ def event_fields(values: Values, event: Event | None, zone: ZoneInfo) -> EventFi
 
     start = read("event_start", lambda text: parse_time(text, zone) if text else _missing())
     end = read("event_end", lambda text: parse_time(text, zone) if text else start)
-    intensity = read("intensity", events.read_intensity)
+    intensity = read("intensity", read_intensity)
     if problems:
         raise _Unreadable(problems)
-    return events.EventFields(
+    return EventFields(
         name=values["name"].strip(),
         event_start=start,
         event_end=end,
@@ -129,16 +130,16 @@ def span_text(fields: EventFields, zone: ZoneInfo) -> str:
 
 def doubts_text(engine: Engine, fields: EventFields, event_id: int | None = None) -> str:
     """What may be wrong with an event beside the others; nobody is refused for it."""
-    from musktracker.pipeline import events
+    from musktracker.pipeline import event_doubts
 
-    return _listed([f"it {doubt}" for doubt in events.doubts(engine, fields, besides=event_id)])
+    return _listed([f"it {doubt}" for doubt in event_doubts.doubts(engine, fields, besides=event_id)])
 
 
 def series_doubts_text(engine: Engine, series: Sequence[EventFields], zone: ZoneInfo) -> str:
     """The same of several events that would be added."""
-    from musktracker.pipeline import events
+    from musktracker.pipeline import event_doubts
 
-    found = events.doubts_of(engine, [(fields, None) for fields in series])
+    found = event_doubts.doubts_of(engine, [(fields, None) for fields in series])
     starts = [f"{fields.event_start.astimezone(zone):{PLAIN}}" for fields in series]
     return _listed([f"{start} {doubt}" for start, of in zip(starts, found, strict=True) for doubt in of])
 

@@ -15,8 +15,9 @@ from tui.widgets.form import Field, FormScreen, Values
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from musktracker.pipeline.event_fields import EventFields
     from musktracker.pipeline.event_line import Understood
-    from musktracker.pipeline.events import Event, EventFields
+    from musktracker.pipeline.event_rows import Event
 
 EXAMPLE = "next fri 14:00 ET +2h starship launch !0.8 #launch"
 WAYS = (("weekly", "every week"), ("monthly", "every month"), ("quarterly", "every quarter"))
@@ -115,7 +116,7 @@ def repeat_form(event: Event, zone: ZoneInfo) -> FormScreen:
 
 def described(fields: EventFields, zone: ZoneInfo) -> str:
     """An event as it would be stored, one thing a line."""
-    from musktracker.pipeline.events import intensity_name
+    from musktracker.pipeline.event_fields import intensity_name
 
     strength = f"{fields.intensity:.2f}, {intensity_name(fields.intensity)}"
     return "\n".join(

@@ -14,7 +14,7 @@ from tui.widgets.run_progress import duration
 
 if TYPE_CHECKING:
     from musktracker.db.queries.models import ModelVersion
-    from musktracker.pipeline.events import Event
+    from musktracker.pipeline.event_rows import Event
     from tui.app import Console
 
 NONE_YET = "No events yet: a adds one, i imports a file or a calendar of them"
@@ -98,7 +98,7 @@ def effect_line(event: Event, teller: ModelVersion | None) -> str:
 
 
 def _details(event: Event, format_time: Callable[..., str], teller: ModelVersion | None) -> tuple[str, str, str]:
-    from musktracker.pipeline.events import intensity_name
+    from musktracker.pipeline.event_fields import intensity_name
 
     changed = f", changed {format_time(event.updated_at)}" if event.updated_at else ""
     start = f"{event.event_start:%Y-%m-%d %H:%M}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.counts import HourCount
-    from musktracker.pipeline.events import Event
+    from musktracker.pipeline.event_rows import Event
 
 REACH = timedelta(days=28)  # to each side of the event that can be panned to
 SHOWN = timedelta(days=5)  # to each side at first

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from musktracker.db.queries.models import ModelVersion
+    from musktracker.pipeline.event_changes import EventChange
     from musktracker.pipeline.event_files import ImportReport
-    from musktracker.pipeline.events import Event, EventChange
+    from musktracker.pipeline.event_rows import Event
 
 CHANGES = 500
 NO_EVENT = "No event is chosen"
@@ -108,10 +109,10 @@ class EventsScreen(ConsoleScreen):
         """All events, what they do, and whether a refresh is due."""
         from musktracker import runs
         from musktracker.db.queries import models
-        from musktracker.pipeline import events
+        from musktracker.pipeline import event_changes, events
 
         found = events.listed(engine, include_removed=True)
-        latest = events.history(engine, limit=1)
+        latest = event_changes.history(engine, limit=1)
         refreshed = [info for info in runs.recent(engine, kinds=["refresh"]) if info.status == "succeeded"]
         stale = bool(latest) and (not refreshed or _began(refreshed[0]) < latest[0].changed_at)
         changed_at = latest[0].changed_at if latest else None
@@ -338,10 +339,10 @@ class EventsScreen(ConsoleScreen):
         expected, self._changed_at = self._changed_at or self._data.changed_at, None
 
         def reverse(engine: Engine) -> tuple[EventChange, EventChange] | None:
-            from musktracker.pipeline import events
+            from musktracker.pipeline import event_undo
 
-            made: EventChange | None = getattr(events, action)(engine, expected=expected)
-            return None if made is None else (made, events.original(engine, made))
+            made: EventChange | None = getattr(event_undo, action)(engine, expected=expected)
+            return None if made is None else (made, event_undo.original(engine, made))
 
         def said(changes: tuple[EventChange, EventChange] | None) -> str:
             if changes is None:
@@ -409,14 +410,14 @@ def _began(info: Any) -> datetime:
 
 def _restored(engine: Engine, event: Event) -> tuple[Event, str]:
     """Bring an event back; returns it, and what to say of it."""
-    from musktracker.pipeline import events
+    from musktracker.pipeline import event_doubts, events
 
     made = events.restore(engine, event.id, expected=event.version)
-    doubts = events.doubts(engine, made.fields, besides=made.id)
+    doubts = event_doubts.doubts(engine, made.fields, besides=made.id)
     return made, f"Restored “{printable(made.name)}”" + (f"; it {printable(doubts[0])}" if doubts else "")
 
 
 def _read_history(engine: Engine, event_id: int | None) -> list[EventChange]:
-    from musktracker.pipeline import events
+    from musktracker.pipeline import event_changes
 
-    return events.history(engine, event_id, limit=CHANGES)
+    return event_changes.history(engine, event_id, limit=CHANGES)

@@ -17,7 +17,8 @@ from tui.widgets.form import Field, FormScreen, Values
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.pipeline.events import Event, EventFields
+    from musktracker.pipeline.event_fields import EventFields
+    from musktracker.pipeline.event_rows import Event
 
 HORIZONS = (("24", "24 h"), ("72", "3 days"), ("168", "7 days"))
 KEPT = (("", "keep"), ("out", "leave out"))

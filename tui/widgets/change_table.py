@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tui.widgets.record_table import Cell, Column, RecordTable
 
 if TYPE_CHECKING:
-    from musktracker.pipeline.events import EventChange
+    from musktracker.pipeline.event_changes import EventChange
     from tui.app import Console
 
 COLUMNS = (

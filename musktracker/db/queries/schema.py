@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from musktracker.config import mask_url
 from musktracker.db.engines import is_sqlite, reading, sqlite_path
-from musktracker.db.migrate import LOCK_KEY
+from musktracker.db.schema_lock import LOCK_KEY
 
 
 @dataclass(frozen=True, slots=True)
