@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 FAR = timedelta(days=300)
-DATED = (  # no wider than what they stand for, but for the last
+DATED = (  # no wider than what they stand for, but for the last two
     ("%a %d %b %H:%M", "%Y-%m-%d %H:%M"),
     ("%m-%d %H:%M:%S", "%Y-%m-%d"),
     ("%m-%d %H:%M", "%Y-%m-%d"),
     ("%m-%d", "%Y-%m-%d"),
+    ("%d %b %H:%M", "%Y-%m-%d %H:%M"),
 )
 
 

@@ -17,10 +17,11 @@ from musktracker import runs
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 from musktracker.market_windows import ET
+from musktracker.pipeline.events import Event
 from musktracker.timeline import DAY, HOUR, iso
 from tui.app import Console
 from tui.screens import what_if_text as words
-from tui.screens.what_if_form import parameters
+from tui.screens.what_if_form import Candidate, parameters, what_if_form
 from tui.screens.what_if_view import DayTable, WhatIfScreen
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.form import FormScreen
@@ -95,7 +96,7 @@ async def test_n_offers_the_coming_events_with_their_effects_and_starts_a_run(
         form = pilot.app.screen
         assert isinstance(form, FormScreen)
         note = str(form.query_one("#note-event-5").content)  # type: ignore[attr-defined]
-        assert note == "Sat 17 Jan 18:00–22:00 !0.9 #launch · +57% (+31 to +87)"
+        assert note == "17 Jan 18:00–22:00 !0.9 #launch · +57% (+31 to +87)"
         await pilot.press("tab", "right", "enter")
         await settled(pilot)
     asked = {"without": [5], "added": [], "horizon": 168, "model": None, "timezone": "UTC"}
@@ -201,3 +202,11 @@ async def test_the_form_looks_as_it_did(compared: Engine, opened: Opened, settle
         await pilot.pause(timedelta(milliseconds=300).total_seconds())  # the preview
         await settled(pilot)
         snapshot(pilot.app, "what-if-form-80x24")
+
+
+def test_an_event_of_another_year_is_told_with_it() -> None:
+    began, ended = NOW - 400 * DAY, NOW - 399 * DAY
+    event = Event(7, "Flight", began, ended, 0.5, None, None, "manual", began, None, None)
+    form = what_if_form([Candidate(event, "")], (), NOW, UTC)
+    [field] = [one for one in form._fields if one.name == "event-7"]
+    assert field.hint == "2024-12-11 18:07–2024-12-12 18:07 !0.5"

@@ -24,7 +24,7 @@ HORIZONS = (("24", "24 h"), ("72", "3 days"), ("168", "7 days"))
 KEPT = (("", "keep"), ("out", "leave out"))
 MOST = 12  # events that are offered
 EXAMPLE = "fri 14:00 ET +2h flight !0.8 #launch"
-MOMENT = "%a %d %b %H:%M"
+MOMENT = "%d %b %H:%M"
 NAME = 13  # cells of a field's label
 
 
