@@ -77,6 +77,11 @@ def _print(result: Mapping[str, Any], settings: Settings) -> None:
     print(f"Forecasts made since {since:%Y-%m-%d %H:%M} ({settings.timezone}), counting {result['counting']}")
     if result["horizons"]:
         _print_horizons(result["horizons"])
+    elif result["newest_scored"] is not None and parse_time(result["newest_scored"]) < parse_time(result["since"]):
+        newest = parse_time(result["newest_scored"]).astimezone(settings.zone)
+        print(
+            f"\nNo forecast made since then was scored; the newest that was is from {newest:%Y-%m-%d %H:%M}: --since"
+        )
     else:
         print("\nNo forecast made since then was scored: musktracker score, once hours have passed")
     if result["unscorable"]:

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import time
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import (
@@ -96,7 +99,7 @@ def _show(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
         return 0
     for name, value in _as_data(info).items():
         if value not in (None, {}, ""):
-            print(f"{name:<20} {printable(str(value))}")
+            print(f"{name:<20} {printable(_shown(value, settings))}")
     for line in lines:
         print(_line(line, settings))
     return 0
@@ -148,5 +151,13 @@ def _line(line: LogLine, settings: Settings) -> str:
     return f"{moment:%H:%M:%S} {printable(f'{line.level:<7} {line.message} {fields}'.rstrip())}"
 
 
+def _shown(value: Any, settings: Settings) -> str:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(settings.zone):%Y-%m-%d %H:%M:%S %Z}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else str(value)
+
+
 def _as_data(info: RunInfo) -> dict[str, Any]:
-    return dataclasses.asdict(info) | {"state": info.state}
+    data = dataclasses.asdict(info) | {"state": info.state}
+    del data["gone"]  # which `state` tells
+    return data

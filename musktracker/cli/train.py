@@ -60,7 +60,7 @@ def _train(engine: Engine, settings: Settings, arguments: argparse.Namespace) ->
     }
     result = run_stage(settings, engine, "train", parameters, quiet=arguments.json)
     if not arguments.json:
-        _print(result)
+        _print(result, arguments.backtest_origins)
     if arguments.promote:
         chosen = {"model": result["model"], "version": result["version"]}
         result = {**result, "promotion": run_stage(settings, engine, "promote", chosen, quiet=arguments.json)}
@@ -79,13 +79,14 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _print(result: Mapping[str, Any]) -> None:
+def _print(result: Mapping[str, Any], origins: int) -> None:
     print(f"{result['model']} {result['version']}, fitted in {result['seconds']} s")
     print(f"trained on   {result['training_start']} to {result['training_end']}, counting {result['counting']}")
     if result["log_likelihood"] is not None:
         print(f"likelihood   {result['log_likelihood']:,.1f} (log)")
     if result["mae"] is None:
-        print("backtest     none: too little history before its origins")
+        why = "too little history before its origins" if origins else "no origins were asked for"
+        print(f"backtest     none: {why}")
     else:
         percent = "" if result["mape"] is None else f", MAPE {result['mape']:.0f}% of hours with posts"
         print(f"backtest     RMSE {result['rmse']:.2f}, MAE {result['mae']:.2f} posts an hour over 24 h{percent}")

@@ -30,7 +30,8 @@ def report(engine: Engine, *, begin: datetime, model: str | None = None) -> dict
     """The scores of forecasts from `begin` on (of one model, where asked), what drifts, and the notices of change.
 
     Forecasts of other posts than are counted now stay out. `unscorable` is how many forecasts were stored without
-    the quantiles that scores by horizon need; `change` has the figures of each test that enough is known for.
+    the quantiles that scores by horizon need; `change` has the figures of each test that enough is known for;
+    `newest_scored` is when the newest forecast was made that is scored, from `begin` on or before.
     """
     with reading(engine) as connection:
         counting = settings.counting(connection)
@@ -38,8 +39,10 @@ def report(engine: Engine, *, begin: datetime, model: str | None = None) -> dict
         unscorable = _without_quantiles(connection, counting, begin)
     last = max((int(scores.origins[-1]) for scores in found.values()), default=0)
     history = histories.load(engine, posts=False).history
+    newest = stored.newest_scored(engine, counting)
     return {
         "since": iso(begin),
+        "newest_scored": None if newest is None else iso(newest),
         "counting": counting,
         "horizons": [_judged(key, scores, last) for key, scores in found.items()],
         "windows": [one for one in window_forecasts.judged(engine, counting, begin) if model in (None, one["model"])],

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, insert
@@ -143,6 +144,18 @@ def test_json_stands_before_the_action_behind_it_or_without_one(
     for at in range(1, len(arguments) + 1):
         assert main([*arguments[:at], "--json", *arguments[at:]]) == 0
         assert json.loads(capsys.readouterr().out) == []
+
+
+def test_a_run_is_shown_with_its_times_in_the_display_zone_and_its_parameters_as_json(
+    engine: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUSKTRACKER_TIMEZONE", "Asia/Tokyo")
+    run_id = runs.create(engine, "refresh", {"full": True, "count": None})
+    created = runs.get(engine, run_id).created_at.astimezone(ZoneInfo("Asia/Tokyo"))
+    assert main(["runs", "show", str(run_id)]) == 0
+    shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (shown["created_at"], shown["state"]) == (f"{created:%Y-%m-%d %H:%M:%S} JST", "queued")
+    assert json.loads(shown["parameters"]) == {"full": True, "count": None}
 
 
 def test_following_a_run_that_has_ended_prints_its_whole_log(engine: Engine, capsys: Capture) -> None:

@@ -105,6 +105,14 @@ def test_only_forecasts_of_the_last_days_are_judged(
     assert [one["n"] for one in json.loads(capsys.readouterr().out)["horizons"]] == [30, 30]
 
 
+def test_where_only_older_forecasts_are_scored_the_newest_is_named(
+    command: Command, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_scores(engine)
+    assert command("--days", "10") == 0
+    assert "the newest that was is from 2025-04-09 00:00: --since" in capsys.readouterr().out
+
+
 def test_one_model_can_be_asked_for(command: Command, engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     add_scores(engine)
     add_scores(engine, "seasonal_naive")

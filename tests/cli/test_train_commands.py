@@ -49,6 +49,14 @@ def test_a_training_is_told_in_lines_and_leaves_an_artifact(
     assert (settings.artifact_dir / "seasonal_naive" / "v1.npz").is_file()
 
 
+@pytest.mark.usefixtures("counted")
+def test_a_training_without_a_backtest_says_that_none_was_asked_for(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("--model", "seasonal_naive", "--backtest-origins", "0") == 0
+    assert "backtest     none: no origins were asked for" in capsys.readouterr().out
+
+
 def test_json_is_one_document_on_standard_output(
     command: Command, counted: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:

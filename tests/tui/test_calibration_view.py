@@ -82,6 +82,20 @@ async def test_few_scores_are_warned_of(populated_engine: Engine, opened: Opened
         assert "8 scored, 4 apart: too few to judge" in chosen(screen)
 
 
+async def test_where_only_forecasts_of_long_ago_are_scored_they_are_shown(
+    scored: Engine, opened: Opened, settled: Any
+) -> None:
+    store_scored_windows(scored)
+    async with opened() as (pilot, screen):
+        pilot.app.now = lambda: ORIGIN + 400 * DAY
+        await pilot.press("r")
+        await settled(pilot)
+        assert screen.query_one(ScoreTable).record is not None
+        await pilot.press("w")
+        await settled(pilot)
+        assert screen.query_one(WindowTable).record is not None
+
+
 async def test_v_goes_through_the_plots_and_is_remembered(scored: Engine, opened: Opened) -> None:
     async with opened() as (pilot, screen):
         assert [screen.query_one(f"#plot-{view}").display for view in ("pit", "coverage")] == [True, False]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from musktracker.run_info import RunInfo
     from tui.app import Console
 
-BACK = timedelta(days=180)  # older forecasts stay out
+BACK = timedelta(days=180)  # from now, or from the newest that is scored: older forecasts stay out
 FEW = 20  # forecasts that stand apart, below which shares tell little
 VIEWS = ("pit", "coverage", "weeks", "misses")
 ROOMY = (110, 30)  # columns and rows from which on all plots are shown at once
@@ -57,7 +57,7 @@ COLUMNS = (
     Column("95%", 5, right=True),
     Column("Misses", 9, right=True, rank=3),
 )
-NOTHING = f"No forecast of the last {BACK.days} days is scored: s scores those whose hours are over"
+NOTHING = "No forecast is scored yet: s scores those whose hours are over"
 Key = tuple[int, int]
 
 
@@ -150,7 +150,8 @@ class CalibrationScreen(RunningScreen):
         from musktracker.db import settings
         from musktracker.db.queries import calibration
 
-        counting, since = settings.counting(engine), self.app.now() - BACK
+        counting, moment = settings.counting(engine), self.app.now()
+        since = min(moment, calibration.newest_scored(engine, counting) or moment) - BACK
         found = tuple(calibration.by_horizon(engine, counting, since=since))
         keys = [_key(one) for one in found]
         of = self._wanted if self._wanted in keys else _first(found)

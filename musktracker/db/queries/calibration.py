@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ColumnClause
 from musktracker.db import quantiles
 from musktracker.db.engines import reading
 from musktracker.db.quantiles import Quantiles
-from musktracker.db.tables import ForecastQuantiles, ForecastScore, ModelMetadata, Notice
+from musktracker.db.tables import ForecastQuantiles, ForecastScore, ModelMetadata, Notice, WindowForecast
 from musktracker.timeline import DAY, HOUR
 
 LEVELS = (50, 80, 95)
@@ -135,6 +135,16 @@ def scores(
     newest_first = (ForecastScore.forecast_time.desc(), ForecastScore.model_metadata_id, ForecastScore.horizon_hours)
     with reading(engine) as connection:
         return [_score(row) for row in connection.execute(query.order_by(*newest_first).limit(limit))]
+
+
+def newest_scored(engine: Engine, counting: str) -> datetime | None:
+    """When the newest forecast that is scored, of hours or of a window, was made; None before any is."""
+    hours = select(func.max(ForecastScore.forecast_time)).where(ForecastScore.counting == counting)
+    over = (WindowForecast.counting == counting, WindowForecast.actual_total.is_not(None))
+    windows = select(func.max(WindowForecast.made_at)).where(*over)
+    with reading(engine) as connection:
+        found = [connection.scalar(query) for query in (hours, windows)]
+    return max(filter(None, found), default=None)
 
 
 def by_horizon(engine: Engine, counting: str, *, since: datetime | None = None) -> list[HorizonScores]:
