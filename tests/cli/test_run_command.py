@@ -141,7 +141,10 @@ def test_cancelling_its_run_ends_it_with_its_follower(served: Engine) -> None:
     assert runs.get(served, 1).error == "Cancelled on request"
 
 
-def test_once_does_what_is_due_and_a_second_time_nothing(served: Engine, capsys: Capture) -> None:
+def test_once_does_what_is_due_and_a_second_time_nothing(
+    served: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # what is judged is small: more processes would only take longer
     assert main(["run", "--once", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"steps": 8}
     assert stored(served, ForecastTotal) == 1

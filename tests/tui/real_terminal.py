@@ -82,8 +82,10 @@ class Terminal:
         """Read until a text is on the screen."""
         deadline = time.monotonic() + LIMIT_SECONDS
         while text not in "\n".join(self.screen.display):
-            assert time.monotonic() < deadline, f"{text!r} never came:\n" + "\n".join(self.screen.display)
-            self.read(0.1)
+            came = False
+            while not came:  # what is shown is put together only once it may have changed: that takes milliseconds
+                assert time.monotonic() < deadline, f"{text!r} never came:\n" + "\n".join(self.screen.display)
+                came = self.read(0.1)
 
     def read(self, patience: float) -> bool:
         """Take in what was written; whether there was anything."""

@@ -9,7 +9,7 @@ from contextlib import closing, redirect_stderr, redirect_stdout
 from typing import Any
 
 import pytest
-from places import go, shown
+from places import shown, walk, walks
 
 from musktracker.cli.main import main
 from musktracker.config import Settings
@@ -95,12 +95,12 @@ async def test_a_table_that_others_wrote_is_shown_and_listed_as_text(
             marks = ", ".join("?" * len(row))
             statement = f"INSERT OR REPLACE INTO {table} ({', '.join(row)}) VALUES ({marks})"
             connection.execute(statement, list(row.values()))
-    for place in places:
+    for each in walks(places):
         app = console(populated)
         async with app.run_test(size=(120, 36)) as pilot:
-            await go(pilot, settled, place)
-            assert "r reads again" not in shown(app), place
-            assert all(character.isprintable() or character == "\n" for character in shown(app)), place
+            async for place in walk(pilot, settled, each):
+                assert "r reads again" not in shown(app), place
+                assert all(character.isprintable() or character == "\n" for character in shown(app)), place
     for name, value in populated.environment().items():
         monkeypatch.setenv(name, value)
     for command in commands:

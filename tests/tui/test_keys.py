@@ -28,6 +28,16 @@ from tui.widgets.palette import Palette
 
 MakeConsole = Callable[..., Console]
 PLACES = [*SCREENS, *HELD]
+ELSEWHERE = (  # what is typed in the palette of the overview, and what is seen then
+    ("train", "Train a model"),
+    ("new forecast", "New forecast"),
+    ("backtests", "Backtests"),
+    ("what if", "What if"),
+    ("add by form", "Add an event"),
+    ("coverage", "Coverage"),
+    ("windows", "Windows"),
+    ("calibration", "Calibration"),
+)
 EXPLAIN_THEMSELVES = ("ingestion", "events", "events-timeline", "events-history")
 
 
@@ -202,31 +212,24 @@ def _rows(path: str) -> list[str]:
         return list(connection.iterdump())
 
 
-@pytest.mark.parametrize(
-    ("typed", "where"),
-    [
-        ("train", "Train a model"),
-        ("new forecast", "New forecast"),
-        ("backtests", "Backtests"),
-        ("what if", "What if"),
-        ("add by form", "Add an event"),
-        ("coverage", "Coverage"),
-        ("windows", "Windows"),
-        ("calibration", "Calibration"),
-    ],
-)
 async def test_the_palette_finds_and_does_what_is_done_on_another_screen(
-    typed: str, where: str, populated: Settings, console: MakeConsole, settled: Any
+    populated: Settings, console: MakeConsole, settled: Any
 ) -> None:
     app = console(populated)
     async with app.run_test(size=(120, 36)) as pilot:
-        await settled(pilot)
-        await pilot.press("colon", *("space" if key == " " else key for key in typed))
-        await settled(pilot)
-        while isinstance(app.screen, Palette):
-            await pilot.press("enter")
+        for typed, where in ELSEWHERE:
             await settled(pilot)
-        assert where in f"{app.screen.title}\n{shown(app)}"
+            assert (app.current_mode, len(app.screen_stack)) == ("overview", 1), f"before {typed}"
+            await pilot.press("colon", *("space" if key == " " else key for key in typed))
+            await settled(pilot)
+            while isinstance(app.screen, Palette):
+                await pilot.press("enter")
+                await settled(pilot)
+            assert where in f"{app.screen.title}\n{shown(app)}", typed
+            while len(app.screen_stack) > 1:
+                await pilot.press("escape")
+                await settled(pilot)
+            await pilot.press("1")
 
 
 async def test_a_console_that_only_reads_finds_no_change_elsewhere(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 import made_backtests as made
@@ -24,6 +25,7 @@ from tui.widgets.run_log import RunLog
 Opened = Callable[..., Console]
 RUN = 7
 STEPS = [-18912.4, -17820.1, -17466.9, -17391.2, -17383.6, -17383.55]
+NO_POINTS = ["text", 7, {"a": 1}, [1, 2], [["a"]], [["a", "many"]], [[1, 2, 3]], [[[], 2]], [["a", 1.0]]]
 SCORES = [21.0, 14.5, None, 9.8, 30.2, 17.7, 12.1, 15.0, 11.2, 16.4, 8.9, 13.3]
 
 
@@ -74,21 +76,22 @@ async def test_what_is_no_score_is_left_out_of_the_curve(
         assert "cannot be drawn" not in shown(app)
 
 
-@pytest.mark.parametrize(
-    "points", ["text", 7, {"a": 1}, [1, 2], [["a"]], [["a", "many"]], [[1, 2, 3]], [[[], 2]], [["a", 1.0]]]
-)
-@pytest.mark.parametrize("of", ["x", math.inf])
 async def test_a_line_that_tells_of_no_figures_changes_no_curve(
-    points: Any, of: Any, training: Settings, populated_engine: Engine, console: Opened, settled: Any
+    training: Settings, populated_engine: Engine, console: Opened, settled: Any
 ) -> None:
-    for score in ("total_168", "log_likelihood"):
-        made.tell_anything(
-            populated_engine, RUN, {"model": "m", "score": score, "of": of, "search": of, "points": points}
-        )
     app = console(training)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await go(pilot, settled)
-        assert screen.query_one(LiveCurve).model == "seasonal_naive"
+        curve, log = screen.query_one(LiveCurve), screen.query_one(RunLog)
+        for of, points in product(("x", math.inf), NO_POINTS):
+            for score in ("total_168", "log_likelihood"):
+                fields = {"model": "m", "score": score, "of": of, "search": of, "points": points}
+                made.tell_anything(populated_engine, RUN, fields)
+            lines = log.view.count
+            await log.poll()
+            await settled(pilot)
+            assert log.view.count == lines + 2
+            assert (curve.model, curve.scores) == ("seasonal_naive", SCORES), (of, points)
 
 
 async def test_a_training_that_has_told_nothing_yet_leaves_the_log_its_room(
