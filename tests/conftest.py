@@ -16,6 +16,8 @@ from typing import Any
 
 import fasteners
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine, create_engine, text
 from used_postgres import Used
 
@@ -26,6 +28,10 @@ from musktracker.db import engines, migrate
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background: what tests start would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# how long examples take is the machine's affair; those that need a database make what they need in it
+UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=UNCHECKED)
+hypothesis_settings.load_profile("busy")
 YOUNG_OBJECTS, YOUNG_COLLECTIONS = 50_000, 20  # until garbage is looked for: the usual 700 take a fifth of the time
 
 

@@ -21,7 +21,7 @@ def tables(draw: st.DrawFn, levels: int, hours: int) -> Table:
     return list(accumulate(steps, lambda low, step: [a + b for a, b in zip(low, step, strict=True)]))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data(), st.integers(1, 6), st.integers(1, 30))
 def test_what_is_unpacked_is_what_was_packed(data: st.DataObject, levels: int, hours: int) -> None:
     some = Quantiles(

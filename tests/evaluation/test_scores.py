@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from musktracker.evaluation import scores
 
-FAST = settings(deadline=None, max_examples=60)
+FAST = settings(max_examples=60)
 COUNTS = st.integers(0, 300)
 SAMPLES = arrays.arrays(np.float64, st.tuples(st.integers(1, 40), st.integers(1, 5)), elements=COUNTS)
 

@@ -59,7 +59,7 @@ def test_counts_that_do_not_vary_are_fitted(counts: NDArray[np.float64]) -> None
 
 
 @given(log_mean=st.floats(-8, 8), log_size=st.floats(-6, 7), n=st.integers(1, 500), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_draws_are_whole_counts_in_order(log_mean: float, log_size: float, n: int, seed: int) -> None:
     regression = CountRegression(np.array([log_mean]), np.array([log_size, 0, 0]))
     drawn = regression.draw(np.ones(1), 0.0, n, np.random.default_rng(seed))

@@ -40,7 +40,7 @@ def by_pairs(kernel: Kernel, spans: Spans, some: Events) -> float:
 
 @pytest.mark.parametrize("compiled", WAYS)
 @pytest.mark.parametrize("kernel", [ONE, THREE])
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, HOURS, exclude_max=True), min_size=1, max_size=120, unique=True))
 def test_the_likelihood_is_its_definition(kernel: Kernel, compiled: bool, drawn: list[float]) -> None:
     some = events(np.sort(drawn))

@@ -29,7 +29,7 @@ from musktracker.timeline import from_hour_index, hour_index
 START = hour_index(datetime(2024, 2, 27, 5, tzinfo=UTC))
 OBSERVED = st.lists(st.integers(0, 30), min_size=1, max_size=400)
 GAPPY = st.lists(st.one_of(st.integers(0, 30), st.none()), min_size=1, max_size=400)
-FAST = settings(deadline=None, max_examples=40)
+FAST = settings(max_examples=40)
 
 
 def array(counts: Sequence[int | None]) -> np.ndarray[Any, np.dtype[np.float64]]:

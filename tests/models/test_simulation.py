@@ -58,7 +58,7 @@ def test_kinds_come_in_their_shares() -> None:
     assert np.bincount(kinds) / len(kinds) == pytest.approx(np.array(KIND_SHARES), abs=0.01)
 
 
-@hypothesis_settings(max_examples=15, deadline=None)
+@hypothesis_settings(max_examples=15)
 @given(seed=st.integers(0, 9), cut=st.integers(1, 200 * 24 * 3600), tail=st.integers(1, 40 * 24 * 3600))
 def test_any_two_windows_agree_on_the_time_they_share(seed: int, cut: int, tail: int) -> None:
     middle = END - cut * 1_000_000

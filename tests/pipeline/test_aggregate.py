@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert, select, text, update
@@ -259,7 +259,6 @@ STEP = st.one_of(
     st.tuples(st.just("refresh"), st.none(), st.none()),
 )
 STEPS = st.lists(STEP, min_size=1, max_size=14)
-ON_ONE_DATABASE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 def take(engine: Engine, step: tuple[str, Any, Any]) -> None:
@@ -336,14 +335,14 @@ def check_that_incremental_equals_full(engine: Engine, steps: list[tuple[str, An
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@hypothesis_settings(deadline=None, max_examples=40, suppress_health_check=ON_ONE_DATABASE)
+@hypothesis_settings(max_examples=40)
 @given(STEPS)
 def test_incremental_equals_full_after_any_changes(engine: Engine, steps: list[tuple[str, Any, Any]]) -> None:
     check_that_incremental_equals_full(engine, steps)
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-@hypothesis_settings(deadline=None, max_examples=8, suppress_health_check=ON_ONE_DATABASE)
+@hypothesis_settings(max_examples=8)
 @given(STEPS)
 def test_incremental_equals_full_on_postgres_too(engine: Engine, steps: list[tuple[str, Any, Any]]) -> None:
     check_that_incremental_equals_full(engine, steps)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, insert, update
@@ -52,9 +52,7 @@ fields = st.builds(
     st.floats(0, 1),
 )
 
-on_one_database = hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+on_one_database = hypothesis_settings(max_examples=25)
 
 
 def emptied(engine: Engine) -> None:

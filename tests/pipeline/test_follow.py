@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fake_x import NOON, Clock, FakeX
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import OperationalError
@@ -303,7 +303,7 @@ def await_pages(api: FakeX, n: int, error: BaseException | None = None) -> None:
     api.before_request = count
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     oddities=st.dictionaries(
@@ -456,7 +456,7 @@ async def test_a_poll_of_one_page_that_is_not_full_is_one_request(api: FakeX, fo
     assert len(api.requests) == before + 1
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     oddities=st.dictionaries(

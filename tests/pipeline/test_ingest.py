@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 
@@ -370,7 +370,7 @@ def test_a_kind_other_than_the_stored_one_is_told(engine: Engine, tmp_path: Path
     ),
     st.randoms(),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 def test_order_and_repetition_of_rows_change_nothing(
     engine: Engine, tmp_path: Path, rows: list[tuple[int, str]], draw: random.Random
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fake_x import NOON, Clock, FakeX
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import OperationalError
@@ -238,7 +238,7 @@ async def test_a_kind_that_the_stream_does_not_tell_is_filled_in_by_a_poll(
 TABLES = (RawTweet, Coverage, FetchRange, HighWaterMark, Spending, BoughtPost, DatabaseSetting)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(data=st.data())
 async def test_in_whatever_order_and_how_often_events_and_polls_come_the_end_is_the_same(
     engine: Engine, account: Account, data: st.DataObject

@@ -82,7 +82,7 @@ FORMS: dict[str, Callable[[Sequence[int]], bytes]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 @given(IDS, st.randoms())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_exactly_the_ids_of_a_file_come_out_sorted_and_once(form: str, ids: list[int], draw: random.Random) -> None:
     repeated = [*ids, *draw.choices(ids, k=3)]
     draw.shuffle(repeated)
@@ -96,7 +96,7 @@ def test_exactly_the_ids_of_a_file_come_out_sorted_and_once(form: str, ids: list
 
 
 @given(IDS, st.lists(TEXTS, min_size=15, max_size=15), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_text_in_a_table_hides_a_post_or_makes_one_up(ids: list[int], texts: list[str], broken: bool) -> None:
     rows = [
         (number, text.replace("\n", " ").replace("\r", " ") if broken else text, snowflake_time(number).isoformat())
@@ -116,7 +116,7 @@ def test_no_text_in_a_table_hides_a_post_or_makes_one_up(ids: list[int], texts: 
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_bytes_break_the_reading(content: bytes) -> None:
     with tempfile.NamedTemporaryFile() as file:
         for start in (

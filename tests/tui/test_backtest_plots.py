@@ -81,7 +81,7 @@ def test_every_plot_fills_its_cells_in_every_terminal(mode: Mode, size: tuple[in
         assert not any(segment.style and segment.style.bgcolor for strip in strips for segment in strip)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.floats(-5, 1), st.floats(0, 2), st.floats(0, 2)), max_size=9),
     shares,
@@ -111,7 +111,7 @@ def test_whatever_a_figure_is_the_process_goes_on() -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=40, database=None)
 @given(st.lists(anything, min_size=10, max_size=10), st.tuples(anything, anything, anything), st.integers(24, 90))
 def no_figure_at_all_breaks_a_plot(values: list[Any], figures: tuple[Any, Any, Any], width: int) -> None:
     one, low, high = figures

@@ -67,7 +67,7 @@ def fan(*, actual: Iterable[float | None] = (), mean: Iterable[float | None] = (
     return Fan(START, HOUR, tuple(actual), tuple(mean), **more)  # type: ignore[arg-type]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(fans, st.integers(1, 130), st.integers(1, 40), views, st.none() | st.integers(-5, 70), st.sampled_from(MODES))
 def test_any_data_fill_exactly_the_cells_given(
     chart: Fan, width: int, height: int, view: View | None, cursor: int | None, mode: Mode
@@ -82,7 +82,7 @@ def test_any_data_fill_exactly_the_cells_given(
             assert not any(segment.style and (segment.style.color or segment.style.bgcolor) for segment in strip)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(fans, st.integers(1, 130), st.integers(1, 40), st.lists(st.integers(0, 59)), st.sampled_from(MODES))
 def test_a_cursor_that_moves_over_a_plot_reads_off_what_a_new_drawing_would(
     chart: Fan, width: int, height: int, cursors: list[int], mode: Mode

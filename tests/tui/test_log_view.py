@@ -30,6 +30,7 @@ from tui.widgets.run_log import RunLog
 from tui.widgets.title_line import TitleLine
 
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
+ENDED = 1  # a run of whose log no more is read
 
 
 def line(i: int, level: str = "info", message: str = "") -> LogLine:
@@ -323,7 +324,7 @@ async def test_lines_are_put_together_elsewhere_as_they_were_when_they_were_copi
 ) -> None:
     copied: list[Any] = []
     monkeypatch.setattr(log_view, "copy", lambda app, settings, text, what: copied.append(text))
-    async with opened() as (pilot, log):
+    async with opened(ENDED) as (pilot, log):
         log.view.lines.capacity = 21
         expected = [log.view.plain(number) for number in log.view.lines.shown]
         await pilot.press("g", "space", "G", "y")
@@ -344,7 +345,7 @@ async def test_a_long_log_is_read_from_the_end_back_to_its_beginning(
 
 
 async def test_a_view_that_is_full_drops_the_oldest_and_stays_where_it_is(opened: Callable[..., Any]) -> None:
-    async with opened() as (_pilot, log):
+    async with opened(ENDED) as (_pilot, log):
         view = log.view
         view.clear()
         view.lines.capacity = 100
@@ -358,7 +359,7 @@ async def test_a_view_that_is_full_drops_the_oldest_and_stays_where_it_is(opened
 
 @pytest.mark.parametrize("level", ["info", "debug"])
 async def test_matches_are_of_lines_that_are_held(level: str, opened: Callable[..., Any], settled: Any) -> None:
-    async with opened() as (pilot, log):
+    async with opened(ENDED) as (pilot, log):
         view = log.view
         view.clear()
         view.lines.capacity = 100
