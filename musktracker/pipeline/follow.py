@@ -24,7 +24,7 @@ from musktracker.db.engines import is_passing, reading
 from musktracker.db.queries import coverage, ingestion
 from musktracker.db.tables import RawTweet
 from musktracker.errors import DataError, UsageError, describe
-from musktracker.pipeline import ranges, retention, spending, store
+from musktracker.pipeline import ranges, requests, retention, spending, store
 from musktracker.pipeline.live import Live
 from musktracker.pipeline.online import online
 from musktracker.pipeline.ranges import Range
@@ -76,10 +76,10 @@ def ingest(
     With `stream`, what the activity stream brings is stored at once, beside the polls. Without an `interval` they are
     10 seconds apart, or 60 while the stream is open. The result counts posts seen and new, and dollars spent. Raises
     the client's errors, SpendingLimitReached where `follow` does not wait for the next day, and UsageError for an
-    interval below a second, or a stream without `follow`.
+    interval that cannot be, or a stream without `follow`.
     """
-    if interval is not None and interval < 1:
-        raise UsageError(f"{interval} seconds are no interval to poll at", "Choose 1 or more")
+    if interval is not None:
+        requests.poll_interval(interval)
     if stream and not follow:
         raise UsageError("The stream is for who follows", "Add --follow")
 

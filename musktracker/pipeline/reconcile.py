@@ -17,8 +17,7 @@ from sqlalchemy import Connection, Engine, select
 from musktracker.db.engines import reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
-from musktracker.errors import UsageError
-from musktracker.pipeline import ranges, spending, store
+from musktracker.pipeline import ranges, requests, spending, store
 from musktracker.pipeline.online import online
 from musktracker.pipeline.walk import RECENT, Account, Client, Walker
 from musktracker.reporting import Run
@@ -48,8 +47,7 @@ def reconcile(engine: Engine, run: Run, *, days: int = 7, lookup: bool = True) -
     lacking, and lacking still (as [hour, stored, counted]); posts found by walking again; and dollars spent. Raises
     UsageError for a number of days that cannot be, the client's errors, and SpendingLimitReached.
     """
-    if not 1 <= days <= 10_000:
-        raise UsageError(f"{days} is no number of days to look back", "Choose 1 or more")
+    requests.days_back(days)
 
     async def work(client: Client, account: Account) -> dict[str, Any]:
         reconciler = Reconciler(engine, run, client, account)

@@ -1,4 +1,4 @@
-"""What may be asked of an import, a training, a forecast and a backtest, told before anything is done.
+"""What may be asked of an import, a follower, a training, a forecast and the like, told before anything is done.
 
 The stages refuse by these, and so do forms before they start one: here is no numpy.
 """
@@ -26,6 +26,8 @@ MOST_SPACING = 366 * 24
 LONGEST_BACKTEST_NAME = 64
 USUAL_PERIOD = timedelta(days=365)
 LONGEST_SOURCE = 32
+LONGEST_INTERVAL = 86_400  # seconds
+MOST_DAYS_BACK = 10_000
 LATEST_SEED = 2**31 - 1
 TRAIN, TEST, FORECAST = "to train on", "to test on", "to forecast from"  # what counts are for
 
@@ -36,6 +38,20 @@ def source_name(text: str) -> str:
     if not (text.isprintable() and 1 <= len(name) <= LONGEST_SOURCE):
         raise UsageError(f"The source's name must have 1 to {LONGEST_SOURCE} printable characters")
     return name
+
+
+def poll_interval(seconds: float) -> float:
+    """How many seconds two polls of a follower are apart."""
+    if not 1 <= seconds <= LONGEST_INTERVAL:
+        raise UsageError(f"{seconds:g} seconds are no interval to poll at", f"Choose 1 to {LONGEST_INTERVAL:,}")
+    return seconds
+
+
+def days_back(days: int) -> int:
+    """How many days a reconciliation looks back."""
+    if not 1 <= days <= MOST_DAYS_BACK:
+        raise UsageError(f"{days} is no number of days to look back", f"Choose 1 to {MOST_DAYS_BACK:,}")
+    return days
 
 
 def seed(number: int) -> int:

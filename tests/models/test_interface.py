@@ -190,3 +190,9 @@ def test_counts_before_an_origin_are_unknown_outside_the_history() -> None:
     assert np.array_equal(known.before(15, 3), [3, np.nan, np.nan], equal_nan=True)
     assert np.isnan(known.before(5, 3)).all()
     assert np.isnan(known.before(50, 3)).all()
+
+
+def test_what_is_said_to_be_too_little_for_a_fit_is_too_little(name: str) -> None:
+    recipe = registry.read(name)
+    with pytest.raises(ValueError, match="only"):
+        registry.create(name).fit(history(hours=recipe.least_hours() - 1))

@@ -293,3 +293,34 @@ async def test_where_a_run_cannot_start_its_form_says_why_and_stays_as_it_was_fi
         assert app.screen is form
         assert form.values == filled
         assert "held by run 7" in str(form.query_one("#form-trouble", Static).content)
+
+
+async def test_in_a_low_window_the_fields_scroll_and_what_is_below_them_stays(opened: Opened, settled: Any) -> None:
+    fields = [Field(f"field{k}", f"Field {k}") for k in range(9)]
+    lines = "\n".join(f"line {k}" for k in range(6))
+    async with opened(fields, check=None, preview=lambda _engine, _values: lines) as (pilot, form, _results):
+        await pilot.press(*["tab"] * 5)
+        preview = form.query_one("#form-preview", Static)
+        while not str(preview.content):
+            await pilot.pause(PREVIEW_SECONDS)
+        await pilot.resize_terminal(60, 16)
+        await settled(pilot)
+        assert form.focused is not None
+        for widget in (form.focused, form.query_one("#note-field5"), form.query_one("#form-keys")):
+            assert form.region.contains_region(widget.region)
+            assert widget.region.bottom < form.region.bottom
+        assert not form.focused.region.overlaps(preview.region)
+
+
+async def test_what_is_longer_than_its_line_is_told_below_once_the_window_is_narrower(
+    opened: Opened, settled: Any
+) -> None:
+    wrong = "a reason that fits its line in a window of eighty columns"
+    async with opened(FIELDS[:1], check=lambda _values: {"name": wrong}) as (pilot, form, _results):
+        await pilot.press("enter")
+        await settled(pilot)
+        trouble = form.query_one("#form-trouble", Static)
+        assert (note(form, "name"), trouble.display) == (wrong, False)
+        await pilot.resize_terminal(60, 24)
+        await settled(pilot)
+        assert (str(trouble.content), trouble.display) == (wrong, True)

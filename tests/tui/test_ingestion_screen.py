@@ -133,6 +133,30 @@ async def test_a_file_that_is_not_there_is_refused_in_the_form(
         assert launched == []
 
 
+@pytest.mark.parametrize(
+    ("content", "keys", "said"),
+    [
+        ("hello", (), "is in no form that is known"),
+        ("id,created_at\n1580661436132757506,2022-10-13T20:47:08Z\nx,y\n", ("tab", "tab", "right"), "line 3"),
+    ],
+)
+async def test_a_file_of_which_nothing_would_be_stored_is_refused_in_the_form(
+    opened: Opened, launched: list[Any], settled: Any, tmp_path: Path, content: str, keys: tuple[str, ...], said: str
+) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(content)
+    async with opened() as (pilot, _screen):
+        await pilot.press("i")
+        await settled(pilot)
+        form = pilot.app.screen
+        form.query_one(Input).value = str(path)
+        await pilot.press(*keys, "enter")
+        await settled(pilot)
+        assert pilot.app.screen is form
+        assert said in str(form.query_one("#note-path", Static).content)
+        assert launched == []
+
+
 async def test_a_refresh_that_is_going_on_keeps_others_out_in_words(
     opened: Opened, settled: Any, populated_engine: Engine
 ) -> None:

@@ -13,7 +13,7 @@ from musktracker.text import counted
 from musktracker.timeline import iso, parse_time, typed_time
 from tui.exporting import write_file
 from tui.paths import typed_file, typed_path
-from tui.widgets.form import Field, FormScreen, Values
+from tui.widgets.form import Field, FormScreen, Refused, Values
 from tui.widgets.run_progress import duration
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def event_problems(values: Values, event: Event | None, zone: ZoneInfo) -> Mappi
 
     try:
         return check(event_fields(values, event, zone))
-    except _Unreadable as error:
+    except Refused as error:
         return error.problems
 
 
@@ -96,7 +96,7 @@ def event_fields(values: Values, event: Event | None, zone: ZoneInfo) -> EventFi
     end = read("event_end", lambda text: parse_time(text, zone) if text else start)
     intensity = read("intensity", read_intensity)
     if problems:
-        raise _Unreadable(problems)
+        raise Refused(problems)
     return EventFields(
         name=values["name"].strip(),
         event_start=start,
@@ -204,14 +204,6 @@ def report_text(report: ImportReport) -> str:
     lines += [f"line {error.line}: {error.reason}" for error in report.errors[:SHOWN_ERRORS]]
     more = len(report.errors) - SHOWN_ERRORS
     return "\n".join(lines + ([f"… and {counted(more, 'more wrong row')}"] if more > 0 else []))
-
-
-class _Unreadable(UsageError):
-    """Fields that cannot be read, by name."""
-
-    def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {text}" for name, text in problems.items()))
-        self.problems = problems
 
 
 def _time_line(label: str, moment: datetime, zone: ZoneInfo) -> str:

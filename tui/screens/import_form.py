@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from musktracker.errors import Cancelled, MuskTrackerError, UsageError
 from tui.paths import typed_file, typed_path, working_directory
 from tui.sizes import shown_bytes
-from tui.widgets.form import Field, FormScreen, Values, refused
+from tui.widgets.form import Field, FormScreen, Refused, Values, refused
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -22,6 +22,13 @@ SHOWN = 2  # bad rows and warnings
 
 def import_form() -> FormScreen:
     """A form that is dismissed with the parameters of the import, None if it was left."""
+    look = _Preview()
+
+    def save(engine: Engine, values: Values) -> dict[str, Any]:
+        found = _parameters(engine, values)
+        look.require_usable(engine, values)
+        return found
+
     return FormScreen(
         "Import posts",
         [
@@ -30,8 +37,8 @@ def import_form() -> FormScreen:
             Field("strict", "Bad rows", "skip", choices=(("skip", "skip and list"), ("strict", "stop at the first"))),
         ],
         check=_problems,
-        preview=_Preview(),
-        save=_parameters,
+        preview=look,
+        save=save,
         submit="import",
     )
 
@@ -41,7 +48,7 @@ class _Preview:
 
     def __init__(self) -> None:
         self._asked = 0
-        self._known: dict[tuple[Path, int, str], str] = {}
+        self._known: dict[tuple[Path, int, str], tuple[str, bool]] = {}
 
     def __call__(self, engine: Engine, values: Values) -> str:
         self._asked += 1
@@ -57,12 +64,26 @@ class _Preview:
         first = f"{shown_bytes(found.st_size)}, changed {changed:%Y-%m-%d %H:%M} UTC"
         if found.st_size > LARGEST_PREVIEW:
             return f"{first}\nToo large to look into here: the import checks it before it stores anything"
-        key = (path, found.st_mtime_ns, values["strict"])
+        text, _ = self._told(engine, values, path)
+        return f"{first}\n{text}"
+
+    def require_usable(self, engine: Engine, values: Values) -> None:
+        """Refuse a file of which the import would store nothing, where it is small enough to tell."""
+        path = typed_path(values["path"])
+        if path.stat().st_size <= LARGEST_PREVIEW:
+            self._asked += 1
+            text, is_usable = self._told(engine, values, path)
+            if not is_usable:
+                raise Refused({"path": text})
+
+    def _told(self, engine: Engine, values: Values, path: Path) -> tuple[str, bool]:
+        key = (path, path.stat().st_mtime_ns, values["strict"])
         if key not in self._known:
             self._known[key] = self._look(engine, values)
-        return f"{first}\n{self._known[key]}"
+        return self._known[key]
 
-    def _look(self, engine: Engine, values: Values) -> str:
+    def _look(self, engine: Engine, values: Values) -> tuple[str, bool]:
+        """What a dry run says, and whether the import would do anything."""
         from musktracker.pipeline.ingest import import_files
         from musktracker.reporting import Run
 
@@ -74,11 +95,11 @@ class _Preview:
                     raise Cancelled("Another file is looked into")
 
         try:
-            return outcome_text(import_files(engine, Look(), dry_run=True, **_parameters(engine, values)))
+            return outcome_text(import_files(engine, Look(), dry_run=True, **_parameters(engine, values))), True
         except Cancelled:
             raise
         except MuskTrackerError as error:
-            return str(error)
+            return str(error), False
 
 
 def outcome_text(result: Mapping[str, Any]) -> str:

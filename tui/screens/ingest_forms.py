@@ -11,6 +11,7 @@ from musktracker import timeline
 from musktracker.errors import UsageError
 from musktracker.text import counted
 from musktracker.timeline import Span, iso, parse_time, typed_time
+from tui.screens.train_form import whole
 from tui.widgets.form import Field, FormScreen, Values
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ CONNECT = (
 WAYS = (("auto", "auto"), ("timeline", "timeline"), ("recent", "recent"), ("all", "all"))
 LOCAL = "%Y-%m-%d %H:%M"
 NOTHING_LEFT = "Say since when; without it, only what an earlier backfill left is fetched, and nothing is left"
-LONGEST_DAYS = 10_000
-LONGEST_INTERVAL = 3_600  # seconds
 SHOWN_SPANS = 4
 
 
@@ -220,28 +219,26 @@ def _time(text: str, zone: ZoneInfo) -> datetime | None:
 
 
 def _interval(values: Values) -> float | None:
+    from musktracker.pipeline import requests
+
     text = values["interval"].strip()
     if not text:
         return None
     try:
-        seconds = float(text)
+        return requests.poll_interval(float(text))
     except ValueError:
-        seconds = 0.0
-    if not 1 <= seconds <= LONGEST_INTERVAL:
-        raise UsageError(f"must be a number from 1 to {LONGEST_INTERVAL:,}")
-    return seconds
+        raise UsageError("must be a number of seconds") from None
 
 
 def _days(values: Values) -> int:
-    text = values["days"].strip().replace(",", "")
-    if not text.isdecimal() or not 1 <= int(text) <= LONGEST_DAYS:
-        raise UsageError(f"must be a whole number from 1 to {LONGEST_DAYS:,}")
-    return int(text)
+    from musktracker.pipeline import requests
+
+    return requests.days_back(whole(values["days"]))
 
 
 def _wrong(name: str, check: Callable[[], object]) -> Mapping[str, str]:
     try:
         check()
     except UsageError as error:
-        return {name: error.message}
+        return {name: str(error)}
     return {}
