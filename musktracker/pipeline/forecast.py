@@ -25,7 +25,7 @@ from musktracker.pipeline import history as histories
 from musktracker.pipeline.aliases import Name, Version
 from musktracker.pipeline.history import Known
 from musktracker.runs import Run
-from musktracker.timeline import HOUR, iso, now, parse_time
+from musktracker.timeline import HOUR, iso, now, parse_time, utc_text
 
 STALE = 2 * HOUR  # older data are used, and the forecast says so
 TOO_STALE = 24 * HOUR  # older data are refused, unless asked for
@@ -92,7 +92,7 @@ def forecast(
     changed = _store(engine, chosen, known, paths, seed, said)
     total = paths.sum(axis=1)
     run.info(
-        f"{total.mean():,.0f} posts expected in the {horizon} h from {iso(known.data_until)}, "
+        f"{total.mean():,.0f} posts expected in the {horizon} h from {utc_text(known.data_until)}, "
         f"by {chosen.name} {chosen.version}"
     )
     return {
@@ -216,7 +216,7 @@ def _freshness(known: Known, moment: datetime, *, allow_stale: bool) -> list[str
     age = moment - known.data_until
     if age <= STALE:
         return []
-    text = f"Data end at {known.data_until:%Y-%m-%d %H:%M} UTC, {_length(age)} before {moment:%Y-%m-%d %H:%M} UTC"
+    text = f"Data end at {utc_text(known.data_until)}, {_length(age)} before {utc_text(moment)}"
     if age > TOO_STALE and not allow_stale:
         raise DataError(
             text,
