@@ -81,6 +81,11 @@ def iso(value: datetime) -> str:
     return utc(value).isoformat().replace("+00:00", "Z")
 
 
+def utc_text(value: datetime, *, seconds: bool = False) -> str:
+    """A moment in a text that is stored, for whoever reads it in whichever zone: 2026-12-01 17:00 UTC."""
+    return f"{utc(value):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}} UTC"
+
+
 def floor_hour(value: datetime) -> datetime:
     """The start of the UTC hour that holds `value`."""
     return utc(value).replace(minute=0, second=0, microsecond=0)

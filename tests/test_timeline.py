@@ -32,6 +32,7 @@ from musktracker.timeline import (
     snowflake_time,
     union,
     utc,
+    utc_text,
 )
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -61,9 +62,15 @@ def test_utc_is_the_same_moment(moment: datetime) -> None:
 
 def test_a_naive_datetime_is_refused_with_what_to_do() -> None:
     naive = datetime(2025, 6, 1, 12)  # noqa: DTZ001
-    for act in (utc, iso, floor_hour, ceil_hour, floor_day, hour_index, snowflake_floor):
+    for act in (utc, iso, utc_text, floor_hour, ceil_hour, floor_day, hour_index, snowflake_floor):
         with pytest.raises(NaiveDatetime, match=r"2025-06-01T12:00:00 has no time zone.*Add one: a trailing Z"):
             act(naive)
+
+
+def test_a_moment_in_a_stored_text_names_its_zone() -> None:
+    moment = datetime(2025, 6, 1, 8, 0, 30, tzinfo=ZoneInfo("America/New_York"))
+    assert utc_text(moment) == "2025-06-01 12:00 UTC"
+    assert utc_text(moment, seconds=True) == "2025-06-01 12:00:30 UTC"
 
 
 @given(moment=MOMENTS)

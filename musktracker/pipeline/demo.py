@@ -29,7 +29,7 @@ from musktracker.pipeline import aliases, event_merge, events, stages
 from musktracker.pipeline.event_fields import EventFields
 from musktracker.reporting import Run
 from musktracker.run_log import LogLine
-from musktracker.timeline import EPOCH, HOUR, Span, floor_hour, iso, now, parse_time
+from musktracker.timeline import EPOCH, HOUR, Span, floor_hour, iso, now, parse_time, utc_text
 
 if TYPE_CHECKING:
     from musktracker.models.simulation import SimulatedPosts
@@ -82,7 +82,7 @@ def prepare(
     span = _missing(engine, moment, years)
     posts = _store_posts(engine, run, span, seed)
     announced = _store_events(engine, span, seed)
-    run.info(f"{posts:,} posts and {announced} events simulated until {iso(span.end)}", seed=seed)
+    run.info(f"{posts:,} posts and {announced} events simulated until {utc_text(span.end)}", seed=seed)
     stage = _Stages(engine, run, timezone)
     stage("refresh", {}, until=0.25)
     for model, end in (("seasonal_naive", 0.45), (CHAMPION_MODEL, 0.9)):
@@ -93,7 +93,7 @@ def prepare(
         stage("window", {"preset": preset}, until=stage.reached)
     stage("score", {}, until=0.97)
     _keep_backtest(stage, moment)
-    run.progress(1.0, stage="ready", message=f"The account is simulated until {iso(span.end)}")
+    run.progress(1.0, stage="ready", message=f"The account is simulated until {utc_text(span.end)}")
     return {"posts": posts, "events": announced, "seed": seed, "until": iso(span.end)}
 
 

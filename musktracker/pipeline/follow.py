@@ -35,7 +35,7 @@ from musktracker.reporting import Run
 from musktracker.sources.x_api import XClient
 from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable, XApiError
 from musktracker.text import counted
-from musktracker.timeline import DAY, HOUR, Span, iso, now, parse_time
+from musktracker.timeline import DAY, HOUR, Span, iso, now, parse_time, utc_text
 
 INTERVAL = 10.0  # seconds between polls
 STREAM_INTERVAL = 60.0  # while the stream is open
@@ -324,8 +324,8 @@ class Follower:
 
     def _state(self, begun: datetime, new: int) -> str:
         tally = self.walker.tally
-        newest = f"; the newest is from {_text(tally.newest)}" if tally.newest else ""
-        return f"Polled at {iso(begun.replace(microsecond=0))}: {new:,} new, {tally.new:,} since the start{newest}"
+        newest = f"; the newest is from {utc_text(tally.newest)}" if tally.newest else ""
+        return f"Polled at {utc_text(begun, seconds=True)}: {new:,} new, {tally.new:,} since the start{newest}"
 
 
 class Backfill:

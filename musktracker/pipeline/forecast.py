@@ -25,7 +25,7 @@ from musktracker.pipeline import history as histories
 from musktracker.pipeline.aliases import Version
 from musktracker.pipeline.history import Known
 from musktracker.reporting import Run
-from musktracker.timeline import HOUR, iso, now, parse_time
+from musktracker.timeline import HOUR, iso, now, parse_time, utc_text
 
 LEVELS = (50, 80, 95)
 QUANTILES = (0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975, 0.99)
@@ -88,7 +88,7 @@ def forecast(
     changed = _store(engine, chosen, known, paths, seed, said)
     total = paths.sum(axis=1)
     run.info(
-        f"{total.mean():,.0f} posts expected in the {horizon} h from {iso(known.data_until)}, "
+        f"{total.mean():,.0f} posts expected in the {horizon} h from {utc_text(known.data_until)}, "
         f"by {chosen.name} {chosen.version}"
     )
     return {

@@ -14,7 +14,18 @@ from musktracker.errors import DataError, UsageError
 from musktracker.evaluation import origins
 from musktracker.models import registry
 from musktracker.models.hyperparameters import Hyperparameters
-from musktracker.timeline import HOUR, Span, ceil_hour, floor_hour, from_hour_index, hour_index, iso, now, parse_time
+from musktracker.timeline import (
+    HOUR,
+    Span,
+    ceil_hour,
+    floor_hour,
+    from_hour_index,
+    hour_index,
+    iso,
+    now,
+    parse_time,
+    utc_text,
+)
 
 STALE = 2 * HOUR  # older data are used, and the forecast says so
 TOO_STALE = 24 * HOUR  # older data are refused, unless asked for
@@ -148,7 +159,7 @@ def freshness(reach: Reach, moment: datetime, *, allow_stale: bool = False) -> l
     age = moment - reach.until
     if age <= STALE:
         return []
-    text = f"Data end at {reach.until:%Y-%m-%d %H:%M} UTC, {_length(age)} before {moment:%Y-%m-%d %H:%M} UTC"
+    text = f"Data end at {utc_text(reach.until)}, {_length(age)} before {utc_text(moment)}"
     if age > TOO_STALE and not allow_stale:
         raise DataError(
             text,

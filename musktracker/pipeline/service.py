@@ -27,7 +27,7 @@ from musktracker.pipeline.attempts import Attempt
 from musktracker.pipeline.outages import CHECK_SECONDS, pause, through_outages
 from musktracker.pipeline.schedule import Plan, Standing, Step
 from musktracker.reporting import Run
-from musktracker.timeline import HOUR, floor_hour, iso, now
+from musktracker.timeline import HOUR, floor_hour, now, utc_text
 
 TURN_SECONDS = 2.0  # between looks at what is due
 LOOK = timedelta(minutes=1)  # between looks at the conditions of alerts; also after each step
@@ -253,14 +253,14 @@ class Service:
     def _tell(self, standings: Mapping[str, Standing], moment: datetime) -> None:
         going = [f"{one.step.name} goes on" for one in standings.values() if one.going]
         waiting = [
-            f"{one.step.name} is tried again at {one.due_at:%H:%M:%S}"
+            f"{one.step.name} is tried again at {utc_text(one.due_at, seconds=True)}"
             for one in standings.values()
             if one.failures and not one.done and one.due_at > moment
         ]
         slots = (one.step.slot + one.step.period for one in standings.values())
         soonest = min((slot for slot in slots if slot > moment), default=moment)
         following = [self._told] if self._told and self.ingest else []
-        parts = [*going, *waiting, *following, f"next at {iso(soonest.replace(microsecond=0))}"]
+        parts = [*going, *waiting, *following, f"next at {utc_text(soonest)}"]
         self.run.progress(stage="serving", message="; ".join(parts))
 
     def _stop(self) -> None:

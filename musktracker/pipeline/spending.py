@@ -27,7 +27,7 @@ from musktracker.reporting import Run
 from musktracker.run_info import AHEAD, STALE
 from musktracker.sources.x_limits import LARGEST, RateLimit
 from musktracker.sources.x_pages import Usage
-from musktracker.timeline import DAY, floor_day
+from musktracker.timeline import DAY, floor_day, utc_text
 
 POST = 5_000  # $0.005 a post
 COUNTS = {"recent": 5_000, "all": 10_000}  # a request
@@ -44,7 +44,7 @@ class SpendingLimitReached(MuskTrackerError):
     def __init__(self, limit: int, spent: int, wanted: int, until: datetime) -> None:
         super().__init__(
             f"The spending limit of {dollars(limit)} a day is reached: {dollars(spent)} are spent today (UTC)",
-            f"It goes on where it stopped after {until:%Y-%m-%d %H:%M} UTC; raise the limit with musktracker ingest "
+            f"It goes on where it stopped after {utc_text(until)}; raise the limit with musktracker ingest "
             "--daily-limit USD",
         )
         self.until = until

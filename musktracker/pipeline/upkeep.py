@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from musktracker.pipeline.attempts import Attempt
 from musktracker.pipeline.schedule import backoff
-from musktracker.timeline import iso
+from musktracker.timeline import utc_text
 
 KINDS = ("ingest", "demo")  # what holds the lease of ingestion
 LEASE = "ingest"
@@ -48,9 +48,7 @@ def decide(past: Sequence[Attempt], moment: datetime, begun: datetime) -> Decisi
     if not failures:
         return Decision(True, "nobody follows yet")
     until = followers[0].ended + backoff(failures, LONGEST_DELAY, followers[0].id, FIRST_DELAY)
-    words = (
-        f"the follower failed, as run {followers[0].id}; the next one begins at {iso(until.replace(microsecond=0))}"
-    )
+    words = f"the follower failed, as run {followers[0].id}; the next one begins at {utc_text(until, seconds=True)}"
     return Decision(moment >= until, words, followers[0].id)
 
 

@@ -30,7 +30,7 @@ from musktracker.pipeline import requests, window_forecasts
 from musktracker.pipeline.forecast import Simulated, described
 from musktracker.pipeline.history import Known
 from musktracker.reporting import Run
-from musktracker.timeline import Span, ceil_hour, hour_index, iso, parse_time
+from musktracker.timeline import Span, ceil_hour, hour_index, iso, parse_time, utc_text
 
 DEFAULT_WIDTH = 20
 REPLIES = "reply"
@@ -92,7 +92,7 @@ def window(
     for text in said:
         run.warning(text)
     run.progress(0.8, stage="brackets", message=f"{len(listed)} brackets")
-    run.info(f"{so_far.count:,} posts so far, {totals.mean():,.0f} expected by {iso(span.end)}")
+    run.info(f"{so_far.count:,} posts so far, {totals.mean():,.0f} expected by {utc_text(span.end)}")
     found = {
         "window": preset or "custom",
         **_times(span, moment, zone),

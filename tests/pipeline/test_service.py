@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -180,6 +181,7 @@ def test_a_failed_step_is_told_and_tried_again_and_stops_no_other(world: World) 
     started = world.turn()
     assert {"score", "train"} <= set(started)
     assert "refresh: run 1 failed: Disk full" in world.said()
+    assert re.search(r"refresh is tried again at [-\d]+ [:\d]+ UTC.*; next at [-\d]+ [:\d]+ UTC$", world.run.message)
     assert world.turn(MINUTE) == ["refresh"]
 
 

@@ -21,7 +21,7 @@ from musktracker.config import Settings
 from musktracker.db import settings as database_settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import ApiLimit, Coverage, CoverageHole, FetchRange, RunRow, Spending
-from musktracker.timeline import DAY, HOUR, iso
+from musktracker.timeline import DAY, HOUR, utc_text
 from tui.app import Console
 from tui.screens.ingestion import IngestionScreen
 from tui.widgets.form import FormScreen
@@ -80,7 +80,7 @@ def a_run(moment: datetime, **changed: Any) -> Any:
         "status": "running",
         "parameters": json.dumps({"follow": True}),
         "stage": "following",
-        "message": f"Polled at {iso(moment)}: 0 new, 12 since the start",
+        "message": f"Polled at {utc_text(moment, seconds=True)}: 0 new, 12 since the start",
         "created_at": moment - HOUR,
         "started_at": moment - HOUR,
         "heartbeat_at": moment,

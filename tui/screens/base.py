@@ -1,4 +1,4 @@
-"""What all screens share: data fetched in a thread, shown by difference, and changes asked for in threads."""
+"""What all screens share: data fetched in a thread, and shown by difference."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.compositor import SparingCompositor
+from tui.screens.acting import ActingScreen
 from tui.screens.terms import Terms
 from tui.threads import in_thread
 from tui.widgets.header import Header
@@ -28,12 +29,7 @@ from tui.widgets.waiting import Waiting
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.config import Settings
-    from musktracker.run_info import RunInfo
-    from tui.app import Console
-    from tui.widgets.form import FormScreen
 
-LOSES_WORK = ("train", "demo", "compare", "promote")  # what other kinds have done stays in the database
 STALE_SECONDS = 60.0  # without any change in the database, data are read again after this long: minutes are shown
 LATE_SECONDS = 6.0  # a database that answers takes none as long: SQLite waits for 5 s at most
 PASSING_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
@@ -41,14 +37,13 @@ RESTING_SECONDS = 0.25  # what is drawn of a row is several times what a move se
 READING_SHARE = 0.005  # of a processor, for what is read again while the database goes on changing
 
 
-class ConsoleScreen(Screen[None]):
+class ConsoleScreen(ActingScreen):
     """A place of the console: `fetch` reads in a thread, `show` paints what it read.
 
     `fetch` runs every `REFRESH_SECONDS` while the screen is the current one and the database has changed, or less
     often where it takes long; what it returns must compare equal when nothing changed, and then nothing is painted.
     """
 
-    app: Console
     TITLE: ClassVar[str]
     REFRESH_SECONDS: ClassVar[float] = 2.0
     CHANGES: ClassVar[frozenset[str]] = frozenset()  # actions that change something: not in a console that only reads
@@ -133,53 +128,6 @@ class ConsoleScreen(Screen[None]):
         elif later:
             self._opens_later = partial(self.open_over, screen, closed, later=True)
 
-    def act(
-        self,
-        function: Callable[[Engine], Any],
-        *,
-        done: str | Callable[[Any], str] | None = None,
-        then: Callable[[Any], None] | None = None,
-        after: Callable[[], None] | None = None,
-        seconds: float = 4,
-        lasting: str = "",
-    ) -> None:
-        """Make a change in a thread; then say `done` for some seconds, call `then` with its result, and fetch again.
-
-        `after` is called last, whether it worked or not. How it ended is told also where the screen was left; `then`
-        and `after` are for a screen that is there. Before the console ends, it asks about what is `lasting`.
-        """
-        said = partial(self._say, done, seconds)
-        self.app.run_worker(self._act(function, said, then, after), group="act", description=lasting)
-
-    def launch(self, kind: str, parameters: dict[str, Any], *, then: Callable[[int], None] | None = None) -> None:
-        """Start a run as a detached process; `then` is called with its id."""
-        settings = self.app.settings
-        start = partial(_launched, settings, kind=kind, parameters=parameters)
-        self.act(start, done=lambda run_id: _started(run_id, kind), then=then)
-
-    def ask_run(
-        self,
-        form: FormScreen,
-        kind: str,
-        *,
-        then: Callable[[int], None] | None = None,
-    ) -> None:
-        """Open a form, and start a run with the parameters that it gives, as `launch` does.
-
-        What keeps the run from starting is said in the form, which stays.
-        """
-        settings = self.app.settings
-
-        def started(run_id: int | None) -> None:
-            if run_id is not None:
-                self.notify(_started(run_id, kind), markup=False, timeout=4)
-                if then is not None:
-                    then(run_id)
-                self.refresh_data()
-
-        form.go_on(lambda engine, given: _launched(settings, engine, kind, given))
-        self.app.push_screen(form, started)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """A console that only reads has no action that would change something, and a screen in the making none."""
         if not self._is_whole or (self.app.read_only and action in self.CHANGES):
@@ -197,40 +145,6 @@ class ConsoleScreen(Screen[None]):
             home.focus()
         elif self.under:
             self.app.navigation.up()
-
-    def cancel_run(self, info: RunInfo) -> None:
-        """Ask a run that goes on to stop; first the operator, where work would be lost."""
-        from tui.widgets.confirm import Confirm
-        from tui.widgets.run_progress import took
-
-        if not info.active:
-            return
-        if info.lost or info.kind not in LOSES_WORK:
-            self._ask_to_stop(info.id)
-            return
-        lines = [f"It has run for {took(info, self.app.now())}.", "What it has computed so far is lost."]
-        question = Confirm(f"Cancel run {info.id} ({info.kind})?", lines, yes="Cancel the run", no="Let it go on")
-        self.app.push_screen(question, lambda yes: self._ask_to_stop(info.id) if yes else None)
-
-    def _ask_to_stop(self, run_id: int) -> None:
-        def cancel(engine: Engine) -> bool:
-            from musktracker import runs
-
-            return runs.request_cancel(engine, run_id)
-
-        def said(asked: bool) -> str:
-            return f"Run {run_id} was asked to stop" if asked else f"Run {run_id} has ended already"
-
-        self.act(cancel, done=said)
-
-    def action_import(self) -> None:
-        """Ask for a file of posts, and import it."""
-        from tui.screens.import_form import import_form
-
-        self.ask_run(import_form(), "import", then=self.run_started)
-
-    def run_started(self, run_id: int) -> None:
-        """A run that was asked for here has begun; a screen that shows runs goes to it."""
 
     def on_mount(self) -> None:
         """Begin to read."""
@@ -327,11 +241,6 @@ class ConsoleScreen(Screen[None]):
             return
         self._pulse, self._fetched_at = pulse, moment
 
-    @property
-    def _is_whole(self) -> bool:
-        """Whether its widgets are all there: they go before the screen itself does."""
-        return self.is_attached and any(child.id == "banner" for child in self.children)
-
     def _show_read(self, status: Any, data: Any) -> None:
         self.banner("")
         self.query_one(Waiting).display = False
@@ -355,43 +264,6 @@ class ConsoleScreen(Screen[None]):
         data = self.fetch(engine)
         return status, data, time.thread_time() - started
 
-    async def _act(
-        self,
-        function: Callable[[Engine], Any],
-        said: Callable[[Any], None],
-        then: Callable[[Any], None] | None,
-        after: Callable[[], None] | None,
-    ) -> None:
-        try:
-            await self._act_once(function, said, then)
-        finally:
-            if after is not None and self._is_whole:
-                after()
-
-    async def _act_once(
-        self,
-        function: Callable[[Engine], Any],
-        said: Callable[[Any], None],
-        then: Callable[[Any], None] | None,
-    ) -> None:
-        engine = self.app.engine
-        if engine is None:
-            self.app.complain("The database is not open yet")
-            return
-        try:
-            result = await in_thread(function, engine)
-        except Exception as error:
-            self.app.complain(error)
-        else:
-            said(result)
-            if then is not None and self._is_whole:
-                then(result)
-        self.refresh_data()
-
-    def _say(self, done: str | Callable[[Any], str] | None, seconds: float, result: Any) -> None:
-        if done is not None:
-            self.app.notify(done if isinstance(done, str) else done(result), markup=False, timeout=seconds)
-
     def banner(self, text: str) -> None:
         """Say on the screen what keeps it from showing the truth; an empty text takes that away."""
         banner = self.query_one("#banner", Static)
@@ -399,14 +271,3 @@ class ConsoleScreen(Screen[None]):
             return
         banner.update(text)
         banner.display = bool(text)
-
-
-def _launched(settings: Settings, engine: Engine, kind: str, parameters: dict[str, Any]) -> int:
-    from musktracker import launching
-    from musktracker.pipeline import stages
-
-    return launching.launch(settings, engine, kind, parameters, lease=stages.lease(kind, parameters))
-
-
-def _started(run_id: int, kind: str) -> str:
-    return f"Run {run_id} ({kind}) started"
