@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,10 @@ OF_THE_CONSOLE = ("--read-only", "--mouse")  # which needs no name
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong use, 3 data stale or missing."""
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # where the locale lacks a mark, as Latin-1 does a bar, its code stands
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             return _carry_out(list(sys.argv[1:] if argv is None else argv))

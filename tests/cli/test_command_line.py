@@ -146,6 +146,14 @@ def test_json_stands_before_the_action_behind_it_or_without_one(
         assert json.loads(capsys.readouterr().out) == []
 
 
+def test_a_locale_without_some_marks_gets_their_codes_and_no_traceback() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "X_BEARER_TOKEN": "secret"}
+    command = [sys.executable, "-m", "musktracker.cli.main", "config"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u2022" in done.stdout  # of the mask over the token
+
+
 def test_a_run_is_shown_with_its_times_in_the_display_zone_and_its_parameters_as_json(
     engine: Engine, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from places import shown
 from sqlalchemy import Engine, delete, insert, select, update
 from textual.widget import Widget
 from textual.widgets import Static
@@ -414,6 +415,17 @@ async def test_the_cursor_follows_the_newest_run_until_it_is_moved(
         assert before is not None
         assert table.record is not None
         assert table.record.id == (newest if wanted == "newest" else before.id)
+
+
+async def test_a_run_of_years_to_come_shows_its_whole_number(
+    populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any, frozen: datetime
+) -> None:
+    run = {"id": 150_063, "kind": "refresh", "status": "succeeded", "parameters": "{}", "created_at": frozen}
+    execute(populated_engine, insert(tables.RunRow).values(**run, host="tower", who="ada@tower"))
+    app = console(populated)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert "150063" in shown(app)
 
 
 @pytest.mark.parametrize(

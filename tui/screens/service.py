@@ -36,7 +36,7 @@ TASK_COLUMNS = (
     Column("Outcome", 11, order=lambda task: task.last and task.last.state),
     Column("Took", 10, rank=2),
     Column("Next", 20, order=lambda task: task.next_at),
-    Column("Run", 5, right=True, rank=3),
+    Column("Run", 6, right=True, rank=3),
     Column("Message", 8, grow=3, rank=1),
 )
 PLAN_COLUMNS = (Column("Part", 16), Column("Value", 24, grow=1), Column("Meaning", 34, grow=3))

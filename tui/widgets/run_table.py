@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from tui.app import Console
 
 COLUMNS = (
-    Column("Run", 5, right=True),
+    Column("Run", 6, right=True),  # a service adds a hundred thousand a year
     Column("Kind", 9),
     Column("State", 11),
     Column("Started", 11, rank=1),
     Column("Took", 11, rank=2),
     Column("Who", 14, rank=3),
-    Column("Message", 20, grow=1),
+    Column("Message", 19, grow=1),
 )
 
 
