@@ -325,7 +325,7 @@ class Follower:
     def _state(self, begun: datetime, new: int) -> str:
         tally = self.walker.tally
         newest = f"; the newest is from {utc_text(tally.newest)}" if tally.newest else ""
-        return f"Polled at {utc_text(begun, seconds=True)}: {new:,} new, {tally.new:,} since the start{newest}"
+        return f"Polled at {utc_text(begun)}: {new:,} new, {tally.new:,} since the start{newest}"
 
 
 class Backfill:

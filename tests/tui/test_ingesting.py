@@ -80,7 +80,7 @@ def a_run(moment: datetime, **changed: Any) -> Any:
         "status": "running",
         "parameters": json.dumps({"follow": True}),
         "stage": "following",
-        "message": f"Polled at {utc_text(moment, seconds=True)}: 0 new, 12 since the start",
+        "message": f"Polled at {utc_text(moment)}: 0 new, 12 since the start",
         "created_at": moment - HOUR,
         "started_at": moment - HOUR,
         "heartbeat_at": moment,
