@@ -453,11 +453,12 @@ class Console(App[None], inherit_bindings=False):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the palette offers: what can be done where the user stands, the screens, and the runs to start."""
-        seen = set()
+        seen, told = set(), set()
         for active in screen.active_bindings.values():
-            binding = active.binding
-            if binding.description and active.enabled and binding.id and binding.id not in seen:
+            binding, act = active.binding, (active.binding.action, active.node)
+            if binding.description and active.enabled and binding.id and binding.id not in seen and act not in told:
                 seen.add(binding.id)
+                told.add(act)  # some have two keys
                 if binding.action != "command_palette" and binding.id.partition(".")[0] not in MOVING:
                     yield SystemCommand(*self._command(binding, active.node))
         for name, place in PLACES.items():
