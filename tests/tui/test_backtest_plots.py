@@ -111,7 +111,7 @@ def test_whatever_a_figure_is_the_process_goes_on() -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-@settings(max_examples=40, database=None)
+@settings(max_examples=40, deadline=None, database=None)
 @given(st.lists(anything, min_size=10, max_size=10), st.tuples(anything, anything, anything), st.integers(24, 90))
 def no_figure_at_all_breaks_a_plot(values: list[Any], figures: tuple[Any, Any, Any], width: int) -> None:
     one, low, high = figures

@@ -324,3 +324,11 @@ async def test_what_is_longer_than_its_line_is_told_below_once_the_window_is_nar
         await pilot.resize_terminal(60, 24)
         await settled(pilot)
         assert (str(trouble.content), trouble.display) == (wrong, True)
+
+
+async def test_what_is_wrong_with_a_field_that_the_form_lacks_is_told_below(opened: Opened) -> None:
+    async with opened(check=lambda values: {"source": "is too long"}) as (pilot, form, results):
+        await pilot.press("enter")
+        await pilot.pause()
+        assert str(form.query_one("#form-trouble", Static).content) == "source: is too long"
+        assert results == []

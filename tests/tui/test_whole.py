@@ -22,7 +22,7 @@ from musktracker.db import engines
 from musktracker.run_info import RunInfo
 from musktracker.timeline import HOUR, floor_hour, now, snowflake_floor
 
-RIGHT, DOWN, ENTER = "\x1b[C", "\x1b[B", "\r"
+RIGHT, LEFT, DOWN, ENTER = "\x1b[C", "\x1b[D", "\x1b[B", "\r"
 NOISE = """
 import logging, os, warnings
 from tui.screens.overview import OverviewScreen
@@ -82,7 +82,7 @@ def test_from_the_first_start_to_a_forecast_and_a_window(fresh: Settings, posts:
         terminal.press("u")
         terminal.wait_for("Fit a model to what is counted")
         _go(terminal, "5", "t trains one")
-        _ask(terminal, "t", "Train a model", RIGHT * 2, "● seasonal naive")
+        _ask(terminal, "t", "Train a model", LEFT, "● seasonal naive")
         terminal.wait_for("succeeded train")
         _go(terminal, "6", "n makes one")
         _ask(terminal, "n", "New forecast", DOWN * 2 + RIGHT, "● seasonal_naive")
@@ -104,7 +104,7 @@ def test_a_training_goes_on_when_the_line_is_cut(populated: Settings) -> None:
     with opened(populated) as terminal:
         terminal.wait_for("Last runs")
         _go(terminal, "5", "95% held  Fit")
-        _ask(terminal, "t", "Train a model", RIGHT, "● seasonal naive")
+        _ask(terminal, "t", "Train a model", RIGHT * 3, "● seasonal naive")
         terminal.wait_for("(train) started")
         terminal.hang_up()
         assert terminal.end() == 129

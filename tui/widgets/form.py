@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -125,12 +125,11 @@ class FormScreen(ModalScreen[Any]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="form"):
-            with VerticalScroll(id="form-fields", can_focus=False):
+            with _Fields(id="form-fields", can_focus=False):
                 for field in self._fields:
                     yield from _row(field)
-            yield Static(id="form-preview", markup=False)
-            yield Static(id="form-trouble", markup=False)
-            yield Static(id="form-keys", markup=False)
+            for name in ("preview", "trouble", "keys"):
+                yield _Below(id=f"form-{name}", markup=False)
 
     def on_mount(self) -> None:
         self.query_one("#form").border_title = Text(printable(self._title))
@@ -167,7 +166,7 @@ class FormScreen(ModalScreen[Any]):
     def on_resize(self) -> None:
         """What fitted its line may not any more."""
         self.call_after_refresh(self._show_trouble)
-        self._fit()
+        self._fit_soon()
 
     def on_descendant_blur(self, event: DescendantBlur) -> None:
         """A field that was left is checked, typed in or not."""
@@ -295,7 +294,7 @@ class FormScreen(ModalScreen[Any]):
         for place in self.query("#form-preview").results(Static):  # none in a form that closes
             place.update("\n".join(map(printable, text.splitlines())))
             self._show_trouble()
-            self._fit()
+            self._fit_soon()
 
     def _show_keys(self) -> None:
         if self._saving:
@@ -315,25 +314,27 @@ class FormScreen(ModalScreen[Any]):
         if bool(text) or trouble.display:
             trouble.update(printable(text))
             trouble.display = bool(text)
-            self._fit()
+            self._fit_soon()
 
-    def _fit(self) -> None:
-        """Leave what is below the fields its room, once that is laid out: the fields scroll."""
-        self.call_after_refresh(self._fit_now)
+    def _fit_soon(self) -> None:
+        """Leave what is below the fields its room, once that is laid out."""
+        self.call_after_refresh(self.fit)
 
-    def _fit_now(self) -> None:
+    def fit(self) -> None:
+        """Leave what is below the fields, as it is laid out, its room: the fields scroll."""
         if not self._is_whole:
             return
         form, fields = self.query_one("#form"), self.query_one("#form-fields")
         others = (child for child in form.displayed_children if child is not fields)
         below = sum(child.outer_size.height + child.styles.margin.height for child in others)
         fields.styles.max_height = max(self.size.height - form.gutter.height - below, ROW)
-        for row in self.query(".form-row:focus-within"):
-            self.call_after_refresh(row.scroll_visible, animate=False)
 
     @property
     def _cut_off(self) -> str:
-        """What is told of a field, of the focused one first, has no room there, and is not below anyway."""
+        """What is wrong with no field here, or is told of one where it has no room and is not below anyway."""
+        unseen = self._wrong.keys() - {field.name for field in self._fields}
+        if unseen:
+            return "\n".join(f"{name}: {self._wrong[name]}" for name in sorted(unseen))
         below = str(self.query_one("#form-preview", Static).content)
         focused = (self.focused.id or "").removeprefix("field-") if self.focused is not None else ""
         for name in sorted(self._wrong, key=lambda name: name != focused):
@@ -446,6 +447,21 @@ def asked(name: str | None, ask: Callable[[], T]) -> T:
         if name is None:
             raise
         raise Refused({name: str(error)}) from error
+
+
+class _Fields(VerticalScroll):
+    """The rows of the fields; the one under edit stays in sight, however little room they have."""
+
+    def on_resize(self) -> None:
+        for row in self.query(".form-row:focus-within"):
+            row.scroll_visible(animate=False)
+
+
+class _Below(Static):
+    """A text below the fields, which have less room the higher it is."""
+
+    def on_resize(self) -> None:
+        cast(FormScreen, self.screen).fit()
 
 
 def _nothing_wrong(_values: Values) -> Mapping[str, str]:
