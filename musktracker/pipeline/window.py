@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ from musktracker import brackets as bracket_totals
 from musktracker import market_windows
 from musktracker.brackets import Bracket
 from musktracker.db import settings
+from musktracker.db.queries import coverage
 from musktracker.db.queries import window_standing as windows
 from musktracker.db.queries.window_standing import SoFar
 from musktracker.errors import UsageError
@@ -34,6 +35,7 @@ from musktracker.timeline import Span, ceil_hour, hour_index, iso, parse_time, u
 
 DEFAULT_WIDTH = 20
 REPLIES = "reply"
+RECENT = timedelta(days=28)  # before a window: what its rates rest on most
 
 
 def window(
@@ -88,7 +90,7 @@ def window(
         )
         thinning = np.random.default_rng([seed, 1])
         totals = so_far.count + _rest(made.paths, known.history.origin, so_far.ahead, thinning)
-    said = _doubts(so_far, known)
+    said = _doubts(engine, span, so_far, known)
     for text in said:
         run.warning(text)
     run.progress(0.8, stage="brackets", message=f"{len(listed)} brackets")
@@ -196,12 +198,19 @@ def _bracket(bracket: Bracket, probability: float, count: int, to_come: float) -
     }
 
 
-def _doubts(so_far: SoFar, known: Known) -> list[str]:
+def _doubts(engine: Engine, span: Span, so_far: SoFar, known: Known) -> list[str]:
     said = []
     if so_far.missed:
         said.append(f"{so_far.missed_hours:,.1f} h of the window were not observed: the count is a lower bound")
     if REPLIES not in settings.COUNTINGS[known.counting].leaves_out:
         said.append("Replies are counted too: these totals do not compare with brackets that leave them out")
+        return said
+    recent = Span(min(span.start, known.data_until - RECENT), so_far.until)
+    if unknown := coverage.posts_without_kind(engine, recent):
+        said.append(
+            f"{unknown:,} posts since {utc_text(recent.start)} came without their kind and count: where replies are "
+            "among them, these totals are too high for brackets that leave replies out"
+        )
     return said
 
 

@@ -26,7 +26,7 @@ from musktracker.pipeline.forecast import forecast
 from musktracker.pipeline.train import train
 from musktracker.pipeline.window import window
 from musktracker.reporting import Run
-from musktracker.timeline import DAY, HOUR, iso
+from musktracker.timeline import DAY, HOUR, iso, utc_text
 
 START = datetime(2025, 2, 1, 5, tzinfo=UTC)
 DAYS = 40
@@ -234,7 +234,7 @@ def test_deleted_posts_and_kinds_that_are_left_out_do_not_count(observed: Engine
     assert look(observed, **edges)["count"] == known + 6
     settings.set(observed, settings.COUNTING, "without_replies")
     found = look(observed, **edges)
-    assert (found["count"], found["counting"], found["warnings"]) == (known + 2, "without_replies", [])
+    assert (found["count"], found["counting"]) == (known + 2, "without_replies")
     with writing(observed) as connection:
         connection.execute(update(RawTweet).where(RawTweet.kind == "quote").values(is_deleted=True))
     assert look(observed, **edges)["count"] == known
@@ -243,6 +243,17 @@ def test_deleted_posts_and_kinds_that_are_left_out_do_not_count(observed: Engine
 def test_counting_replies_is_told_beside_the_brackets(observed: Engine) -> None:
     [warning] = look(observed, start=END - DAY, end=END)["warnings"]
     assert warning == "Replies are counted too: these totals do not compare with brackets that leave them out"
+
+
+def test_posts_of_unknown_kind_are_told_beside_brackets_that_leave_replies_out(observed: Engine) -> None:
+    settings.set(observed, settings.COUNTING, "without_replies")
+    edges = {"start": END - DAY, "end": END}
+    [warning] = look(observed, **edges)["warnings"]
+    unknown = between(END - 28 * DAY, END)
+    assert warning.startswith(f"{unknown:,} posts since {utc_text(END - 28 * DAY)} came without their kind and count")
+    with writing(observed) as connection:
+        connection.execute(update(RawTweet).values(kind="original"))
+    assert look(observed, **edges)["warnings"] == []
 
 
 def with_hole(engine: Engine, start: datetime, end: datetime) -> None:

@@ -78,6 +78,18 @@ def posts_in(engine: Engine, span: Span, counting: str) -> int:
         return int(connection.scalar(query) or 0)
 
 
+def posts_without_kind(engine: Engine, span: Span) -> int:
+    """How many posts of a span, its end excluded, came from a source that did not tell their kind."""
+    query = select(func.count()).where(
+        RawTweet.is_deleted.is_(False),
+        RawTweet.created_at >= span.start,
+        RawTweet.created_at < span.end,
+        RawTweet.kind.is_(None),
+    )
+    with reading(engine) as connection:
+        return int(connection.scalar(query) or 0)
+
+
 def post_count(engine: Engine) -> int:
     """How many stored posts are not deleted, of every kind."""
     query = select(func.count()).select_from(RawTweet).where(RawTweet.is_deleted.is_(False))
