@@ -10,6 +10,7 @@ import signal
 import sys
 import termios
 import threading
+import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +21,7 @@ from textual import constants
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import Paste
+from textual.events import Key, Paste
 
 from tui.ascii import given_environ, is_utf8, plain
 
@@ -33,6 +34,8 @@ BURST = 256  # characters that come at once: more than anybody types, so that th
 PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 LULL_SECONDS = 0.1  # no key is pressed sooner behind a paste; its pieces come sooner, even over a slow line
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # of keys; a tab and ends of lines are pasted
+ACT_SECONDS = 0.1  # that a key is waited for at most by one that comes right behind it
+CALM_TURNS = 6  # of the event loop without a message
 PASTE_SECONDS = 2.0  # of silence in the middle of a paste: its end got lost on the way
 REPLIES = re.compile(r"\x1b\[[?>][\d;]*[uc]|\x1bP[^\x1b]*\x1b\\|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")  # nobody asked
 CLEAR = "\x1b[2J"
@@ -124,6 +127,7 @@ class Terminal(LinuxDriver):
         self._wake: tuple[int, int] | None = None
         self._suspended = False
         self._parser = XTermParser(self._debug)
+        self._pressed = ("", float("-inf"))
 
     @property
     def is_taken(self) -> bool:
@@ -205,7 +209,17 @@ class Terminal(LinuxDriver):
             self._parser = XTermParser(self._debug)
             return
         for event in events:
+            if isinstance(event, Key):
+                self._wait_for_focus(event.key)
             self.process_message(event)
+
+    def _wait_for_focus(self, key: str) -> None:
+        """Let the key before act first, where another one comes at once: it may have moved the focus."""
+        before, self._pressed = self._pressed, (key, time.monotonic())
+        if key == before[0] or self._pressed[1] - before[1] > ACT_SECONDS or self._running_loop is None:
+            return
+        with suppress(Exception):  # it is slow, or the console ends: the key goes where the focus is now
+            asyncio.run_coroutine_threadsafe(_all_is_heard(self._app), self._running_loop).result(ACT_SECONDS)
 
     def _get_terminal_size(self) -> tuple[int, int]:
         """The terminal's own: COLUMNS and LINES, where they are set, say how large it was once."""
@@ -280,6 +294,15 @@ class Terminal(LinuxDriver):
             if select.select([], [descriptor], [], 0)[1]:
                 os.write(descriptor, HAND_BACK.encode())
         os._exit(code)
+
+
+async def _all_is_heard(app: App[Any]) -> None:
+    """Wait until no message is left of what the keys so far have begun."""
+    calm = 0
+    while calm < CALM_TURNS:
+        await asyncio.sleep(0)
+        pumps = (app, *app.screen.walk_children(with_self=True))
+        calm = 0 if any(pump.message_queue_size for pump in pumps) else calm + 1
 
 
 def _descriptor() -> int:

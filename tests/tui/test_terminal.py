@@ -264,6 +264,20 @@ def test_what_a_terminal_tells_of_itself_unasked_is_no_key(terminal: Terminal) -
         assert terminal.settled() == before
 
 
+@pytest.mark.parametrize("typed", ["/zq", "/dq"], ids=["zone", "remove"])
+def test_what_is_typed_at_once_goes_where_the_key_before_it_led(terminal: Terminal, typed: str) -> None:
+    terminal.wait_for("Last runs")
+    terminal.press("4")
+    terminal.wait_for("past")
+    terminal.settled()
+    terminal.press(typed)
+    terminal.wait_for(f" {typed[1:]} ")
+    terminal.settled()
+    assert "removed" not in "\n".join(terminal.screen.display).lower()
+    terminal.press("\x11")
+    assert terminal.end() == 0
+
+
 def test_a_paste_whose_end_got_lost_ends_by_itself(terminal: Terminal) -> None:
     terminal.wait_for("Last runs")
     terminal.press("4")
