@@ -74,6 +74,7 @@ def recording(
     """
     run = RecordedRun(engine, run_id, listener, scrub, level)
     with StopSignals() as signals:
+        run.signals = signals
         runs.mark_started(engine, run_id)
         run.start()
         try:
@@ -113,6 +114,7 @@ class RecordedRun(Run):
         self._pending: list[LogLine] = []
         self._ended = threading.Event()
         self._cancelled = threading.Event()
+        self.signals: StopSignals | None = None
         self._beaten = time.monotonic()  # clocks are set back
         self._written: tuple[Any, ...] = ()
         self._told: str | None = None
@@ -148,6 +150,8 @@ class RecordedRun(Run):
 
     def check(self) -> None:
         """As in Run."""
+        if self.signals is not None:
+            self.signals.check()
         if self._cancelled.is_set():
             raise Cancelled("Cancelled on request")
 

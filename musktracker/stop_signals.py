@@ -20,6 +20,7 @@ class StopSignals:
     def __init__(self) -> None:
         self._raises = False
         self._kept: int | None = None
+        self._met: int | None = None
         self._again: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -37,6 +38,11 @@ class StopSignals:
         self._raises = True
         if self._kept is not None:
             self._meet(self._kept, None)
+
+    def check(self) -> None:
+        """Raise Cancelled once more where a signal raised it: in the midst of a query a driver's error hides it."""
+        if self._met is not None:
+            raise Cancelled(f"Ended by {signal.Signals(self._met).name}", signal=self._met)
 
     def keep_from_now_on(self) -> None:
         """A signal is kept, an interrupt too: a second one must not cut off the ending either."""
@@ -59,5 +65,5 @@ class StopSignals:
         if number != signal.SIGHUP:  # of which a terminal that goes may send several
             self._again = number
         if self._raises:
-            self._raises = False  # one is enough: a second must not cut off the ending
-            raise Cancelled(f"Ended by {signal.Signals(number).name}", signal=number)
+            self._raises, self._met = False, number  # one is enough: a second must not cut off the ending
+            self.check()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from musktracker.db.engines import writing
 from musktracker.db.tables import RunRow
 from musktracker.errors import Cancelled, DataError
 from musktracker.machine import whoami
+from musktracker.pipeline.outages import through_outages
 from musktracker.reporting import Run
 from musktracker.run_info import STALE
 from musktracker.run_log import LogLine
@@ -461,3 +462,22 @@ def test_runs_are_found_by_all_the_words_they_hold_whatever_their_case(engine: E
     assert found("_hawkes") == []
     assert found(f"queued {second}") == [second]
     assert found("lost") == [second, first]  # what goes on may be lost by the time it is shown
+
+
+def test_a_signal_that_a_drivers_error_hides_is_met_again_at_the_next_look(engine: Engine) -> None:
+    run_id = runs.create(engine, "import", {})
+    with pytest.raises(Cancelled, match="Ended by SIGTERM") as met:
+        lose_a_signal(engine, run_id)
+    assert met.value.exit_code == 128 + signal.SIGTERM
+    assert runs.get(engine, run_id).status == "cancelled"
+
+
+def lose_a_signal(engine: Engine, run_id: int) -> None:
+    def away() -> None:
+        raise OperationalError("SELECT 1", {}, Exception("another command is already in progress"))
+
+    with recorder.recording(engine, run_id) as run:
+        with suppress(Cancelled):  # as psycopg does in the midst of a query
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        through_outages(run, away, sleep=lambda _: None)
