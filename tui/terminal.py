@@ -219,7 +219,8 @@ class Terminal(LinuxDriver):
         if key == before[0] or self._pressed[1] - before[1] > ACT_SECONDS or self._running_loop is None:
             return
         with suppress(Exception):  # it is slow, or the console ends: the key goes where the focus is now
-            asyncio.run_coroutine_threadsafe(_all_is_heard(self._app), self._running_loop).result(ACT_SECONDS)
+            heard = asyncio.run_coroutine_threadsafe(_all_is_heard(self._app), self._running_loop)
+            heard.result(2 * ACT_SECONDS)
 
     def _get_terminal_size(self) -> tuple[int, int]:
         """The terminal's own: COLUMNS and LINES, where they are set, say how large it was once."""
@@ -297,12 +298,13 @@ class Terminal(LinuxDriver):
 
 
 async def _all_is_heard(app: App[Any]) -> None:
-    """Wait until no message is left of what the keys so far have begun."""
+    """Wait, not for long, until no message is left of what the keys so far have begun."""
     calm = 0
-    while calm < CALM_TURNS:
-        await asyncio.sleep(0)
-        pumps = (app, *app.screen.walk_children(with_self=True))
-        calm = 0 if any(pump.message_queue_size for pump in pumps) else calm + 1
+    async with asyncio.timeout(ACT_SECONDS):
+        while calm < CALM_TURNS:
+            await asyncio.sleep(0)
+            pumps = (app, *app.screen.walk_children(with_self=True))
+            calm = 0 if any(pump.message_queue_size for pump in pumps) else calm + 1
 
 
 def _descriptor() -> int:

@@ -39,10 +39,8 @@ OF_THE_CONSOLE = ("--read-only", "--mouse")  # which needs no name
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong use, 3 data stale or missing."""
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # where the locale lacks a mark, as Latin-1 does a bar, its code stands
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # of a mark that the locale lacks, as Latin-1 does a bar
     try:
         try:
             return _carry_out(list(sys.argv[1:] if argv is None else argv))

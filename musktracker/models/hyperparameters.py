@@ -12,19 +12,22 @@ from typing import ClassVar
 from musktracker.models.feature_names import FEATURES, HISTORY_FEATURES
 
 MEMORY = tuple(name for name in HISTORY_FEATURES if not name.startswith("rolling_std"))
-FEWEST_DAYS = {"seasonal_naive": 7, "sarimax": 14}
 MOST_COMPONENTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """What all have; `name` is the model's. Raises ValueError for values that cannot be."""
+    """What all have; `name` is the model's, fewer counted than `fewest_days` are never enough for a fit.
+
+    Raises ValueError for values that cannot be.
+    """
 
     name: ClassVar[str]
+    fewest_days: ClassVar[int]
 
     def least_hours(self) -> int:
         """From the first to the last counted hour, fewer than which are never enough for a fit."""
-        raise NotImplementedError
+        return 24 * self.fewest_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Har(Hyperparameters):
     their estimated effect, 0 to leave events out.
     """
 
+    fewest_days: ClassVar[int] = 28 + 9 + 7  # four weeks before each of ten days, and a week after
     analog_days: int = 900
     analog_half_life: float = 450.0
     activity_bandwidth: float = 0.6
@@ -73,10 +77,6 @@ class Har(Hyperparameters):
         for name, (least, most) in limits.items():
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be {least:g} to {most:g}, not {getattr(self, name):g}")
-
-    def least_hours(self) -> int:
-        """Four weeks before each of ten days, and a week after."""
-        return 24 * (28 + 9 + 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +186,15 @@ class Sarimax(Hyperparameters):
     """Fitted to the last `window_days`, in at most `most_steps` of the search."""
 
     name: ClassVar[str] = "sarimax"
+    fewest_days: ClassVar[int] = 14
     window_days: int = 30
     most_steps: int = 100
 
     def __post_init__(self) -> None:
-        if not FEWEST_DAYS[self.name] <= self.window_days <= 365:
-            raise ValueError(f"window_days must be {FEWEST_DAYS[self.name]} to 365, not {self.window_days}")
+        if not self.fewest_days <= self.window_days <= 365:
+            raise ValueError(f"window_days must be {self.fewest_days} to 365, not {self.window_days}")
         if not 5 <= self.most_steps <= 1000:
             raise ValueError(f"most_steps must be 5 to 1000, not {self.most_steps}")
-
-    def least_hours(self) -> int:
-        """Those of the fewest days."""
-        return 24 * FEWEST_DAYS[self.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +202,12 @@ class SeasonalNaive(Hyperparameters):
     """Draws whole days out of the last `window_days`; a day with an unobserved hour is never drawn."""
 
     name: ClassVar[str] = "seasonal_naive"
+    fewest_days: ClassVar[int] = 7
     window_days: int = 28
 
     def __post_init__(self) -> None:
-        if not FEWEST_DAYS[self.name] <= self.window_days <= 3650:
-            raise ValueError(f"window_days must be {FEWEST_DAYS[self.name]} to 3650, not {self.window_days}")
-
-    def least_hours(self) -> int:
-        """Those of the fewest days."""
-        return 24 * FEWEST_DAYS[self.name]
+        if not self.fewest_days <= self.window_days <= 3650:
+            raise ValueError(f"window_days must be {self.fewest_days} to 3650, not {self.window_days}")
 
 
 MODELS: dict[str, type[Hyperparameters]] = {

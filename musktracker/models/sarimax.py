@@ -21,7 +21,6 @@ from musktracker.models.base import Diagnostics, FloatArray, History
 
 ORDER = (2, 0, 2)
 SEASONAL_ORDER = (1, 0, 1, 24)
-FEWEST_DAYS = hyperparameters.FEWEST_DAYS["sarimax"]
 WEEK = 168
 
 
@@ -91,10 +90,9 @@ def _process(history: History, origin: int, window_days: int) -> Any:
 
     counts = history.before(origin, 24 * window_days)
     observed = int(np.count_nonzero(~np.isnan(counts)))
-    if observed < 24 * FEWEST_DAYS:
-        raise ValueError(
-            f"only {observed} hours of the last {window_days} days were observed; {24 * FEWEST_DAYS} are needed"
-        )
+    least = 24 * Sarimax.fewest_days
+    if observed < least:
+        raise ValueError(f"only {observed} hours of the last {window_days} days were observed; {least} are needed")
     return SARIMAX(counts, order=ORDER, seasonal_order=SEASONAL_ORDER, trend="c")
 
 

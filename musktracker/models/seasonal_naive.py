@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from musktracker.models import hyperparameters
 from musktracker.models.base import Diagnostics, FloatArray, History
 
-FEWEST_DAYS = hyperparameters.FEWEST_DAYS["seasonal_naive"]
-
 
 @dataclass(frozen=True, slots=True)
 class SeasonalNaive(hyperparameters.SeasonalNaive):
@@ -62,9 +60,9 @@ class FittedSeasonalNaive:
 def _whole_days(history: History, origin: int, window_days: int) -> FloatArray:
     days = history.before(origin, 24 * window_days).reshape(window_days, 24)
     whole = days[~np.isnan(days).any(axis=1)]
-    if len(whole) < FEWEST_DAYS:
+    if len(whole) < SeasonalNaive.fewest_days:
         raise ValueError(
             f"only {len(whole)} of the {window_days} days before the origin were observed whole; "
-            f"{FEWEST_DAYS} are needed"
+            f"{SeasonalNaive.fewest_days} are needed"
         )
     return whole

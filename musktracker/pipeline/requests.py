@@ -79,7 +79,7 @@ def horizon(hours: int) -> int:
     """How many hours a forecast goes ahead."""
     if not 1 <= hours <= LONGEST_HORIZON:
         raise UsageError(
-            f"The horizon must be 1 to {LONGEST_HORIZON} hours, at most {LONGEST_HORIZON // 24} days, not {hours}"
+            f"The horizon must be 1 to {LONGEST_HORIZON} hours ({LONGEST_HORIZON // 24} days), not {hours}"
         )
     return hours
 

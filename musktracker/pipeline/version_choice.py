@@ -54,8 +54,8 @@ def choose(connection: Connection, name: Name, reach: Reach) -> tuple[Version, s
         why = f"cannot be made any more ({reason})"
     else:
         return champion, aliases.CHAMPION, []
-    chosen = _newest(found, wanted, None, reach)
-    return chosen, "fallback", [f"The champion, {champion}, {why}: {chosen} is used, the newest that can be"]
+    newest = _newest(found, wanted, None, reach)
+    return newest, "fallback", [f"The champion, {champion}, {why}: {newest} is used, the newest that can be"]
 
 
 def _newest(found: Sequence[Version], wanted: str, model: str | None, reach: Reach) -> Version:
@@ -76,10 +76,10 @@ def _newest(found: Sequence[Version], wanted: str, model: str | None, reach: Rea
             f"Every trained {wanted} counts {honest[0].counting!r}, but the database now counts {reach.counting!r}",
             f"Train anew: {again}",
         )
-    chosen = next((one for one in alike if _gone(one) is None), None)
-    if chosen is None:
+    newest = next((one for one in alike if _gone(one) is None), None)
+    if newest is None:
         raise DataError(f"No trained {wanted} can be made any more: {_gone(alike[0])}", f"Train anew: {again}")
-    return chosen
+    return newest
 
 
 def _gone(version: Version) -> str | None:

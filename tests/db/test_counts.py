@@ -55,14 +55,14 @@ def test_freshness_tells_how_far_the_counts_reach(counted: Engine) -> None:
     assert (found.latest_end, found.hours) == (START + 2 * DAY + HOUR, 25)
     assert (found.computed_at, found.counting) == (START + 2 * DAY, "all")
     assert counts.latest_bucket_end(counted) == found.latest_end
-    extent = counts.extent(counted)
-    assert extent is not None
-    assert (extent.start, extent.end) == (START, found.latest_end)
+    reach = counts.reach(counted)
+    assert reach is not None
+    assert (reach.begin, reach.until) == (START, found.latest_end)
 
 
 def test_nothing_counted_has_no_end(engine: Engine) -> None:
     assert counts.latest_bucket_end(engine) is None
-    assert counts.extent(engine) is None
+    assert counts.reach(engine) is None
     assert counts.total(engine, Span(START, START + DAY)) == Total(0, 0, 24)
 
 

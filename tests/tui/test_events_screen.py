@@ -525,9 +525,9 @@ async def test_the_timeline_of_an_event_far_from_all_counts_says_what_is_counted
         await pilot.press("t")
         chart, box = screen.query_one(FanChart), screen.query_one("#events-timeline")
         await until(pilot, lambda: chart.fan is not None)
-        extent = counts.extent(populated_engine)
-        assert extent is not None
-        said = f"Nothing is counted here, but from {extent.start:%Y-%m-%d} to {extent.end:%Y-%m-%d}"
+        reach = counts.reach(populated_engine)
+        assert reach is not None
+        said = f"Nothing is counted here, but from {reach.begin:%Y-%m-%d} to {reach.until:%Y-%m-%d}"
         assert str(box.border_title) == f"{said} · around “Far flight”"
         assert "◆" in "".join(chart.render_line(y).text for y in range(chart.size.height))
         await pilot.press("end")

@@ -27,8 +27,7 @@ class ActingScreen(Screen[None]):
     app: Console
 
     def refresh_data(self) -> None:
-        """Read again what is shown."""
-        raise NotImplementedError
+        """Read again what is shown, where something is."""
 
     def act(
         self,

@@ -15,7 +15,7 @@ from tui.widgets.fan import Fan, View
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.db.queries.counts import HourCount
+    from musktracker.db.queries.counts import HourCount, Reach
     from musktracker.pipeline.event_rows import Event
 
 REACH = timedelta(days=28)  # to each side of the event that can be panned to
@@ -24,17 +24,17 @@ SHOWN = timedelta(days=5)  # to each side at first
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The counted hours around an event, and from when to when there are any at all."""
+    """The counted hours around an event, and from when to when any are."""
 
     hours: tuple[HourCount, ...]
-    extent: Span | None
+    reach: Reach | None
 
 
 def read_counts(engine: Engine, event: Event) -> Counts:
     """What is counted around an event."""
     from musktracker.db.queries import counts
 
-    return Counts(tuple(counts.hourly(engine, span_around(event))), counts.extent(engine))
+    return Counts(tuple(counts.hourly(engine, span_around(event))), counts.reach(engine))
 
 
 def span_around(event: Event) -> Span:
@@ -48,9 +48,9 @@ def title(event: Event, counts: Counts, format_time: Callable[..., str]) -> str:
     begin, end = event.event_start - SHOWN, event.event_end + SHOWN
     if any(begin <= hour.start < end for hour in counts.hours):
         return f"Posts an hour {around}"
-    if counts.extent is None:
+    if counts.reach is None:
         return f"Nothing is counted yet · {around}"
-    first, last = (format_time(moment, "%Y-%m-%d") for moment in (counts.extent.start, counts.extent.end))
+    first, last = (format_time(moment, "%Y-%m-%d") for moment in (counts.reach.begin, counts.reach.until))
     return f"Nothing is counted here, but from {first} to {last} · {around}"
 
 

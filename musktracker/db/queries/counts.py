@@ -85,14 +85,6 @@ def total(engine: Engine, span: Span) -> Total:
     return Total(int(count), int(hours), max((whole.end - whole.start) // HOUR, 0))
 
 
-def extent(engine: Engine) -> Span | None:
-    """From the first counted hour to the end of the last; None where nothing was counted yet."""
-    query = select(func.min(TimeBucket.bucket_start), func.max(TimeBucket.bucket_end))
-    with reading(engine) as connection:
-        start, end = connection.execute(query.where(TimeBucket.granularity == "hourly")).one()
-    return None if start is None else Span(start, end)
-
-
 def latest_bucket_end(engine: Engine) -> datetime | None:
     """The end of the last counted hour; None where nothing was counted yet."""
     return freshness(engine).latest_end
