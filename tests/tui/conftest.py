@@ -10,7 +10,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from textual.css.tokenizer import Token
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.worker import Worker, WorkerCancelled
 
 from musktracker import launching, timeline
 from musktracker.config import Settings
@@ -278,7 +279,7 @@ def settled() -> Callable[[Pilot[Any]], Awaitable[None]]:
         await pilot.pause()
         while _awaited(pilot.app):
             await asyncio.sleep(0.001)
-            await pilot.app.workers.wait_for_complete(worker for worker in pilot.app.workers if worker.is_running)
+            await asyncio.gather(*(_end(worker) for worker in pilot.app.workers if worker.is_running))
             await pilot.pause()
 
     return wait
@@ -355,6 +356,12 @@ def _awaited(app: App[Any]) -> bool:
     shown = (node for screen in app.screen_stack for node in screen.walk_children(with_self=True))
     timers = (timer for node in shown for timer in node._timers)
     return any(map(_comes_soon, timers)) or not all(worker.is_finished for worker in app.workers)
+
+
+async def _end(worker: Worker[Any]) -> None:
+    """Wait for a worker; that a place which is left takes its own with it is no failure."""
+    with suppress(WorkerCancelled):
+        await worker.wait()
 
 
 def _comes_soon(timer: Timer) -> bool:

@@ -188,17 +188,17 @@ async def test_a_choice_goes_around_its_ends(opened: Opened) -> None:
         assert choice.value == "a"
 
 
-async def test_a_form_that_nobody_has_typed_in_complains_of_nothing(opened: Opened) -> None:
+async def test_a_form_that_nobody_has_typed_in_complains_of_nothing(opened: Opened, settled: Any) -> None:
     def refuse(_engine: Engine, values: Values) -> str:
         raise MuskTrackerError(f"{values['name']!r} is no name")
 
     async with opened(preview=refuse) as (pilot, form, _):
         await pilot.pause(2 * PREVIEW_SECONDS)
-        await pilot.app.workers.wait_for_complete()
+        await settled(pilot)
         assert str(form.query_one("#form-preview", Static).content) == ""
         await pilot.press("x")
         await pilot.pause(2 * PREVIEW_SECONDS)
-        await pilot.app.workers.wait_for_complete()
+        await settled(pilot)
         assert "'x' is no name" in str(form.query_one("#form-preview", Static).content)
 
 
