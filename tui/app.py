@@ -27,6 +27,7 @@ from musktracker import timeline
 from musktracker.config import Settings, for_demo
 from musktracker.text import printable
 from tui import state
+from tui.connection import OPENING, Connection
 from tui.copying import clipboard
 from tui.frame import Frame, Sparing
 from tui.moments import worded
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from musktracker.db.queries.overview import Status
-    from musktracker.db.queries.pulse import Pulse
     from tui.exporting import Part
     from tui.screens.base import ConsoleScreen
 
@@ -52,9 +52,7 @@ BREATH_SECONDS = 0.01  # between pieces of work that keys need not wait for
 START_SECONDS = 2.0  # after which what the start has imported is there
 PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
-OPENING, MIGRATING = "Opening the database…", "Bringing the schema up to date…"
 MOVING = ("lines", "pane")  # bindings of these move about in a panel: nothing to look up by name
-LYING_STILL = "It is read as it lies there: what others wrote since its WAL was last emptied is not shown."
 LEAD_OUT = ("ctrl+q", "ctrl+z")  # of a window that is too small
 SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
@@ -165,7 +163,6 @@ class Console(App[None], inherit_bindings=False):
         if self.memory.get("zone") in self._zones:
             self.settings = _in_zone(settings, self.memory["zone"])
         self.read_only = read_only or not settings.may_write
-        self.engine: Engine | None = None
         self.next_settings: Settings | None = None
         self.now = clock
         self.trouble: Trouble | None = None
@@ -174,8 +171,8 @@ class Console(App[None], inherit_bindings=False):
         self.animation_level = "none"
         self._frame = Frame()
         self._shown_at: Size | None = None
-        self._pulse: Pulse | None = None
         self._focused: dict[Screen[Any], Widget] = {}
+        self.connection = Connection(self)
         self.navigation = Navigation(self)
         self._quitting: Screen[bool] | None = None
         self.stylesheet._parse_cache.grow(PARSED_STYLES)
@@ -183,6 +180,11 @@ class Console(App[None], inherit_bindings=False):
             self.register_theme(theme)
         remembered = self.memory.get("theme")
         self.theme = remembered if remembered in (DARK.name, LIGHT.name) else DARK.name
+
+    @property
+    def engine(self) -> Engine | None:
+        """The database; None until it is open."""
+        return self.connection.engine
 
     @property
     def zone(self) -> ZoneInfo:
@@ -215,17 +217,6 @@ class Console(App[None], inherit_bindings=False):
         if self._driver is not None:
             self._driver.write(clipboard(text, os.environ))
 
-    def pulse(self, engine: Engine) -> object:
-        """What differs after any change of the database; None where that cannot be told. Called in threads."""
-        from musktracker.db.queries.pulse import Pulse
-
-        if self._pulse is None:
-            self._pulse = Pulse(engine)
-        try:
-            return self._pulse.read()
-        except Exception:
-            return None
-
     def open_demo(self) -> None:
         """Begin to prepare the demo, and start anew on its database, beside this one."""
         self.run_worker(self._open_demo(), group="demo", exclusive=True)
@@ -253,9 +244,16 @@ class Console(App[None], inherit_bindings=False):
     def on_ready(self) -> None:
         """Connect now that something is on the screen."""
         self.navigation.start()
-        self.connect()
+        self.connection.open()
         if not self.is_headless:
             self.set_timer(START_SECONDS, _collect_garbage)
+
+    def connected(self) -> None:
+        """Read what is shown, now that there is a database, and import the other screens behind it."""
+        self.action_refresh_data()
+        if not self.is_headless:
+            first = cast("ConsoleScreen", self.screen_stack[0])
+            first.once_read(lambda: self.run_worker(self._import_ahead(), group="ahead"))
 
     def remember(self, **values: Any) -> None:
         """Keep values for the next start; they are written at the end."""
@@ -265,10 +263,7 @@ class Console(App[None], inherit_bindings=False):
     def on_unmount(self) -> None:
         """Let go of the database, and write down what is to be remembered."""
         state.save(self.settings.data_dir, **self._remembered)
-        if self._pulse is not None:
-            self._pulse.close()
-        if self.engine is not None:
-            self.engine.dispose()
+        self.connection.close()
 
     def on_resize(self, event: Resize) -> None:
         """Show only a message where the terminal is too small for anything else; what it shows by now is unknown."""
@@ -300,47 +295,11 @@ class Console(App[None], inherit_bindings=False):
             screen._update_auto_focus()  # for what was opened meanwhile
         self._focused.clear()
 
-    def connect(self) -> None:
-        """Open the database in a thread, and bring its schema up to date."""
-        self.run_worker(self._connect(), group="connect", exclusive=True)
-
-    async def _connect(self) -> None:
-        try:
-            self.phase = OPENING
-            engine, lies_still, is_behind = await in_thread(_open, self.settings, self.read_only)
-            if is_behind:
-                self.phase = MIGRATING
-                await in_thread(_migrate, engine)
-        except Exception as error:
-            self.phase = "Not connected"
-            await self._show_failure(error)
-            return
-        self.phase = ""
-        self.engine = engine
-        if lies_still:
-            self.notify(
-                LYING_STILL, title="Nothing can be written beside the database", severity="warning", timeout=15
-            )
-        self.action_refresh_data()
-        if not self.is_headless:
-            first = cast("ConsoleScreen", self.screen_stack[0])
-            first.once_read(lambda: self.run_worker(self._import_ahead(), group="ahead"))
-
     async def _import_ahead(self) -> None:
         """Import the other screens while nothing else is to be done: half the time of a first visit."""
         for place in SCREENS.values():
             await asyncio.sleep(BREATH_SECONDS)
             _ = place.screen_class
-
-    async def _show_failure(self, error: BaseException) -> None:
-        from tui.screens.error import ErrorScreen
-
-        def retry(again: bool | None) -> None:
-            if again:
-                self.connect()
-
-        found = trouble(error, self.settings)
-        self.push_screen(ErrorScreen(found, self.settings.safe_database_url), retry)
 
     def delay_update(self, delay: float = 0.0) -> None:
         """Show another screen as soon as it is made: Textual would keep the one before for 50 ms."""
@@ -538,24 +497,7 @@ def _driver() -> type[Driver] | None:
     return Terminal
 
 
-def _open(settings: Settings, read_only: bool) -> tuple[Engine, bool, bool]:
-    """The engine, whether what lies in it stands still, and whether it wants migrations that may be made."""
-    from musktracker.db import engines, migrate
-
-    settings.with_data_dir_made()
-    engine = engines.connect(settings.database_url, read_only=read_only)
-    with engines.reading(engine) as connection:
-        lies_still = engines.lies_still(connection)
-    return engine, lies_still, not (read_only or migrate.is_current(engine))
-
-
 def _start_demo(settings: Settings) -> None:
     from musktracker.pipeline import demo
 
     demo.start(settings)
-
-
-def _migrate(engine: Engine) -> None:
-    from musktracker.db import migrate
-
-    migrate.ensure_current(engine)

@@ -441,11 +441,11 @@ async def test_a_database_that_is_away_is_told_though_what_changes_is_read_seldo
 
         monkeypatch.setattr(screen, "fetch", fetch)
         screen._rests_until = app.monotonic() + 1000
-        monkeypatch.setattr(app, "pulse", lambda _engine: object())
+        monkeypatch.setattr(app.connection, "pulse", lambda _engine: object())
         screen._fetch_in_time()
         await settled(pilot)
         assert reads == []
-        monkeypatch.setattr(app, "pulse", lambda _engine: None)
+        monkeypatch.setattr(app.connection, "pulse", lambda _engine: None)
         screen._fetch_in_time()
         await settled(pilot)
         assert "the disk went away" in shown(app)

@@ -84,7 +84,7 @@ async def test_a_place_says_what_it_waits_for_and_not_that_there_is_nothing(
     places: list[str], populated: Settings, console: MakeConsole, settled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = console(populated)
-    monkeypatch.setattr(app, "connect", lambda: setattr(app, "phase", OPENING))
+    monkeypatch.setattr(app.connection, "open", lambda: setattr(app, "phase", OPENING))
     async with app.run_test(size=SMALL) as pilot:
         async for place in walk(pilot, settled, places):
             text = shown(app)

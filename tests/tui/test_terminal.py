@@ -212,7 +212,8 @@ from tui.places import SCREENS
 async def visit():
     app = Console(load())
     painted = []
-    app.connect = lambda: painted.append("sqlalchemy" in sys.modules) or Console.connect(app)
+    connect = app.connection.open
+    app.connection.open = lambda: painted.append("sqlalchemy" in sys.modules) or connect()
     async with app.run_test(size=(100, 30)) as pilot:
         while not painted or app.workers._workers:
             await pilot.pause(0.05)

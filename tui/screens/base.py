@@ -221,7 +221,7 @@ class ConsoleScreen(ActingScreen):
                 self._fetch_soon()
 
     async def _fetch_once(self, engine: Engine, rests: bool) -> None:
-        pulse = await in_thread(self.app.pulse, engine)
+        pulse = await in_thread(self.app.connection.pulse, engine)
         moment = self.app.monotonic()
         as_before = pulse is not None and pulse == self._pulse and moment - self._fetched_at < STALE_SECONDS
         if (as_before or (rests and pulse is not None)) and not self._wanted_anew:
