@@ -52,7 +52,6 @@ BREATH_SECONDS = 0.01  # between pieces of work that keys need not wait for
 START_SECONDS = 2.0  # after which what the start has imported is there
 PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
-MOVING = ("lines", "pane")  # bindings of these move about in a panel: nothing to look up by name
 LEAD_OUT = ("ctrl+q", "ctrl+z")  # of a window that is too small
 SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
@@ -411,25 +410,10 @@ class Console(App[None], inherit_bindings=False):
         self.notify(f"Times in {self.settings.timezone}", timeout=2)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """What the palette offers: what can be done where the user stands, the screens, and the runs to start."""
-        seen, told = set(), set()
-        for active in screen.active_bindings.values():
-            binding, act = active.binding, (active.binding.action, active.node)
-            if binding.description and active.enabled and binding.id and binding.id not in seen and act not in told:
-                seen.add(binding.id)
-                told.add(act)  # some have two keys
-                if binding.action != "command_palette" and binding.id.partition(".")[0] not in MOVING:
-                    yield SystemCommand(*self._command(binding, active.node))
-        for name, place in PLACES.items():
-            if f"place.{name}" not in seen and place.title != screen.title:
-                yield SystemCommand(place.title, place.about, partial(self.action_place, name))
-        launch = getattr(screen, "launch", None)
-        if launch is not None and self.engine is not None and not self.read_only:
-            yield SystemCommand("Import posts…", "Start a run", screen.action_import)  # type: ignore[attr-defined]
-            yield SystemCommand("Refresh counts and features", "Start a run", lambda: launch("refresh", {}))
-            yield SystemCommand("Score forecasts", "Start a run", lambda: launch("score", {}))
-        if self.settings.account != "demo" and not self.read_only:
-            yield SystemCommand("Open the demo", "A simulated account, on a database of its own", self.open_demo)
+        """What the palette offers: what can be done where the user stands, the places, and the runs to start."""
+        from tui.commands import commands
+
+        return commands(self, screen)
 
     def get_key_display(self, binding: Binding) -> str:
         """Keys as their caps show them: no caret for control that few would read."""
@@ -437,12 +421,6 @@ class Console(App[None], inherit_bindings=False):
             return "enter"
         display = super().get_key_display(binding)
         return display.replace("^", "ctrl+") if len(display) > 1 else display
-
-    def _command(self, binding: Binding, node: Any) -> tuple[str, str, Callable[[], Any]]:
-        async def act() -> None:
-            await self.run_action(binding.action, node)
-
-        return binding.description, f"{binding.tooltip or 'Key'} · {self.get_key_display(binding)}", act
 
     def _load_screen_css(self, screen: Screen[Any]) -> None:
         """Read a screen's style, and keep what is parsed already: a first visit costs half of Textual's own way."""

@@ -18,7 +18,8 @@ from textual.events import Key
 from textual.widgets import Static
 
 from musktracker.config import Settings
-from tui.app import MOVING, Console
+from tui.app import Console
+from tui.commands import MOVING
 from tui.elsewhere import Elsewhere
 from tui.screens.base import ConsoleScreen
 from tui.screens.help import HelpScreen
