@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from musktracker.db.queries.overview import Status
-    from tui.exporting import Part
     from tui.screens.base import ConsoleScreen
 
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: few of them
@@ -360,6 +358,7 @@ class Console(App[None], inherit_bindings=False):
 
     def action_export(self) -> None:
         """Write a table or a drawing of the screen to a file, at first what has the focus; or all as a picture."""
+        from tui.exporting import parts_of
         from tui.paths import working_directory
         from tui.screens.export_form import export_form
 
@@ -371,21 +370,7 @@ class Console(App[None], inherit_bindings=False):
             if path is not None:
                 self.notify(f"Wrote {path}", markup=False)
 
-        self.push_screen(export_form(name, self._parts(title), picture, working_directory()), told)
-
-    def _parts(self, title: str) -> list[Part]:
-        """What of the screen can be written; first what has the focus."""
-        from tui.exporting import Exportable, Part, picture, title_of
-
-        parts = []
-        rows = self.screen._compositor.render_strips(self.size)
-        for widget in sorted(self.screen.query("*").results(), key=lambda each: each is not self.focused):
-            exported = widget.exported() if isinstance(widget, Exportable) and widget.region else None
-            if exported is not None:
-                region, name = widget.region, title_of(widget)
-                part = [row.crop(region.x, region.right) for row in rows[region.y : region.bottom]]
-                parts.append(Part(name, exported, partial(picture, part, region.width, f"{title} · {name}")))
-        return parts
+        self.push_screen(export_form(name, parts_of(self.screen, title), picture, working_directory()), told)
 
     def action_command_palette(self) -> None:
         """Open the palette."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload, runtime_checkable
@@ -22,7 +23,9 @@ from musktracker.text import printable
 from musktracker.timeline import iso
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
     from textual.widget import Widget
+
 DIGITS = 12  # of a number: those after them are what sums leave behind
 
 
@@ -119,27 +122,17 @@ def of_series(records: Sequence[Mapping[str, Any]]) -> Exported | None:
     return Exported(records, list(records[0]), rows)
 
 
-def title_of(widget: Widget) -> str:
-    """What a widget is called: as its frame says, or as its kind is named."""
-    frames = (getattr(node, "border_title", None) for node in (widget, widget.parent))
-    framed = next((str(title) for title in frames if title), "")
-    return framed.partition(" · ")[0] or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(widget).__name__).lower()
-
-
-def picture(rows: Sequence[Iterable[Segment]], width: int, title: str) -> str:
-    """Rows of a screen as an SVG picture."""
-    console = RichConsole(
-        width=width,
-        height=len(rows),
-        file=io.StringIO(),
-        force_terminal=True,
-        color_system="truecolor",
-        record=True,
-        legacy_windows=False,
-    )
-    for row in rows:
-        console.print(Segments([*row, Segment.line()]), end="")
-    return console.export_svg(title=title)
+def parts_of(screen: Screen[Any], title: str) -> list[Part]:
+    """What of a screen can be written; first what has the focus. Its pictures are named after the `title` too."""
+    parts = []
+    rows = screen._compositor.render_strips(screen.app.size)
+    for widget in sorted(screen.query("*").results(), key=lambda each: each is not screen.focused):
+        exported = widget.exported() if isinstance(widget, Exportable) and widget.region else None
+        if exported is not None:
+            region, name = widget.region, _title_of(widget)
+            part = [row.crop(region.x, region.right) for row in rows[region.y : region.bottom]]
+            parts.append(Part(name, exported, partial(_picture, part, region.width, f"{title} · {name}")))
+    return parts
 
 
 def record_of(value: Any) -> dict[str, Any]:
@@ -162,6 +155,29 @@ def write_file(path: Path, text: Iterable[str], *, replace: bool) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise MuskTrackerError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _title_of(widget: Widget) -> str:
+    """What a widget is called: as its frame says, or as its kind is named."""
+    frames = (getattr(node, "border_title", None) for node in (widget, widget.parent))
+    framed = next((str(title) for title in frames if title), "")
+    return framed.partition(" · ")[0] or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(widget).__name__).lower()
+
+
+def _picture(rows: Sequence[Iterable[Segment]], width: int, title: str) -> str:
+    """Rows of a screen as an SVG picture."""
+    console = RichConsole(
+        width=width,
+        height=len(rows),
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        record=True,
+        legacy_windows=False,
+    )
+    for row in rows:
+        console.print(Segments([*row, Segment.line()]), end="")
+    return console.export_svg(title=title)
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from musktracker.config import Settings
 from musktracker.timeline import DAY
 from tui.app import Console
+from tui.exporting import parts_of
 from tui.screens.calibration_view import CalibrationScreen, ScoreTable
 from tui.screens.window_scores import ReliabilityTable, WindowScoresPanel, WindowTable
 from tui.widgets.plot import Plot
@@ -140,7 +141,7 @@ async def test_weeks_end_on_the_days_of_the_display_zone(
 
 async def test_its_plots_are_written_as_what_they_draw(scored: Engine, opened: Opened, settled: Any) -> None:
     async with opened((120, 36)) as (pilot, _):
-        parts = {part.title: part for part in pilot.app._parts("Test")}
+        parts = {part.title: part for part in parts_of(pilot.app.screen, "Test")}
         records = {title: part.exported.records for title, part in parts.items()}
         assert sum(record["share"] for record in records["PIT of 24 h"]) == pytest.approx(1)
         assert [record["horizon"] for record in records["Held by horizon"]] == [1, 6, 24, 72, 168]

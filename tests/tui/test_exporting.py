@@ -23,7 +23,7 @@ from musktracker.db.engines import writing
 from musktracker.errors import MuskTrackerError
 from musktracker.timeline import DAY, HOUR, Span
 from tui.app import Console
-from tui.exporting import Exported, record_of, write_file
+from tui.exporting import Exported, parts_of, record_of, write_file
 from tui.widgets.coverage_bar import CoverageBar
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.form import FormScreen
@@ -152,7 +152,7 @@ async def test_the_chart_is_written_as_its_series_where_it_has_the_focus(
 
 
 def held(app: Console) -> dict[str, Exported]:
-    return {part.title: part.exported for part in app._parts("Test")}
+    return {part.title: part.exported for part in parts_of(app.screen, "Test")}
 
 
 @pytest.mark.parametrize("places", walks(NUMBERED), ids=walk_name)
@@ -215,7 +215,7 @@ async def test_a_part_alone_is_a_picture_of_nothing_else(
         await settled(pilot)
         await pilot.press("2")
         await settled(pilot)
-        part = next(part for part in app._parts("Migrations") if part.title == "Tables")
+        part = next(part for part in parts_of(app.screen, "Migrations") if part.title == "Tables")
         picture = part.picture()
     assert str(part.exported.rows[0][0]) in picture
     assert "Migrations&#160;·&#160;Tables" in picture
@@ -255,7 +255,7 @@ async def test_the_log_is_written_whole_with_its_fields_by_the_level_that_is_sho
         app.screen.query_one("#field-path", Input).value = str(tmp_path / "log")
         await pilot.press("enter")
         await settled(pilot)
-        [log] = [part for part in app._parts("Ingestion") if part.title == "log view"]
+        [log] = [part for part in parts_of(app.screen, "Ingestion") if part.title == "log view"]
     rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
     assert [(row["level"], row["message"]) for row in rows] == [("error", f"poll {i}") for i in range(200)]
     assert rows[-1] == {
