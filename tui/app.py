@@ -7,7 +7,6 @@ import gc
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -24,7 +23,6 @@ from textual.screen import Screen
 
 from musktracker import timeline
 from musktracker.config import Settings, for_demo
-from musktracker.text import printable
 from tui import state
 from tui.connection import OPENING, Connection
 from tui.copying import clipboard
@@ -34,7 +32,7 @@ from tui.navigation import Navigation
 from tui.places import PLACES, SCREENS
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
-from tui.trouble import Trouble, trouble
+from tui.trouble import Trouble, last_words, trouble
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -423,19 +421,7 @@ class Console(App[None], inherit_bindings=False):
 
     def _fatal_error(self) -> None:
         """End on an error nobody foresaw: its trace goes to a file, without a secret, and a line says so."""
-        text = self.settings.scrub(traceback.format_exc()).strip()
-        path = self.settings.log_dir / "console.log"
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as log:
-                path.chmod(0o600)
-                log.write(f"{timeline.iso(timeline.now())}\n{text}\n")
-        except OSError as error:
-            trace = f"it could not be written to {path}: {error.strerror}\n{text}"
-        else:
-            trace = str(path)
-        last = text.rpartition("\n")[2]
-        words = f"musktracker: the console ended on an error: {printable(last)}. Its trace: {trace}"
+        words = last_words(self.settings)
         self.last_words = self.last_words or words  # the first says why; what breaks on the way out does not
         self._close_messages_no_wait()
 
