@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import Event, InputEvent, Key, Paste, Resize
+from textual.events import Event, Resize
 from textual.geometry import Size
 from textual.reactive import var
 from textual.screen import Screen
@@ -32,13 +32,13 @@ from tui.navigation import Navigation
 from tui.places import PLACES, SCREENS
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
+from tui.too_small import TooSmall
 from tui.trouble import Trouble, last_words, trouble
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
     from textual.command import Provider
     from textual.driver import Driver
-    from textual.widget import Widget
 
     from musktracker.db.queries.overview import Status
     from tui.screens.base import ConsoleScreen
@@ -48,8 +48,6 @@ BREATH_SECONDS = 0.01  # between pieces of work that keys need not wait for
 START_SECONDS = 2.0  # after which what the start has imported is there
 PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
-LEAD_OUT = ("ctrl+q", "ctrl+z")  # of a window that is too small
-SMALLEST = (60, 16)  # columns and rows below which nothing would be legible
 
 
 def run(settings: Settings, *, read_only: bool = False, mouse: bool = False) -> int:
@@ -166,7 +164,7 @@ class Console(App[None], inherit_bindings=False):
         self.animation_level = "none"
         self._frame = Frame()
         self._shown_at: Size | None = None
-        self._focused: dict[Screen[Any], Widget] = {}
+        self._too_small = TooSmall(self)
         self.connection = Connection(self)
         self.navigation = Navigation(self)
         self._quitting: Screen[bool] | None = None
@@ -250,6 +248,12 @@ class Console(App[None], inherit_bindings=False):
             first = cast("ConsoleScreen", self.screen_stack[0])
             first.once_read(lambda: self.run_worker(self._import_ahead(), group="ahead"))
 
+    async def _import_ahead(self) -> None:
+        """Import the other screens while nothing else is to be done: half the time of a first visit."""
+        for place in SCREENS.values():
+            await asyncio.sleep(BREATH_SECONDS)
+            _ = place.screen_class
+
     def remember(self, **values: Any) -> None:
         """Keep values for the next start; they are written at the end."""
         self.memory |= values
@@ -265,36 +269,12 @@ class Console(App[None], inherit_bindings=False):
         if event.size != self._shown_at:  # the first is the size that was painted for
             self._frame.forget()
         self._shown_at = event.size
-        too_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
-        if too_small != self.has_class("-too-small"):
-            if too_small:
-                self._focused |= {screen: screen.focused for screen in self.screen_stack if screen.focused}
-            self.set_class(too_small, "-too-small")
-            for screen in self.screen_stack[:-1]:  # what is below says it where something is open over it
-                self.stylesheet.update(screen)
-            if not too_small:
-                self.call_after_refresh(self._focus_again)
+        self._too_small.resized(event.size)
 
     async def on_event(self, event: Event) -> None:
         """Take no keys while there is nothing to see of what they do, but those that lead out."""
-        unseen = self.has_class("-too-small") and isinstance(event, InputEvent | Paste)
-        if not unseen or (isinstance(event, Key) and event.key in LEAD_OUT):
+        if not self._too_small.hides(event):
             await super().on_event(event)
-
-    def _focus_again(self) -> None:
-        """Give the keys back to what had them: what is hidden loses them."""
-        for screen in self.screen_stack:
-            had = self._focused.get(screen)
-            if screen.focused is None and had is not None and had.focusable:
-                screen.set_focus(had, scroll_visible=False)
-            screen._update_auto_focus()  # for what was opened meanwhile
-        self._focused.clear()
-
-    async def _import_ahead(self) -> None:
-        """Import the other screens while nothing else is to be done: half the time of a first visit."""
-        for place in SCREENS.values():
-            await asyncio.sleep(BREATH_SECONDS)
-            _ = place.screen_class
 
     def delay_update(self, delay: float = 0.0) -> None:
         """Show another screen as soon as it is made: Textual would keep the one before for 50 ms."""

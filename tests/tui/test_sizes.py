@@ -10,7 +10,8 @@ from places import EVERYWHERE, SCREENS, resized, walk, walk_name, walks
 from textual.screen import ModalScreen
 
 from musktracker.config import Settings
-from tui.app import SMALLEST, Console
+from tui.app import Console
+from tui.too_small import SMALLEST
 
 OPENED = {
     *("help", "palette", "import-form", "event-line", "train-form", "forecast-form", "backtest-form"),
