@@ -1,4 +1,4 @@
-"""The console: its screens by number, its connection, and how it begins and ends."""
+"""The console: its screens by number, its keys, and how it begins and ends."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
-from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Event, Resize
-from textual.geometry import Size
 from textual.reactive import var
 from textual.screen import Screen
 
@@ -26,9 +24,9 @@ from musktracker.config import Settings, for_demo
 from tui import state
 from tui.connection import OPENING, Connection
 from tui.copying import clipboard
-from tui.frame import Frame, Sparing
 from tui.moments import worded
 from tui.navigation import Navigation
+from tui.painting import SparingApp
 from tui.places import PLACES, SCREENS
 from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
@@ -46,7 +44,6 @@ if TYPE_CHECKING:
 GARBAGE_THRESHOLDS = (20_000, 20, 50)  # full collections hold everything up: few of them
 BREATH_SECONDS = 0.01  # between pieces of work that keys need not wait for
 START_SECONDS = 2.0  # after which what the start has imported is there
-PARSED_STYLES = 512  # more than there are widgets with a style of their own
 ZONES = ("UTC", "America/New_York")  # that `z` goes through, after the settings' own
 
 
@@ -69,7 +66,7 @@ def _elsewhere() -> type[Provider]:
     return Elsewhere
 
 
-class Console(App[None], inherit_bindings=False):
+class Console(SparingApp, inherit_bindings=False):
     """The operator console on one database."""
 
     TITLE = "MuskTracker"
@@ -150,7 +147,7 @@ class Console(App[None], inherit_bindings=False):
         self._remembered: dict[str, Any] = {}
         if self.memory.get("screen") in list(SCREENS):  # it may be anything, also what has no hash
             self.DEFAULT_MODE = self.memory["screen"]  # type: ignore[misc]
-        super().__init__(driver_class=_driver())
+        super().__init__(_driver())
         self.settings = settings
         self._zones = tuple(dict.fromkeys((settings.timezone, *ZONES)))
         if self.memory.get("zone") in self._zones:
@@ -161,14 +158,10 @@ class Console(App[None], inherit_bindings=False):
         self.trouble: Trouble | None = None
         self.last_words = ""
         self.monotonic = time.monotonic
-        self.animation_level = "none"
-        self._frame = Frame()
-        self._shown_at: Size | None = None
         self._too_small = TooSmall(self)
         self.connection = Connection(self)
         self.navigation = Navigation(self)
         self._quitting: Screen[bool] | None = None
-        self.stylesheet._parse_cache.grow(PARSED_STYLES)
         for theme in THEMES:
             self.register_theme(theme)
         remembered = self.memory.get("theme")
@@ -265,19 +258,13 @@ class Console(App[None], inherit_bindings=False):
         self.connection.close()
 
     def on_resize(self, event: Resize) -> None:
-        """Show only a message where the terminal is too small for anything else; what it shows by now is unknown."""
-        if event.size != self._shown_at:  # the first is the size that was painted for
-            self._frame.forget()
-        self._shown_at = event.size
+        """Show only a message where the terminal is too small for anything else."""
         self._too_small.resized(event.size)
 
     async def on_event(self, event: Event) -> None:
         """Take no keys while there is nothing to see of what they do, but those that lead out."""
         if not self._too_small.hides(event):
             await super().on_event(event)
-
-    def delay_update(self, delay: float = 0.0) -> None:
-        """Show another screen as soon as it is made: Textual would keep the one before for 50 ms."""
 
     def action_go(self, mode: str) -> None:
         """Go to a screen."""
@@ -290,11 +277,6 @@ class Console(App[None], inherit_bindings=False):
     def action_last_view(self) -> None:
         """Go to the place before this one."""
         self.navigation.back()
-
-    def action_redraw(self) -> None:
-        """Send everything again: something else may have written on the terminal."""
-        self._frame.forget()
-        self.refresh(layout=True)
 
     def action_refresh_data(self) -> None:
         """Read the current screen's data again."""
@@ -384,20 +366,6 @@ class Console(App[None], inherit_bindings=False):
             return "enter"
         display = super().get_key_display(binding)
         return display.replace("^", "ctrl+") if len(display) > 1 else display
-
-    def _load_screen_css(self, screen: Screen[Any]) -> None:
-        """Read a screen's style, and keep what is parsed already: a first visit costs half of Textual's own way."""
-        for path in screen.css_path:
-            if not self.stylesheet.has_source(str(path), ""):
-                self.stylesheet.read(path)
-        screen._css_update_count = self._css_update_count
-
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        """Send only what the terminal does not show yet."""
-        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
-            renderable = Sparing(renderable, self._frame)
-            self._shown_at = self._shown_at or self.size
-        super()._display(screen, renderable)
 
     def _fatal_error(self) -> None:
         """End on an error nobody foresaw: its trace goes to a file, without a secret, and a line says so."""
