@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual.screen import Screen
 
 from tui.threads import in_thread
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -45,7 +46,7 @@ class ActingScreen(Screen[None]):
         and `after` are for a screen that is there. Before the console ends, it asks about what is `lasting`.
         """
         said = partial(self._say, done, seconds)
-        self.app.run_worker(self._act(function, said, then, after), group="act", description=lasting)
+        begin(self.app, "act", self._act, function, said, then, after, description=lasting)
 
     def launch(self, kind: str, parameters: dict[str, Any], *, then: Callable[[int], None] | None = None) -> None:
         """Start a run as a detached process; `then` is called with its id."""

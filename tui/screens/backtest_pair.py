@@ -26,6 +26,7 @@ from tui.widgets.plot import Plot
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -172,7 +173,7 @@ class BacktestPairScreen(ConsoleScreen):
 
     @on(LineList.Moved, "#pair-models")
     def _moved(self) -> None:
-        self.run_worker(self._choose(), group="choose", exclusive=True)
+        begin(self, "choose", self._choose, exclusive=True)
 
     async def _choose(self) -> None:
         """Draw another model; those that the cursor only passes are left out."""

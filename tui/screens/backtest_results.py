@@ -26,6 +26,7 @@ from tui.widgets.plot import Plot, Points
 from tui.widgets.record_table import Cell, RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -226,7 +227,7 @@ class BacktestScreen(ConsoleScreen):
 
     @on(LineList.Moved, "ModelTable")
     def _moved(self) -> None:
-        self.run_worker(self._choose(), group="choose", exclusive=True)
+        begin(self, "choose", self._choose, exclusive=True)
 
     async def _choose(self) -> None:
         """Draw the plots of another model; those that the cursor only passes are left out."""

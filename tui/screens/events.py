@@ -28,6 +28,7 @@ from tui.widgets.change_table import NONE_YET, ChangeTable
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.lines import LineList
 from tui.widgets.record_table import RecordTable
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -359,7 +360,7 @@ class EventsScreen(ConsoleScreen):
 
     def _load_history(self) -> None:
         if self._history and self.app.engine is not None:
-            self.run_worker(self._show_history(self.app.engine), group="history", exclusive=True)
+            begin(self, "history", self._show_history, self.app.engine, exclusive=True)
 
     async def _show_history(self, engine: Engine) -> None:
         of_one = self._history == 1
@@ -377,7 +378,7 @@ class EventsScreen(ConsoleScreen):
 
     def _load_timeline(self) -> None:
         if self._with_timeline and self.app.engine is not None:
-            self.run_worker(self._show_timeline(self.app.engine), group="timeline", exclusive=True)
+            begin(self, "timeline", self._show_timeline, self.app.engine, exclusive=True)
 
     async def _show_timeline(self, engine: Engine) -> None:
         await asyncio.sleep(PASSING_SECONDS)
