@@ -20,9 +20,10 @@ from musktracker.db.engines import is_passing, reading
 from musktracker.db.tables import RawTweet
 from musktracker.errors import describe
 from musktracker.pipeline import spending, store
+from musktracker.pipeline.account import Account
 from musktracker.pipeline.ranges import SOURCE
 from musktracker.pipeline.spending import SpendingLimitReached
-from musktracker.pipeline.walk import Account, Walker
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.sources.x_errors import XApiError
 from musktracker.sources.x_stream import Created, Deleted, Event, Lost, Opened

@@ -18,8 +18,9 @@ from musktracker.db.engines import reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
 from musktracker.pipeline import ranges, requests, spending, store
+from musktracker.pipeline.account import Account, Client
 from musktracker.pipeline.online import online
-from musktracker.pipeline.walk import RECENT, Account, Client, Walker
+from musktracker.pipeline.walk import RECENT, Walker
 from musktracker.reporting import Run
 from musktracker.sources.x_errors import Forbidden
 from musktracker.timeline import DAY, HOUR, Span, ceil_hour, floor_hour, iso, union

@@ -8,11 +8,11 @@ a walk has ended only once nothing more is found below it, so that a page that w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
@@ -22,13 +22,13 @@ from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
 from musktracker.errors import describe
 from musktracker.pipeline import ranges, spending, store
+from musktracker.pipeline.account import Account, Client
 from musktracker.pipeline.passed import Passed, moment_in
 from musktracker.pipeline.ranges import SOURCE, Endpoint, Range
 from musktracker.reporting import Run
 from musktracker.sources.file_posts import AHEAD
 from musktracker.sources.x_errors import Forbidden, PageTokenRefused, Unavailable
-from musktracker.sources.x_limits import RateLimit
-from musktracker.sources.x_pages import Count, LookedUp, Page, Usage
+from musktracker.sources.x_pages import Page
 from musktracker.timeline import DAY, Span, iso, now
 
 T = TypeVar("T")
@@ -49,55 +49,6 @@ UNREADABLE = "the X API gave posts that cannot be read"
 LIMITS_EVERY = timedelta(seconds=5)  # that rate limits are written down
 MONEY_WAIT = 1.0  # seconds until it is asked again whether other runs leave something of the day's limit
 DATABASE_WAITS = (0.2, 1.0, 5.0, 15.0, 30.0, 60.0)  # seconds between attempts to store a page
-
-
-class Client(Protocol):
-    """What is asked of the X API; `sources.x_api.XClient` is it."""
-
-    def timeline(
-        self, user_id: int, *, since_id: int | None = None, until_id: int | None = None, max_results: int = 100
-    ) -> AsyncIterator[Page]: ...
-
-    def search(
-        self,
-        query: str,
-        *,
-        scope: Literal["recent", "all"] = "recent",
-        start_time: datetime | None = None,
-        end_time: datetime | None = None,
-        max_results: int = 100,
-    ) -> AsyncIterator[Page]: ...
-
-    async def counts(
-        self,
-        query: str,
-        *,
-        scope: Literal["recent", "all"] = "recent",
-        start_time: datetime | None = None,
-        end_time: datetime | None = None,
-    ) -> list[Count]: ...
-
-    async def lookup(self, ids: Iterable[int]) -> LookedUp: ...
-
-    async def usage(self) -> Usage: ...
-
-    def server_now(self) -> datetime: ...
-
-    @property
-    def limits(self) -> Mapping[str, RateLimit]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whose posts are fetched."""
-
-    name: str
-    id: int
-
-    @property
-    def query(self) -> str:
-        """What finds its posts in a search."""
-        return f"from:{self.name}"
 
 
 @dataclass(slots=True)

@@ -14,8 +14,9 @@ from musktracker.db.queries import coverage
 from musktracker.db.tables import CoverageHole, RawTweet, TimeBucket
 from musktracker.errors import DataError
 from musktracker.pipeline import aggregate, follow, spending, store
+from musktracker.pipeline.account import Account
 from musktracker.pipeline.follow import REREAD, Backfill, outcome, wanted_span
-from musktracker.pipeline.walk import Account, Walker
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, Span, iso, snowflake_time
 

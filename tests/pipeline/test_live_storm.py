@@ -15,9 +15,9 @@ from musktracker.db.engines import reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
 from musktracker.pipeline import ranges
+from musktracker.pipeline.account import Account
 from musktracker.pipeline.follow import Follower
 from musktracker.pipeline.live import Live
-from musktracker.pipeline.walk import Account
 from musktracker.reporting import Run
 from musktracker.simulator.config import STREAM_FAULTS
 from musktracker.simulator.process import Simulator, running_simulator
