@@ -10,26 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.exc import DBAPIError
 
-from musktracker.db.engines import is_passing, reading
+from musktracker.db.engines import reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
-from musktracker.errors import describe
 from musktracker.pipeline import ranges, spending, store
 from musktracker.pipeline.account import Account, Client
+from musktracker.pipeline.buying import Buyer
 from musktracker.pipeline.passed import Passed, moment_in
 from musktracker.pipeline.ranges import SOURCE, Endpoint, Range
 from musktracker.reporting import Run
 from musktracker.sources.file_posts import AHEAD
 from musktracker.sources.x_errors import Forbidden, PageTokenRefused, Unavailable
 from musktracker.sources.x_pages import Page
-from musktracker.timeline import DAY, Span, iso, now
+from musktracker.timeline import Span, iso, now
 
 T = TypeVar("T")
 
@@ -47,36 +46,6 @@ STALLS = 3  # walks that led no further, one after the other, until the range is
 MOST_SPLITS = 50
 UNREADABLE = "the X API gave posts that cannot be read"
 LIMITS_EVERY = timedelta(seconds=5)  # that rate limits are written down
-MONEY_WAIT = 1.0  # seconds until it is asked again whether other runs leave something of the day's limit
-DATABASE_WAITS = (0.2, 1.0, 5.0, 15.0, 30.0, 60.0)  # seconds between attempts to store a page
-
-
-@dataclass(slots=True)
-class Tally:
-    """What walks did: pages and posts that came, posts that were new, ranges closed, spans that stay holes."""
-
-    pages: int = 0
-    seen: int = 0
-    new: int = 0
-    restored: int = 0
-    closed: int = 0
-    microdollars: int = 0
-    newest: datetime | None = None
-    holes: list[tuple[Span, str]] = field(default_factory=list)
-
-    def count(self, page: Page, stored: store.Stored, microdollars: int) -> None:
-        """Add a page that was stored."""
-        self.pages += 1
-        self.add([post.created_at for post in page.posts], stored, microdollars)
-
-    def add(self, made: Sequence[datetime], stored: store.Stored, microdollars: int) -> None:
-        """Add posts that were stored, by when they were made."""
-        self.seen += len(made)
-        self.new += stored.new
-        self.restored += stored.restored
-        self.microdollars += microdollars
-        if made:
-            self.newest = max(made) if self.newest is None else max(self.newest, *made)
 
 
 class Walker:
@@ -94,15 +63,14 @@ class Walker:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """With `escalate`, a search finds what a backfill asks of a timeline that does not reach that far."""
-        self.tally = Tally()
-        self.budget = spending.Budget(engine, run)
+        self.buyer = Buyer(engine, run, client, clock=clock, sleep=sleep)
+        self.tally = self.buyer.tally
         self._engine = engine
         self._run = run
         self._client = client
         self._account = account
         self._escalate = escalate
         self._clock = clock
-        self._sleep = sleep
         self._archive: bool | None = None  # whether the plan has the search of all posts; None: not tried
         self._timeline_ends: int | None = None  # the lowest id that the timeline was seen to reach
         self._limits_written: datetime | None = None
@@ -129,56 +97,13 @@ class Walker:
                 stalls, splits = 0, splits + 1
                 waiting[-1:] = await self._halves(rest, splits)
 
-    async def transact(self, work: Callable[[Connection], T]) -> T:
-        """One transaction of a run that still holds its lease, tried again while the database is away.
-
-        It holds the loop for some milliseconds: to hand it to a thread costs as much as it takes.
-        """
-
-        def attempt() -> T:
-            with store.storing(self._engine, self._run) as connection:
-                return work(connection)
-
-        for seconds in DATABASE_WAITS:
-            try:
-                return attempt()
-            except DBAPIError as error:
-                if not is_passing(error):
-                    raise
-                reason = error
-            until = self._clock() + timedelta(seconds=seconds)
-            self._run.warning(f"The database does not take a page: {describe(reason)}", until=iso(until))
-            self._run.progress(stage="backing off", message="The database is away", until=until)
-            await self._sleep(seconds)
-        return attempt()
-
-    async def reserve(self, most: int, least: int) -> int:
-        """Reserve what the answers on their way may cost (microdollars), as `Budget.reserve`; release it after them.
-
-        Waits while other runs reserve what is left. Raises SpendingLimitReached.
-        """
-        while True:
-            amount = await self._try_to_reserve(most, least)
-            if amount is not None:
-                return amount
-            self._run.progress(stage="waiting", message="Other runs reserve what is left of the day's limit")
-            await self._sleep(MONEY_WAIT)
-
-    def paid_at(self) -> datetime:
-        """A moment of the day on which what is read now is paid for: by the later clock, at most a day ahead of ours.
-
-        A clock that is wrong must not open the budget of another day.
-        """
-        ours, theirs = self._clock(), self._client.server_now()
-        return theirs if ours < theirs <= ours + DAY else ours
-
     async def _descend(self, left: Range, *, asked_before: bool) -> Range | None:
         """Follow the pages of one request down; returns what is left, None where nothing is.
 
         `asked_before`: the same was asked just now, and nothing came.
         """
         most, least = (number[left.endpoint] * spending.POST for number in (PAGE, LEAST))
-        size = await self.reserve(most, least) // spending.POST
+        size = await self.buyer.reserve(most, least) // spending.POST
         pages = self._pages(left, size)
         ahead: asyncio.Task[Page] | None = asyncio.create_task(_next(pages))
         passed = Passed(left)
@@ -209,7 +134,7 @@ class Walker:
             self._run.warning("The plan has no search of all posts")
         finally:
             await _stop(ahead, pages)
-            self.budget.release()
+            self.buyer.budget.release()
         return left
 
     async def _halves(self, left: Range, splits: int) -> list[Range]:
@@ -231,11 +156,11 @@ class Walker:
             ranges.close(connection, left)
             return [ranges.save(connection, half, self._clock()) for half in halves]
 
-        return await self.transact(write)
+        return await self.buyer.transact(write)
 
     async def _ahead(self, page: Page, pages: AsyncIterator[Page], posts: int) -> asyncio.Task[Page] | None:
         """Ask for the next page, where there is one and the day's limit has room for this many posts."""
-        if not page.more or not await self._affordable(posts):
+        if not page.more or not await self.buyer.can_reserve(posts * spending.POST):
             return None
         return asyncio.create_task(_next(pages))
 
@@ -361,10 +286,10 @@ class Walker:
             return False
         if left.low <= 0:
             return True
-        if not await self._affordable(len(page.posts) + LEAST["timeline"]):
+        if not await self.buyer.can_reserve((len(page.posts) + LEAST["timeline"]) * spending.POST):
             await self._stored(page, lambda _: None)  # so that nothing stays reserved by who waits for others
-            self.budget.release()
-            await self.reserve(LEAST["timeline"] * spending.POST, LEAST["timeline"] * spending.POST)
+            self.buyer.budget.release()
+            await self.buyer.reserve(LEAST["timeline"] * spending.POST, LEAST["timeline"] * spending.POST)
         below = self._client.timeline(self._account.id, until_id=left.low + 1, max_results=LEAST["timeline"])
         try:
             async for found in below:
@@ -393,19 +318,6 @@ class Walker:
     def _recent_start(self) -> datetime:
         return self._client.server_now() - RECENT + MARGIN
 
-    async def _affordable(self, posts: int) -> bool:
-        """Reserve this many posts, whatever others do; False, and what was reserved stays, where it cannot be."""
-        try:
-            return await self._try_to_reserve(posts * spending.POST, posts * spending.POST) is not None
-        except spending.SpendingLimitReached:
-            return False
-
-    async def _try_to_reserve(self, most: int, least: int) -> int | None:
-        if not self.budget.limited:
-            return most
-        moment = self.paid_at()
-        return await self.transact(lambda connection: self.budget.reserve(connection, most, least, moment))
-
     async def _stored(self, page: Page, then: Callable[[Connection], T]) -> T:
         """Store a page and what it leads to in one transaction, then count it."""
         page = self._possible(page)
@@ -413,7 +325,7 @@ class Walker:
         def write(connection: Connection) -> tuple[store.Stored, int, T]:
             return *self._store_page(connection, page), then(connection)
 
-        stored, cost, result = await self.transact(write)
+        stored, cost, result = await self.buyer.transact(write)
         self.tally.count(page, stored, cost)
         return result
 
@@ -435,7 +347,7 @@ class Walker:
         moment = self._clock()
         posts = [store.NewPost(post.first_id, post.created_at, post.kind) for post in page.posts]
         stored = store.store_posts(connection, SOURCE, posts, moment)
-        cost = spending.buy_posts(connection, page.ids, self.paid_at())
+        cost = spending.buy_posts(connection, page.ids, self.buyer.paid_at())
         if self._limits_written is None or moment - self._limits_written > LIMITS_EVERY:
             spending.note_limits(connection, self._client.limits, moment)
             self._limits_written = moment
