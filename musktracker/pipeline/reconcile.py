@@ -20,7 +20,8 @@ from musktracker.db.tables import RawTweet
 from musktracker.pipeline import ranges, requests, spending, store
 from musktracker.pipeline.account import Account, Client
 from musktracker.pipeline.online import online
-from musktracker.pipeline.walk import RECENT, Walker
+from musktracker.pipeline.reach import RECENT
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.sources.x_errors import Forbidden
 from musktracker.timeline import DAY, HOUR, Span, ceil_hour, floor_hour, iso, union

@@ -14,16 +14,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine
 
-from musktracker.db.engines import reading
-from musktracker.db.queries import coverage
-from musktracker.db.tables import RawTweet
 from musktracker.pipeline import ranges, spending, store
 from musktracker.pipeline.account import Account, Client
 from musktracker.pipeline.buying import Buyer
 from musktracker.pipeline.passed import Passed, moment_in
-from musktracker.pipeline.ranges import SOURCE, Endpoint, Range
+from musktracker.pipeline.ranges import SOURCE, Range
+from musktracker.pipeline.reach import REACH, Reach
 from musktracker.reporting import Run
 from musktracker.sources.file_posts import AHEAD
 from musktracker.sources.x_errors import Forbidden, PageTokenRefused, Unavailable
@@ -34,12 +32,7 @@ T = TypeVar("T")
 
 PAGE = {"timeline": 100, "recent": 100, "all": 500}
 LEAST = {"timeline": 5, "recent": 10, "all": 10}  # posts that a page may ask for
-REACH = 3_200  # posts of a timeline
-SURELY_REACHED = 3_000  # stored posts from a range's end until now at which it may have been cut off
-UNKNOWN_HOURS = 4  # above a range, of which too few posts are missing in that number to matter
-RECENT = timedelta(days=7)
 SEARCHED_FROM = datetime(2006, 3, 22, tzinfo=UTC)  # a day after the first post of all
-MARGIN = timedelta(minutes=2)  # by which a search of 7 days is asked for less
 SETTLE = timedelta(seconds=30)  # before now, that no poll calls observed
 TURNS = 8  # of the loop, in which a request is written to its connection
 STALLS = 3  # walks that led no further, one after the other, until the range is halved
@@ -65,14 +58,11 @@ class Walker:
         """With `escalate`, a search finds what a backfill asks of a timeline that does not reach that far."""
         self.buyer = Buyer(engine, run, client, clock=clock, sleep=sleep)
         self.tally = self.buyer.tally
-        self._engine = engine
         self._run = run
         self._client = client
         self._account = account
-        self._escalate = escalate
+        self._reach = Reach(engine, client, escalate=escalate)
         self._clock = clock
-        self._archive: bool | None = None  # whether the plan has the search of all posts; None: not tried
-        self._timeline_ends: int | None = None  # the lowest id that the timeline was seen to reach
         self._limits_written: datetime | None = None
         self._left_out: set[int] = set()  # posts of a time to come, of which that was said
 
@@ -86,7 +76,7 @@ class Walker:
         asked_before = False
         while waiting:
             before, seen, new = waiting.pop(), self.tally.seen, self.tally.new
-            rest = await self._descend(await self._routed(before), asked_before=asked_before)
+            rest = await self._descend(self._reach.routed(before), asked_before=asked_before)
             moved = rest is None or (rest.high, rest.endpoint) != (before.high, before.endpoint)
             stalls = 0 if moved or self.tally.new > new else stalls + 1
             asked_before = rest is not None and self.tally.seen == seen
@@ -128,9 +118,8 @@ class Walker:
         except PageTokenRefused as refusal:
             self._run.debug(f"{refusal.message}: going on from post {left.high}")
         except Forbidden:
-            if left.endpoint != "all" or not self._escalate:
+            if not self._reach.without(left.endpoint):
                 raise
-            self._archive = False
             self._run.warning("The plan has no search of all posts")
         finally:
             await _stop(ahead, pages)
@@ -172,24 +161,12 @@ class Walker:
             )
         start = max(left.span.start, SEARCHED_FROM)
         if left.endpoint == "recent":
-            start = max(start, self._recent_start())
+            start = max(start, self._reach.recent_start)
         end = left.span.end if left.fresh else ranges.moment_of(left.high + 1, left.span.end)
         end = max(end, start + timedelta(seconds=1))
         return self._client.search(
             self._account.query, scope=left.endpoint, start_time=start, end_time=end, max_results=size
         )
-
-    async def _routed(self, left: Range) -> Range:
-        """The same range by an endpoint that can reach it, as far as is known."""
-        if not self._escalate:
-            return left
-        beyond = self._timeline_ends is not None and left.high < self._timeline_ends
-        if left.endpoint == "timeline" and left.purpose != "follow" and beyond:
-            left = replace(left, endpoint="all")
-        if left.endpoint == "all" and self._archive is False:
-            within = left.span.end > self._recent_start()
-            left = replace(left, endpoint="recent" if within else "timeline")
-        return left
 
     async def _keep(self, left: Range, page: Page, passed: Passed) -> Range:
         gaps = passed.take_gaps(left)
@@ -204,7 +181,7 @@ class Walker:
     async def _end(self, left: Range, page: Page, passed: Passed) -> Range | None:
         """Store the last page of a walk; returns what another endpoint has to fetch, None where nothing is left."""
         unseen, reason = await self._unseen(left, page, passed)
-        elsewhere = self._elsewhere(left) if unseen else None
+        elsewhere = self._reach.elsewhere(left) if unseen else None
         if elsewhere is not None:
             self._run.info(f"{_sentence(reason)}: going on by the search of {elsewhere} posts")
             return await self._keep(replace(left.down_to(passed.lowest - 1), endpoint=elsewhere), page, passed)
@@ -262,27 +239,19 @@ class Walker:
             return left.span, "the posts from before November 2010 came without their times"
         if passed.gap_from is not None and (gap_end := moment_in(left, passed.gap_from)) > left.span.start:
             return Span(left.span.start, gap_end), UNREADABLE
-        if left.endpoint == "recent" and left.span.start < self._recent_start():
-            start = min(self._recent_start(), left.span.end)
+        if left.endpoint == "recent" and left.span.start < self._reach.recent_start:
+            start = min(self._reach.recent_start, left.span.end)
             return Span(left.span.start, start), "the search of recent posts reaches back 7 days"
         if left.endpoint == "timeline" and await self._is_cut_off(left, page):
-            self._timeline_ends = min(bottom, self._timeline_ends or bottom)
+            self._reach.ends(bottom)
             unseen = Span(left.span.start, moment_in(left, bottom))
             if unseen.end > unseen.start:
                 return unseen, f"the timeline reaches back {REACH:,} posts"
         return None, ""
 
-    def _elsewhere(self, left: Range) -> Endpoint | None:
-        """Where else a backfill finds what an endpoint does not reach."""
-        if not self._escalate or left.purpose == "follow" or left.endpoint == "all":
-            return None
-        if self._archive is not False:
-            return "all"
-        return "recent" if left.endpoint == "timeline" and left.span.end > self._recent_start() else None
-
     async def _is_cut_off(self, left: Range, page: Page) -> bool:
         """Whether a timeline may have ended above the low end of a range; where that is in doubt, ask below it."""
-        if not self._doubtful(left, page):
+        if not self._reach.is_doubtful(left, len(page.posts)):
             return False
         if left.low <= 0:
             return True
@@ -300,23 +269,9 @@ class Walker:
             await _stop(None, below)
         return True
 
-    def _doubtful(self, left: Range, page: Page) -> bool:
-        """Whether more posts may have been made since a range began than a timeline holds."""
-        until_now = Span(left.span.end, self._client.server_now())
-        missing = [] if left.purpose == "follow" else coverage.holes(self._engine, until_now)
-        if sum(span.hours() for span in missing) > UNKNOWN_HOURS:
-            return True
-        newer = select(func.count()).select_from(RawTweet).where(RawTweet.created_at >= left.span.start)
-        with reading(self._engine) as connection:  # after coverage: another run stores posts, then that they are all
-            stored = connection.scalar(newer) or 0
-        return stored + len(page.posts) >= SURELY_REACHED
-
     def _settled(self) -> datetime:
         """Up to when all posts have been made, by both clocks: one that is fast must not make time observed."""
         return min(self._client.server_now(), self._clock()) - SETTLE
-
-    def _recent_start(self) -> datetime:
-        return self._client.server_now() - RECENT + MARGIN
 
     async def _stored(self, page: Page, then: Callable[[Connection], T]) -> T:
         """Store a page and what it leads to in one transaction, then count it."""
