@@ -27,12 +27,13 @@ from musktracker.errors import DataError, UsageError, describe
 from musktracker.pipeline import ranges, requests, retention, spending, store
 from musktracker.pipeline.account import Account, Client
 from musktracker.pipeline.live import Live
+from musktracker.pipeline.observed import SETTLE
 from musktracker.pipeline.online import online
 from musktracker.pipeline.ranges import Range
 from musktracker.pipeline.reach import RECENT
 from musktracker.pipeline.reconcile import Reconciler, counting_price
 from musktracker.pipeline.spending import SpendingLimitReached
-from musktracker.pipeline.walk import SETTLE, Walker
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.sources.x_api import XClient
 from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable, XApiError

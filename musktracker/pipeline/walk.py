@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from musktracker.pipeline import ranges, spending, store
+from musktracker.pipeline import observed, ranges, spending, store
 from musktracker.pipeline.account import Account, Client
 from musktracker.pipeline.buying import Buyer
+from musktracker.pipeline.observed import UNREADABLE, Moment
 from musktracker.pipeline.passed import Passed, moment_in
 from musktracker.pipeline.ranges import SOURCE, Range
 from musktracker.pipeline.reach import REACH, Reach
@@ -33,11 +34,9 @@ T = TypeVar("T")
 PAGE = {"timeline": 100, "recent": 100, "all": 500}
 LEAST = {"timeline": 5, "recent": 10, "all": 10}  # posts that a page may ask for
 SEARCHED_FROM = datetime(2006, 3, 22, tzinfo=UTC)  # a day after the first post of all
-SETTLE = timedelta(seconds=30)  # before now, that no poll calls observed
 TURNS = 8  # of the loop, in which a request is written to its connection
 STALLS = 3  # walks that led no further, one after the other, until the range is halved
 MOST_SPLITS = 50
-UNREADABLE = "the X API gave posts that cannot be read"
 LIMITS_EVERY = timedelta(seconds=5)  # that rate limits are written down
 
 
@@ -106,7 +105,7 @@ class Walker:
                 self._note(page)
                 passed.add(page)
                 if left.fresh and left.purpose == "follow":  # now that an answer told the API's time
-                    left = left.ending(self._settled())
+                    left = left.ending(self._moment().settled)
                 if not page.more and not page.looped:
                     if not passed.may_go_on(page, size, asked_before=asked_before):
                         return await self._end(left, page, passed)
@@ -172,7 +171,8 @@ class Walker:
         gaps = passed.take_gaps(left)
 
         def write(connection: Connection) -> Range:
-            return ranges.save(connection, self._without(connection, left, gaps), self._clock())
+            moment = self._moment()
+            return ranges.save(connection, observed.give_up(connection, left, gaps, moment), moment.now)
 
         kept = await self._stored(page, write)
         self._tell_holes(left, gaps, UNREADABLE)
@@ -188,49 +188,19 @@ class Walker:
 
         gaps = passed.take_gaps(left)
         done, hole = left, unseen
-        if unseen is not None and reason == UNREADABLE and _is_newest(left, unseen):
+        if unseen is not None and reason == UNREADABLE and observed.is_newest(left, unseen):
             done, hole = left.ending(unseen.start), None
 
         def write(connection: Connection) -> None:
-            self._close(connection, self._without(connection, done, gaps), hole, reason)
+            moment = self._moment()
+            rest = observed.give_up(connection, done, gaps, moment)
+            observed.finish(connection, rest, hole, reason, moment)
 
         await self._stored(page, write)
         self.tally.closed += 1
         self._tell_holes(left, gaps, UNREADABLE)
         self._tell_holes(left, [unseen] if unseen is not None else [], reason)
         return None
-
-    def _without(self, connection: Connection, left: Range, gaps: Sequence[Span]) -> Range:
-        """Give up gaps of a range: each stays a hole, all above it is observed, and the range ends below it.
-
-        The newest of a follower is not given up: it ends below it for now, and the next poll looks again.
-        """
-        moment = self._clock()
-        for gap in gaps if left.purpose != "recheck" else ():
-            ranges.close(connection, left)
-            if _is_newest(left, gap):
-                left = left.ending(gap.start)
-            else:
-                above = Span(gap.end, min(left.span.end, self._settled()))
-                store.cover(connection, SOURCE, [above], moment=moment)
-                store.record_hole(connection, SOURCE, gap, UNREADABLE, moment)
-                left = replace(left, span=Span(left.span.start, min(gap.start, left.span.end)))
-            left = replace(left, id=None)
-        return left
-
-    def _close(self, connection: Connection, done: Range, unseen: Span | None, reason: str) -> None:
-        """Nothing is left of a range: write down what it observed, and what of it could not be."""
-        moment = self._clock()
-        ranges.close(connection, done)
-        if done.purpose == "recheck":
-            return
-        end = min(done.span.end, self._settled())
-        observed = Span(done.span.start if unseen is None else unseen.end, end)
-        store.cover(connection, SOURCE, [observed], moment=moment)
-        if unseen is not None:
-            store.record_hole(connection, SOURCE, unseen, reason, moment)
-        if done.purpose == "follow" and not ranges.any_left(connection, "follow"):
-            ranges.raise_mark(connection, done.top, moment)
 
     async def _unseen(self, left: Range, page: Page, passed: Passed) -> tuple[Span | None, str]:
         """What of a range's time an ended walk did not see, and why; None where it saw all of it."""
@@ -269,9 +239,8 @@ class Walker:
             await _stop(None, below)
         return True
 
-    def _settled(self) -> datetime:
-        """Up to when all posts have been made, by both clocks: one that is fast must not make time observed."""
-        return min(self._client.server_now(), self._clock()) - SETTLE
+    def _moment(self) -> Moment:
+        return Moment.of(self._clock(), self._client.server_now())
 
     async def _stored(self, page: Page, then: Callable[[Connection], T]) -> T:
         """Store a page and what it leads to in one transaction, then count it."""
@@ -333,11 +302,6 @@ class Walker:
             self._run.debug(f"A page of the X API stays as it is, however often it is asked for: {page.lacking}")
         for problem in page.errors[:3]:
             self._run.debug(f"The X API left something out: {problem}")
-
-
-def _is_newest(left: Range, gap: Span) -> bool:
-    """Whether a follower has seen nothing yet above a gap: what lies there may be read when more has come."""
-    return left.purpose == "follow" and gap.end >= left.span.end
 
 
 def _sentence(text: str) -> str:

@@ -30,8 +30,9 @@ from musktracker.db.tables import (
 )
 from musktracker.pipeline import ranges, spending, store
 from musktracker.pipeline.account import Account
-from musktracker.pipeline.follow import SETTLE, Follower
+from musktracker.pipeline.follow import Follower
 from musktracker.pipeline.live import REFUSED, Live
+from musktracker.pipeline.observed import SETTLE
 from musktracker.reporting import Run
 from musktracker.sources.x_errors import Forbidden, NotFound, Unavailable
 from musktracker.sources.x_stream import Created, Deleted, Event, Lost, Opened
