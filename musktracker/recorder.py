@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Engine, select, update
@@ -23,7 +23,7 @@ from musktracker.config import LOG_LEVELS
 from musktracker.db.engines import is_passing, reading, writing
 from musktracker.db.tables import RunRow
 from musktracker.errors import Cancelled, MuskTrackerError, describe
-from musktracker.reporting import Listener, Run
+from musktracker.reporting import Listener, Progress, Run
 from musktracker.run_log import LogLine, write_lines
 from musktracker.stop_signals import StopSignals
 from musktracker.text import storable
@@ -134,17 +134,9 @@ class RecordedRun(Run):
         """The last line; the listener meets what it tells as an exception."""
         self._queue(level, message, {})
 
-    def progress(
-        self,
-        fraction: float | None = None,
-        *,
-        stage: str | None = None,
-        message: str | None = None,
-        until: datetime | None = None,
-    ) -> None:
+    def advance(self, to: Progress) -> None:
         """As in Run, without secrets, and tell the listener."""
-        message = message if message is None else self._scrub(message)
-        super().progress(fraction, stage=stage, message=message, until=until)
+        super().advance(to if to.message is None else to._replace(message=self._scrub(to.message)))
         if self._listener:
             self._listener.progressed(self)
 

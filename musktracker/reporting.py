@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from musktracker.run_log import LogLine
 from musktracker.timeline import now
@@ -16,6 +16,15 @@ class Listener(Protocol):
     def logged(self, line: LogLine) -> None: ...
 
     def progressed(self, run: Run) -> None: ...
+
+
+class Progress(NamedTuple):
+    """What a run says of itself, as `Run.progress` is told it."""
+
+    fraction: float | None
+    stage: str | None
+    message: str | None
+    until: datetime | None
 
 
 class Run:
@@ -62,11 +71,15 @@ class Run:
 
         `until` is when it goes on, where it waits; whoever reports without it works.
         """
-        if fraction is not None:
-            self.fraction = min(max(fraction, 0.0), 1.0)
-        self.stage = stage or self.stage
-        self.message = message if message is not None else self.message
-        self.until = until
+        self.advance(Progress(fraction, stage, message, until))
+
+    def advance(self, to: Progress) -> None:
+        """Take in what `progress` is told; a run of another kind does so in its own way."""
+        if to.fraction is not None:
+            self.fraction = min(max(to.fraction, 0.0), 1.0)
+        self.stage = to.stage or self.stage
+        self.message = to.message if to.message is not None else self.message
+        self.until = to.until
         self.check()
 
     def check(self) -> None:

@@ -25,12 +25,15 @@ from musktracker.db.queries import coverage, ingestion
 from musktracker.db.tables import RawTweet
 from musktracker.errors import DataError, UsageError, describe
 from musktracker.pipeline import ranges, requests, retention, spending, store
+from musktracker.pipeline.account import Account, Client
 from musktracker.pipeline.live import Live
+from musktracker.pipeline.observed import SETTLE
 from musktracker.pipeline.online import online
 from musktracker.pipeline.ranges import Range
+from musktracker.pipeline.reach import RECENT
 from musktracker.pipeline.reconcile import Reconciler, counting_price
 from musktracker.pipeline.spending import SpendingLimitReached
-from musktracker.pipeline.walk import RECENT, SETTLE, Account, Client, Tally, Walker
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.sources.x_api import XClient
 from musktracker.sources.x_errors import Forbidden, InvalidRequest, NotFound, Unavailable, XApiError
@@ -86,13 +89,13 @@ def ingest(
     async def work(client: XClient, account: Account) -> dict[str, Any]:
         follower = Follower(engine, run, client, account)
         if stream:
-            live = Live(engine, run, client.activity(), account, follower.walker, server_now=client.server_now)
+            live = Live(engine, run, client.activity(), account, follower.walker.buyer, server_now=client.server_now)
             await live.beside(follower.follow(interval, live))
         elif follow:
             await follower.follow(interval)
         await follower.poll()
         await follower.daily()
-        return outcome(follower.walker.tally)
+        return follower.walker.tally.result()
 
     return online(engine, run, work)
 
@@ -121,7 +124,7 @@ def backfill(
     async def work(client: Client, account: Account) -> dict[str, Any]:
         walker = Walker(engine, run, client, account, escalate=via == "auto")
         await Backfill(engine, run, client, account, walker).carry_out(span, via, again=again)
-        return outcome(walker.tally)
+        return walker.tally.result()
 
     return online(engine, run, work)
 
@@ -191,20 +194,6 @@ def unverified(engine: Engine) -> list[Span]:
     return [Span(*map(parse_time, pair)) for pair in json.loads(stored)]
 
 
-def outcome(tally: Tally) -> dict[str, Any]:
-    """What walks did, as the result of a run."""
-    return {
-        "pages": tally.pages,
-        "seen": tally.seen,
-        "new": tally.new,
-        "restored": tally.restored,
-        "ranges": tally.closed,
-        "newest": None if tally.newest is None else iso(tally.newest),
-        "holes": [[iso(span.start), iso(span.end), reason] for span, reason in tally.holes],
-        "dollars": tally.microdollars / 1_000_000,
-    }
-
-
 def next_poll(engine: Engine, moment: datetime) -> Range:
     """What a poll at a moment fetches: from then down to two hours before where everything is known."""
     end = moment - SETTLE
@@ -269,7 +258,7 @@ class Follower:
         """Finish what is left, then fetch what is new; returns how many posts were new."""
         tally = self.walker.tally
         before = tally.new
-        self.walker.budget.refresh()
+        self.walker.buyer.budget.refresh()
         for left in ranges.still_to_fetch(self._engine, "follow"):
             self._run.info(f"Finishing what an earlier walk left: posts from {iso(left.span.start)} on")
             await self.walker.walk(left)
@@ -303,7 +292,7 @@ class Follower:
         except XApiError as error:  # nothing hangs on it, and the comparison must not
             self._run.debug(f"What the plan has left is not known: {error.message}")
         else:
-            await self.walker.transact(lambda connection: spending.note_usage(connection, usage, moment))
+            await self.walker.buyer.transact(lambda connection: spending.note_usage(connection, usage, moment))
         await self._reconciler.compare(Span(moment - RECENT + HOUR, moment))
 
     async def _pause(self, error: Exception, failures: int) -> None:
@@ -316,7 +305,7 @@ class Follower:
 
     async def _wait_for_money(self, reached: SpendingLimitReached) -> None:
         self._run.warning(reached.message, until=iso(reached.until))
-        while (moment := self.walker.paid_at()) < reached.until:
+        while (moment := self.walker.buyer.paid_at()) < reached.until:
             self._run.progress(stage="waiting", message=reached.message, until=reached.until)
             await self._sleep(min(max((reached.until - moment).total_seconds(), 1.0), LOOK_AGAIN))
             if spending.affordable(self._engine, reached.wanted, moment):
@@ -365,7 +354,7 @@ class Backfill:
         def plan(connection: Connection) -> list[Range]:
             return [ranges.save(connection, each, moment) for each in planned]
 
-        await self._walk(await self._walker.transact(plan))
+        await self._walk(await self._walker.buyer.transact(plan))
         return len(planned)
 
     def _done(self) -> str:
@@ -398,7 +387,7 @@ class Backfill:
     async def _walk(self, left: list[Range]) -> None:
         tally = self._walker.tally
         for i, each in enumerate(left):
-            self._walker.budget.refresh()
+            self._walker.buyer.budget.refresh()
             day = f"{each.span.start:%Y-%m-%d} to {each.span.end:%Y-%m-%d}"
             self._run.progress(i / len(left), stage="fetching", message=f"{day}: {tally.new:,} new posts so far")
             await self._walker.walk(each)

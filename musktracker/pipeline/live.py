@@ -20,9 +20,10 @@ from musktracker.db.engines import is_passing, reading
 from musktracker.db.tables import RawTweet
 from musktracker.errors import describe
 from musktracker.pipeline import spending, store
+from musktracker.pipeline.account import Account
+from musktracker.pipeline.buying import Buyer
 from musktracker.pipeline.ranges import SOURCE
 from musktracker.pipeline.spending import SpendingLimitReached
-from musktracker.pipeline.walk import Account, Walker
 from musktracker.reporting import Run
 from musktracker.sources.x_errors import XApiError
 from musktracker.sources.x_stream import Created, Deleted, Event, Lost, Opened
@@ -45,7 +46,7 @@ class Stream(Protocol):
 
 
 class Live:
-    """Takes in what one account does, in the run and with the budget of the walker of its follower.
+    """Takes in what one account does, in the run and with the budget of its follower.
 
     `is_open`: whether there is a connection to the stream.
     """
@@ -56,7 +57,7 @@ class Live:
         run: Run,
         stream: Stream,
         account: Account,
-        walker: Walker,
+        buyer: Buyer,
         *,
         server_now: Callable[[], datetime] = now,
         clock: Callable[[], datetime] = now,
@@ -68,7 +69,7 @@ class Live:
         self._run = run
         self._stream = stream
         self._account = account
-        self._walker = walker
+        self._buyer = buyer
         self._server_now = server_now
         self._clock = clock
         self._sleep = sleep
@@ -168,8 +169,8 @@ class Live:
                 store.mark_deleted(connection, [str(event.first_id)], gone)
             return stored, spending.buy_posts(connection, [event.id], self._server_now())
 
-        stored, cost = await self._walker.transact(write)
-        self._walker.tally.add([event.created_at], stored, cost)
+        stored, cost = await self._buyer.transact(write)
+        self._buyer.tally.add([event.created_at], stored, cost)
         if stored.new:
             self._run.info("A new post, by the stream", newest=iso(event.created_at.replace(microsecond=0)))
 
@@ -183,8 +184,8 @@ class Live:
             marked = store.mark_deleted(connection, [str(first)], moment)
             return marked, spending.buy_posts(connection, [event.id], self._server_now())
 
-        marked, cost = await self._walker.transact(write)
-        self._walker.tally.microdollars += cost
+        marked, cost = await self._buyer.transact(write)
+        self._buyer.tally.microdollars += cost
         if marked:
             self._run.info("A post was deleted", post=str(first))
 
@@ -200,7 +201,7 @@ class Live:
                 store.mark_deleted(connection, [text], self._gone[int(text)])
 
         if found:
-            await self._walker.transact(write)
+            await self._buyer.transact(write)
 
     def _forget(self) -> None:
         long_ago = self._server_now() - REMEMBERED
@@ -216,7 +217,7 @@ class Live:
     def _allow(self) -> None:
         """Raise SpendingLimitReached where the next post would pass it; a database that is away says nothing."""
         try:
-            self._walker.budget.allow(spending.POST, self._server_now())
+            self._buyer.budget.allow(spending.POST, self._server_now())
         except DBAPIError as error:
             if not is_passing(error):
                 raise

@@ -19,7 +19,7 @@ from musktracker import config
 from musktracker.config import Settings
 from musktracker.db import settings as database_settings
 from musktracker.errors import Cancelled
-from musktracker.pipeline.walk import Account
+from musktracker.pipeline.account import Account
 from musktracker.reporting import Run
 from musktracker.sources.x_api import WaitReason, XClient
 from musktracker.timeline import iso

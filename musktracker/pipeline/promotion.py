@@ -37,7 +37,7 @@ from musktracker.leases import require_lease
 from musktracker.models import registry
 from musktracker.pipeline import aliases, backtest, retention
 from musktracker.pipeline.aliases import CHAMPION, Version
-from musktracker.reporting import Run
+from musktracker.reporting import Progress, Run
 from musktracker.timeline import HOUR, iso
 
 ORIGINS = 120
@@ -302,17 +302,11 @@ class _Part(Run):
         """As in Run."""
         self._whole.log(level, message, **fields)
 
-    def progress(
-        self,
-        fraction: float | None = None,
-        *,
-        stage: str | None = None,
-        message: str | None = None,
-        until: datetime | None = None,
-    ) -> None:
+    def advance(self, to: Progress) -> None:
         """As in Run."""
-        part = None if fraction is None else self._begin + (self._end - self._begin) * fraction
-        self._whole.progress(part, stage=stage, message=message, until=until)
+        if to.fraction is not None:
+            to = to._replace(fraction=self._begin + (self._end - self._begin) * to.fraction)
+        self._whole.advance(to)
 
     def check(self) -> None:
         """As in Run."""

@@ -18,8 +18,10 @@ from musktracker.db.engines import reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
 from musktracker.pipeline import ranges, requests, spending, store
+from musktracker.pipeline.account import Account, Client
 from musktracker.pipeline.online import online
-from musktracker.pipeline.walk import RECENT, Account, Client, Walker
+from musktracker.pipeline.reach import RECENT
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.sources.x_errors import Forbidden
 from musktracker.timeline import DAY, HOUR, Span, ceil_hour, floor_hour, iso, union
@@ -77,11 +79,12 @@ class Reconciler:
         self._client = client
         self._account = account
         self._walker = walker or Walker(engine, run, client, account)
+        self._buyer = self._walker.buyer
 
     @property
     def microdollars(self) -> int:
         """What it cost, the walks included."""
-        return self._walker.tally.microdollars
+        return self._buyer.tally.microdollars
 
     async def look_up(self, since: datetime) -> dict[str, int]:
         """Ask for every stored post since a time by its id; mark what is gone, unmark what is back."""
@@ -112,11 +115,11 @@ class Reconciler:
         counted = await self._counted(within, coverage.covered(self._engine) if only is None else only)
         before = self._differences(counted)
         lacking = [each for each in before if each.stored < each.counted]
-        new = self._walker.tally.new
+        new = self._buyer.tally.new
         await self._walk_again(lacking)
         after = self._differences(counted) if lacking else before
         self._tell(after)
-        found = self._walker.tally.new - new
+        found = self._buyer.tally.new - new
         still = [each for each in after if each.stored < each.counted]
         self._run.info(
             f"{len(counted):,} hours compared: {len(lacking):,} lacked posts, {found:,} posts were found, "
@@ -137,7 +140,7 @@ class Reconciler:
         return sum((await self._counts("all", hours)).values())
 
     async def _look_up(self, batch: Sequence[int]) -> dict[str, int]:
-        moment = self._walker.paid_at()
+        moment = self._buyer.paid_at()
         async with self._reserved(len(batch) * spending.POST):
             answer = await self._client.lookup(batch)
 
@@ -146,8 +149,8 @@ class Reconciler:
                 returned = store.restore(connection, list(map(str, answer.found)))
                 return cost, returned, store.mark_deleted(connection, list(map(str, answer.missing)), moment)
 
-            cost, returned, deleted = await self._walker.transact(write)
-        self._walker.tally.microdollars += cost
+            cost, returned, deleted = await self._buyer.transact(write)
+        self._buyer.tally.microdollars += cost
         return {
             "looked_up": len(batch),
             "deleted": deleted,
@@ -176,14 +179,14 @@ class Reconciler:
     async def _counts(self, scope: Scope, span: Span) -> dict[datetime, int]:
         if span.end <= span.start:
             return {}
-        moment = self._walker.paid_at()
+        moment = self._buyer.paid_at()
         cost = _cost(scope, span)
         async with self._reserved(cost):
             counts = await self._client.counts(
                 self._account.query, scope=scope, start_time=span.start, end_time=span.end
             )
-            await self._walker.transact(lambda connection: spending.buy_request(connection, cost, moment))
-        self._walker.tally.microdollars += cost
+            await self._buyer.transact(lambda connection: spending.buy_request(connection, cost, moment))
+        self._buyer.tally.microdollars += cost
         return {start: number for start, end, number in counts if end - start == HOUR}
 
     async def _walk_again(self, lacking: Sequence[Differing]) -> None:
@@ -222,11 +225,11 @@ class Reconciler:
 
     @asynccontextmanager
     async def _reserved(self, cost: int) -> AsyncIterator[None]:
-        await self._walker.reserve(cost, cost)
+        await self._buyer.reserve(cost, cost)
         try:
             yield
         finally:
-            self._walker.budget.release()
+            self._buyer.budget.release()
 
 
 def _whole(within: Span, moment: datetime) -> Span:

@@ -8,124 +8,36 @@ a walk has ended only once nothing more is found below it, so that a page that w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine
 
-from musktracker.db.engines import is_passing, reading
-from musktracker.db.queries import coverage
-from musktracker.db.tables import RawTweet
-from musktracker.errors import describe
-from musktracker.pipeline import ranges, spending, store
+from musktracker.pipeline import observed, ranges, spending, store
+from musktracker.pipeline.account import Account, Client
+from musktracker.pipeline.buying import Buyer
+from musktracker.pipeline.observed import UNREADABLE, Moment
 from musktracker.pipeline.passed import Passed, moment_in
-from musktracker.pipeline.ranges import SOURCE, Endpoint, Range
+from musktracker.pipeline.ranges import SOURCE, Range
+from musktracker.pipeline.reach import REACH, Reach
 from musktracker.reporting import Run
 from musktracker.sources.file_posts import AHEAD
 from musktracker.sources.x_errors import Forbidden, PageTokenRefused, Unavailable
-from musktracker.sources.x_limits import RateLimit
-from musktracker.sources.x_pages import Count, LookedUp, Page, Usage
-from musktracker.timeline import DAY, Span, iso, now
+from musktracker.sources.x_pages import Page
+from musktracker.timeline import Span, iso, now
 
 T = TypeVar("T")
 
 PAGE = {"timeline": 100, "recent": 100, "all": 500}
 LEAST = {"timeline": 5, "recent": 10, "all": 10}  # posts that a page may ask for
-REACH = 3_200  # posts of a timeline
-SURELY_REACHED = 3_000  # stored posts from a range's end until now at which it may have been cut off
-UNKNOWN_HOURS = 4  # above a range, of which too few posts are missing in that number to matter
-RECENT = timedelta(days=7)
 SEARCHED_FROM = datetime(2006, 3, 22, tzinfo=UTC)  # a day after the first post of all
-MARGIN = timedelta(minutes=2)  # by which a search of 7 days is asked for less
-SETTLE = timedelta(seconds=30)  # before now, that no poll calls observed
 TURNS = 8  # of the loop, in which a request is written to its connection
 STALLS = 3  # walks that led no further, one after the other, until the range is halved
 MOST_SPLITS = 50
-UNREADABLE = "the X API gave posts that cannot be read"
 LIMITS_EVERY = timedelta(seconds=5)  # that rate limits are written down
-MONEY_WAIT = 1.0  # seconds until it is asked again whether other runs leave something of the day's limit
-DATABASE_WAITS = (0.2, 1.0, 5.0, 15.0, 30.0, 60.0)  # seconds between attempts to store a page
-
-
-class Client(Protocol):
-    """What is asked of the X API; `sources.x_api.XClient` is it."""
-
-    def timeline(
-        self, user_id: int, *, since_id: int | None = None, until_id: int | None = None, max_results: int = 100
-    ) -> AsyncIterator[Page]: ...
-
-    def search(
-        self,
-        query: str,
-        *,
-        scope: Literal["recent", "all"] = "recent",
-        start_time: datetime | None = None,
-        end_time: datetime | None = None,
-        max_results: int = 100,
-    ) -> AsyncIterator[Page]: ...
-
-    async def counts(
-        self,
-        query: str,
-        *,
-        scope: Literal["recent", "all"] = "recent",
-        start_time: datetime | None = None,
-        end_time: datetime | None = None,
-    ) -> list[Count]: ...
-
-    async def lookup(self, ids: Iterable[int]) -> LookedUp: ...
-
-    async def usage(self) -> Usage: ...
-
-    def server_now(self) -> datetime: ...
-
-    @property
-    def limits(self) -> Mapping[str, RateLimit]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whose posts are fetched."""
-
-    name: str
-    id: int
-
-    @property
-    def query(self) -> str:
-        """What finds its posts in a search."""
-        return f"from:{self.name}"
-
-
-@dataclass(slots=True)
-class Tally:
-    """What walks did: pages and posts that came, posts that were new, ranges closed, spans that stay holes."""
-
-    pages: int = 0
-    seen: int = 0
-    new: int = 0
-    restored: int = 0
-    closed: int = 0
-    microdollars: int = 0
-    newest: datetime | None = None
-    holes: list[tuple[Span, str]] = field(default_factory=list)
-
-    def count(self, page: Page, stored: store.Stored, microdollars: int) -> None:
-        """Add a page that was stored."""
-        self.pages += 1
-        self.add([post.created_at for post in page.posts], stored, microdollars)
-
-    def add(self, made: Sequence[datetime], stored: store.Stored, microdollars: int) -> None:
-        """Add posts that were stored, by when they were made."""
-        self.seen += len(made)
-        self.new += stored.new
-        self.restored += stored.restored
-        self.microdollars += microdollars
-        if made:
-            self.newest = max(made) if self.newest is None else max(self.newest, *made)
 
 
 class Walker:
@@ -143,17 +55,13 @@ class Walker:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """With `escalate`, a search finds what a backfill asks of a timeline that does not reach that far."""
-        self.tally = Tally()
-        self.budget = spending.Budget(engine, run)
-        self._engine = engine
+        self.buyer = Buyer(engine, run, client, clock=clock, sleep=sleep)
+        self.tally = self.buyer.tally
         self._run = run
         self._client = client
         self._account = account
-        self._escalate = escalate
+        self._reach = Reach(engine, client, escalate=escalate)
         self._clock = clock
-        self._sleep = sleep
-        self._archive: bool | None = None  # whether the plan has the search of all posts; None: not tried
-        self._timeline_ends: int | None = None  # the lowest id that the timeline was seen to reach
         self._limits_written: datetime | None = None
         self._left_out: set[int] = set()  # posts of a time to come, of which that was said
 
@@ -167,7 +75,7 @@ class Walker:
         asked_before = False
         while waiting:
             before, seen, new = waiting.pop(), self.tally.seen, self.tally.new
-            rest = await self._descend(await self._routed(before), asked_before=asked_before)
+            rest = await self._descend(self._reach.routed(before), asked_before=asked_before)
             moved = rest is None or (rest.high, rest.endpoint) != (before.high, before.endpoint)
             stalls = 0 if moved or self.tally.new > new else stalls + 1
             asked_before = rest is not None and self.tally.seen == seen
@@ -178,56 +86,13 @@ class Walker:
                 stalls, splits = 0, splits + 1
                 waiting[-1:] = await self._halves(rest, splits)
 
-    async def transact(self, work: Callable[[Connection], T]) -> T:
-        """One transaction of a run that still holds its lease, tried again while the database is away.
-
-        It holds the loop for some milliseconds: to hand it to a thread costs as much as it takes.
-        """
-
-        def attempt() -> T:
-            with store.storing(self._engine, self._run) as connection:
-                return work(connection)
-
-        for seconds in DATABASE_WAITS:
-            try:
-                return attempt()
-            except DBAPIError as error:
-                if not is_passing(error):
-                    raise
-                reason = error
-            until = self._clock() + timedelta(seconds=seconds)
-            self._run.warning(f"The database does not take a page: {describe(reason)}", until=iso(until))
-            self._run.progress(stage="backing off", message="The database is away", until=until)
-            await self._sleep(seconds)
-        return attempt()
-
-    async def reserve(self, most: int, least: int) -> int:
-        """Reserve what the answers on their way may cost (microdollars), as `Budget.reserve`; release it after them.
-
-        Waits while other runs reserve what is left. Raises SpendingLimitReached.
-        """
-        while True:
-            amount = await self._try_to_reserve(most, least)
-            if amount is not None:
-                return amount
-            self._run.progress(stage="waiting", message="Other runs reserve what is left of the day's limit")
-            await self._sleep(MONEY_WAIT)
-
-    def paid_at(self) -> datetime:
-        """A moment of the day on which what is read now is paid for: by the later clock, at most a day ahead of ours.
-
-        A clock that is wrong must not open the budget of another day.
-        """
-        ours, theirs = self._clock(), self._client.server_now()
-        return theirs if ours < theirs <= ours + DAY else ours
-
     async def _descend(self, left: Range, *, asked_before: bool) -> Range | None:
         """Follow the pages of one request down; returns what is left, None where nothing is.
 
         `asked_before`: the same was asked just now, and nothing came.
         """
         most, least = (number[left.endpoint] * spending.POST for number in (PAGE, LEAST))
-        size = await self.reserve(most, least) // spending.POST
+        size = await self.buyer.reserve(most, least) // spending.POST
         pages = self._pages(left, size)
         ahead: asyncio.Task[Page] | None = asyncio.create_task(_next(pages))
         passed = Passed(left)
@@ -240,7 +105,7 @@ class Walker:
                 self._note(page)
                 passed.add(page)
                 if left.fresh and left.purpose == "follow":  # now that an answer told the API's time
-                    left = left.ending(self._settled())
+                    left = left.ending(self._moment().settled)
                 if not page.more and not page.looped:
                     if not passed.may_go_on(page, size, asked_before=asked_before):
                         return await self._end(left, page, passed)
@@ -252,13 +117,12 @@ class Walker:
         except PageTokenRefused as refusal:
             self._run.debug(f"{refusal.message}: going on from post {left.high}")
         except Forbidden:
-            if left.endpoint != "all" or not self._escalate:
+            if not self._reach.without(left.endpoint):
                 raise
-            self._archive = False
             self._run.warning("The plan has no search of all posts")
         finally:
             await _stop(ahead, pages)
-            self.budget.release()
+            self.buyer.budget.release()
         return left
 
     async def _halves(self, left: Range, splits: int) -> list[Range]:
@@ -280,11 +144,11 @@ class Walker:
             ranges.close(connection, left)
             return [ranges.save(connection, half, self._clock()) for half in halves]
 
-        return await self.transact(write)
+        return await self.buyer.transact(write)
 
     async def _ahead(self, page: Page, pages: AsyncIterator[Page], posts: int) -> asyncio.Task[Page] | None:
         """Ask for the next page, where there is one and the day's limit has room for this many posts."""
-        if not page.more or not await self._affordable(posts):
+        if not page.more or not await self.buyer.can_reserve(posts * spending.POST):
             return None
         return asyncio.create_task(_next(pages))
 
@@ -296,30 +160,19 @@ class Walker:
             )
         start = max(left.span.start, SEARCHED_FROM)
         if left.endpoint == "recent":
-            start = max(start, self._recent_start())
+            start = max(start, self._reach.recent_start)
         end = left.span.end if left.fresh else ranges.moment_of(left.high + 1, left.span.end)
         end = max(end, start + timedelta(seconds=1))
         return self._client.search(
             self._account.query, scope=left.endpoint, start_time=start, end_time=end, max_results=size
         )
 
-    async def _routed(self, left: Range) -> Range:
-        """The same range by an endpoint that can reach it, as far as is known."""
-        if not self._escalate:
-            return left
-        beyond = self._timeline_ends is not None and left.high < self._timeline_ends
-        if left.endpoint == "timeline" and left.purpose != "follow" and beyond:
-            left = replace(left, endpoint="all")
-        if left.endpoint == "all" and self._archive is False:
-            within = left.span.end > self._recent_start()
-            left = replace(left, endpoint="recent" if within else "timeline")
-        return left
-
     async def _keep(self, left: Range, page: Page, passed: Passed) -> Range:
         gaps = passed.take_gaps(left)
 
         def write(connection: Connection) -> Range:
-            return ranges.save(connection, self._without(connection, left, gaps), self._clock())
+            moment = self._moment()
+            return ranges.save(connection, observed.give_up(connection, left, gaps, moment), moment.now)
 
         kept = await self._stored(page, write)
         self._tell_holes(left, gaps, UNREADABLE)
@@ -328,56 +181,26 @@ class Walker:
     async def _end(self, left: Range, page: Page, passed: Passed) -> Range | None:
         """Store the last page of a walk; returns what another endpoint has to fetch, None where nothing is left."""
         unseen, reason = await self._unseen(left, page, passed)
-        elsewhere = self._elsewhere(left) if unseen else None
+        elsewhere = self._reach.elsewhere(left) if unseen else None
         if elsewhere is not None:
             self._run.info(f"{_sentence(reason)}: going on by the search of {elsewhere} posts")
             return await self._keep(replace(left.down_to(passed.lowest - 1), endpoint=elsewhere), page, passed)
 
         gaps = passed.take_gaps(left)
         done, hole = left, unseen
-        if unseen is not None and reason == UNREADABLE and _is_newest(left, unseen):
+        if unseen is not None and reason == UNREADABLE and observed.is_newest(left, unseen):
             done, hole = left.ending(unseen.start), None
 
         def write(connection: Connection) -> None:
-            self._close(connection, self._without(connection, done, gaps), hole, reason)
+            moment = self._moment()
+            rest = observed.give_up(connection, done, gaps, moment)
+            observed.finish(connection, rest, hole, reason, moment)
 
         await self._stored(page, write)
         self.tally.closed += 1
         self._tell_holes(left, gaps, UNREADABLE)
         self._tell_holes(left, [unseen] if unseen is not None else [], reason)
         return None
-
-    def _without(self, connection: Connection, left: Range, gaps: Sequence[Span]) -> Range:
-        """Give up gaps of a range: each stays a hole, all above it is observed, and the range ends below it.
-
-        The newest of a follower is not given up: it ends below it for now, and the next poll looks again.
-        """
-        moment = self._clock()
-        for gap in gaps if left.purpose != "recheck" else ():
-            ranges.close(connection, left)
-            if _is_newest(left, gap):
-                left = left.ending(gap.start)
-            else:
-                above = Span(gap.end, min(left.span.end, self._settled()))
-                store.cover(connection, SOURCE, [above], moment=moment)
-                store.record_hole(connection, SOURCE, gap, UNREADABLE, moment)
-                left = replace(left, span=Span(left.span.start, min(gap.start, left.span.end)))
-            left = replace(left, id=None)
-        return left
-
-    def _close(self, connection: Connection, done: Range, unseen: Span | None, reason: str) -> None:
-        """Nothing is left of a range: write down what it observed, and what of it could not be."""
-        moment = self._clock()
-        ranges.close(connection, done)
-        if done.purpose == "recheck":
-            return
-        end = min(done.span.end, self._settled())
-        observed = Span(done.span.start if unseen is None else unseen.end, end)
-        store.cover(connection, SOURCE, [observed], moment=moment)
-        if unseen is not None:
-            store.record_hole(connection, SOURCE, unseen, reason, moment)
-        if done.purpose == "follow" and not ranges.any_left(connection, "follow"):
-            ranges.raise_mark(connection, done.top, moment)
 
     async def _unseen(self, left: Range, page: Page, passed: Passed) -> tuple[Span | None, str]:
         """What of a range's time an ended walk did not see, and why; None where it saw all of it."""
@@ -386,34 +209,26 @@ class Walker:
             return left.span, "the posts from before November 2010 came without their times"
         if passed.gap_from is not None and (gap_end := moment_in(left, passed.gap_from)) > left.span.start:
             return Span(left.span.start, gap_end), UNREADABLE
-        if left.endpoint == "recent" and left.span.start < self._recent_start():
-            start = min(self._recent_start(), left.span.end)
+        if left.endpoint == "recent" and left.span.start < self._reach.recent_start:
+            start = min(self._reach.recent_start, left.span.end)
             return Span(left.span.start, start), "the search of recent posts reaches back 7 days"
         if left.endpoint == "timeline" and await self._is_cut_off(left, page):
-            self._timeline_ends = min(bottom, self._timeline_ends or bottom)
+            self._reach.ends(bottom)
             unseen = Span(left.span.start, moment_in(left, bottom))
             if unseen.end > unseen.start:
                 return unseen, f"the timeline reaches back {REACH:,} posts"
         return None, ""
 
-    def _elsewhere(self, left: Range) -> Endpoint | None:
-        """Where else a backfill finds what an endpoint does not reach."""
-        if not self._escalate or left.purpose == "follow" or left.endpoint == "all":
-            return None
-        if self._archive is not False:
-            return "all"
-        return "recent" if left.endpoint == "timeline" and left.span.end > self._recent_start() else None
-
     async def _is_cut_off(self, left: Range, page: Page) -> bool:
         """Whether a timeline may have ended above the low end of a range; where that is in doubt, ask below it."""
-        if not self._doubtful(left, page):
+        if not self._reach.is_doubtful(left, len(page.posts)):
             return False
         if left.low <= 0:
             return True
-        if not await self._affordable(len(page.posts) + LEAST["timeline"]):
+        if not await self.buyer.can_reserve((len(page.posts) + LEAST["timeline"]) * spending.POST):
             await self._stored(page, lambda _: None)  # so that nothing stays reserved by who waits for others
-            self.budget.release()
-            await self.reserve(LEAST["timeline"] * spending.POST, LEAST["timeline"] * spending.POST)
+            self.buyer.budget.release()
+            await self.buyer.reserve(LEAST["timeline"] * spending.POST, LEAST["timeline"] * spending.POST)
         below = self._client.timeline(self._account.id, until_id=left.low + 1, max_results=LEAST["timeline"])
         try:
             async for found in below:
@@ -424,36 +239,8 @@ class Walker:
             await _stop(None, below)
         return True
 
-    def _doubtful(self, left: Range, page: Page) -> bool:
-        """Whether more posts may have been made since a range began than a timeline holds."""
-        until_now = Span(left.span.end, self._client.server_now())
-        missing = [] if left.purpose == "follow" else coverage.holes(self._engine, until_now)
-        if sum(span.hours() for span in missing) > UNKNOWN_HOURS:
-            return True
-        newer = select(func.count()).select_from(RawTweet).where(RawTweet.created_at >= left.span.start)
-        with reading(self._engine) as connection:  # after coverage: another run stores posts, then that they are all
-            stored = connection.scalar(newer) or 0
-        return stored + len(page.posts) >= SURELY_REACHED
-
-    def _settled(self) -> datetime:
-        """Up to when all posts have been made, by both clocks: one that is fast must not make time observed."""
-        return min(self._client.server_now(), self._clock()) - SETTLE
-
-    def _recent_start(self) -> datetime:
-        return self._client.server_now() - RECENT + MARGIN
-
-    async def _affordable(self, posts: int) -> bool:
-        """Reserve this many posts, whatever others do; False, and what was reserved stays, where it cannot be."""
-        try:
-            return await self._try_to_reserve(posts * spending.POST, posts * spending.POST) is not None
-        except spending.SpendingLimitReached:
-            return False
-
-    async def _try_to_reserve(self, most: int, least: int) -> int | None:
-        if not self.budget.limited:
-            return most
-        moment = self.paid_at()
-        return await self.transact(lambda connection: self.budget.reserve(connection, most, least, moment))
+    def _moment(self) -> Moment:
+        return Moment.of(self._clock(), self._client.server_now())
 
     async def _stored(self, page: Page, then: Callable[[Connection], T]) -> T:
         """Store a page and what it leads to in one transaction, then count it."""
@@ -462,7 +249,7 @@ class Walker:
         def write(connection: Connection) -> tuple[store.Stored, int, T]:
             return *self._store_page(connection, page), then(connection)
 
-        stored, cost, result = await self.transact(write)
+        stored, cost, result = await self.buyer.transact(write)
         self.tally.count(page, stored, cost)
         return result
 
@@ -484,7 +271,7 @@ class Walker:
         moment = self._clock()
         posts = [store.NewPost(post.first_id, post.created_at, post.kind) for post in page.posts]
         stored = store.store_posts(connection, SOURCE, posts, moment)
-        cost = spending.buy_posts(connection, page.ids, self.paid_at())
+        cost = spending.buy_posts(connection, page.ids, self.buyer.paid_at())
         if self._limits_written is None or moment - self._limits_written > LIMITS_EVERY:
             spending.note_limits(connection, self._client.limits, moment)
             self._limits_written = moment
@@ -515,11 +302,6 @@ class Walker:
             self._run.debug(f"A page of the X API stays as it is, however often it is asked for: {page.lacking}")
         for problem in page.errors[:3]:
             self._run.debug(f"The X API left something out: {problem}")
-
-
-def _is_newest(left: Range, gap: Span) -> bool:
-    """Whether a follower has seen nothing yet above a gap: what lies there may be read when more has come."""
-    return left.purpose == "follow" and gap.end >= left.span.end
 
 
 def _sentence(text: str) -> str:

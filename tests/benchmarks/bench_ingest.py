@@ -50,7 +50,8 @@ OURS = """
 import asyncio, json, sys, time
 from musktracker.db import engines
 from musktracker.pipeline import ranges
-from musktracker.pipeline.walk import Account, Walker
+from musktracker.pipeline.account import Account
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.sources.x_api import XClient
 from musktracker.timeline import Span, now, parse_time

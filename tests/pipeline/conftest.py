@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fake_x import Clock, FakeX
 
-from musktracker.pipeline.walk import Account
+from musktracker.pipeline.account import Account
 
 
 @pytest.fixture

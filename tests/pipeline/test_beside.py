@@ -25,10 +25,11 @@ from musktracker.db.queries import coverage, ingestion
 from musktracker.db.tables import CoverageHole, HighWaterMark, RawTweet, RunRow
 from musktracker.leases import LeaseHeld, LeaseLost
 from musktracker.pipeline import spending, stages, store
+from musktracker.pipeline.account import Account
 from musktracker.pipeline.follow import Backfill, Follower
 from musktracker.pipeline.ingest import import_files
 from musktracker.pipeline.reconcile import Reconciler
-from musktracker.pipeline.walk import Account, Walker
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.run_info import STALE
 from musktracker.simulator.process import running_simulator

@@ -14,8 +14,9 @@ from musktracker.db.queries import coverage
 from musktracker.db.tables import CoverageHole, RawTweet, TimeBucket
 from musktracker.errors import DataError
 from musktracker.pipeline import aggregate, follow, spending, store
-from musktracker.pipeline.follow import REREAD, Backfill, outcome, wanted_span
-from musktracker.pipeline.walk import Account, Walker
+from musktracker.pipeline.account import Account
+from musktracker.pipeline.follow import REREAD, Backfill, wanted_span
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, Span, iso, snowflake_time
 
@@ -51,7 +52,7 @@ def fill(holed: Engine, api: FakeX, clock: Clock, account: Account) -> Fill:
         span = wanted_span(follow.filling(holed)["since"], None)
         walker = Walker(holed, Run(), api, account, escalate=True, clock=clock, sleep=clock.sleep)
         await Backfill(holed, Run(), api, account, walker).carry_out(span, "auto", again=False)
-        return outcome(walker.tally)
+        return walker.tally.result()
 
     return carry_out
 

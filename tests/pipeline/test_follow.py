@@ -32,9 +32,11 @@ from musktracker.db.tables import (
 )
 from musktracker.errors import UsageError
 from musktracker.pipeline import follow, ranges, spending, store, walk
-from musktracker.pipeline.follow import REREAD, SETTLE, Backfill, Follower
+from musktracker.pipeline.account import Account
+from musktracker.pipeline.follow import REREAD, Backfill, Follower
+from musktracker.pipeline.observed import SETTLE, UNREADABLE
 from musktracker.pipeline.passed import LAG, STRAYS
-from musktracker.pipeline.walk import UNREADABLE, Account, Walker
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.run_info import STALE
 from musktracker.sources.x_errors import CreditsDepleted, Forbidden, Unauthorized, Unavailable, XApiError

@@ -29,9 +29,10 @@ from musktracker.db.tables import (
     Spending,
 )
 from musktracker.pipeline import ranges, spending, store
-from musktracker.pipeline.follow import SETTLE, Follower
+from musktracker.pipeline.account import Account
+from musktracker.pipeline.follow import Follower
 from musktracker.pipeline.live import REFUSED, Live
-from musktracker.pipeline.walk import Account
+from musktracker.pipeline.observed import SETTLE
 from musktracker.reporting import Run
 from musktracker.sources.x_errors import Forbidden, NotFound, Unavailable
 from musktracker.sources.x_stream import Created, Deleted, Event, Lost, Opened
@@ -85,8 +86,8 @@ def live(
 ) -> Callable[..., Live]:
     def make(run: Run | None = None, beside: Follower | None = None) -> Live:
         run = run or Run()
-        walker = (beside or follower(run)).walker
-        return Live(engine, run, stream, account, walker, server_now=api.server_now, clock=clock, sleep=clock.sleep)
+        buyer = (beside or follower(run)).walker.buyer
+        return Live(engine, run, stream, account, buyer, server_now=api.server_now, clock=clock, sleep=clock.sleep)
 
     return make
 
@@ -136,7 +137,7 @@ async def test_a_post_is_stored_when_it_comes(engine: Engine, api: FakeX, hear: 
         "x_api",
         False,
     )
-    assert by._walker.tally.newest == snowflake_time(number)
+    assert by._buyer.tally.newest == snowflake_time(number)
 
 
 async def test_what_comes_says_nothing_of_what_is_known_to_be_whole(
@@ -250,7 +251,7 @@ async def test_in_whatever_order_and_how_often_events_and_polls_come_the_end_is_
     clock = Clock(api)
     poller = Follower(engine, Run(), api, account, clock=clock, sleep=clock.sleep)
     live = Live(
-        engine, Run(), stream, account, poller.walker, server_now=api.server_now, clock=clock, sleep=clock.sleep
+        engine, Run(), stream, account, poller.walker.buyer, server_now=api.server_now, clock=clock, sleep=clock.sleep
     )
     ids = api.add(*(NOON - i * MINUTE for i in range(1, 6)))
     gone = set(data.draw(st.lists(st.sampled_from(ids), unique=True)))
@@ -272,7 +273,7 @@ async def test_what_comes_is_paid_for_once_a_day_as_what_is_polled(
 ) -> None:
     first, second = api.add(NOON - 2 * MINUTE, NOON - MINUTE)
     by = await hear(created(first), created(second), created(first), Deleted(first, NOON))
-    assert by._walker.tally.microdollars == 2 * spending.POST
+    assert by._buyer.tally.microdollars == 2 * spending.POST
     await follower().poll()
     assert spending.spent(engine, NOON.date()) == spending.Spent(NOON.date(), 2, 0, 2 * spending.POST)
     api.now += DAY

@@ -15,9 +15,9 @@ from musktracker.db.engines import reading
 from musktracker.db.queries import coverage
 from musktracker.db.tables import RawTweet
 from musktracker.pipeline import ranges
+from musktracker.pipeline.account import Account
 from musktracker.pipeline.follow import Follower
 from musktracker.pipeline.live import Live
-from musktracker.pipeline.walk import Account
 from musktracker.reporting import Run
 from musktracker.simulator.config import STREAM_FAULTS
 from musktracker.simulator.process import Simulator, running_simulator
@@ -50,7 +50,8 @@ async def test_posts_come_at_once_and_none_is_lost_or_twice_or_wrongly_deleted(
         """A follower that ends wherever it just is."""
         async with XClient(simulator.url, TOKEN, timeouts=Timeouts(between_lines=0.5)) as client:
             follower = Follower(engine, run, client, account)
-            beside = Live(engine, run, client.activity(), account, follower.walker, server_now=client.server_now)
+            buyer = follower.walker.buyer
+            beside = Live(engine, run, client.activity(), account, buyer, server_now=client.server_now)
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await beside.beside(follower.follow(1.5, beside))

@@ -15,8 +15,9 @@ from musktracker.db.tables import FetchRange, RawTweet
 from musktracker.errors import UsageError
 from musktracker.pipeline import reconcile as stage
 from musktracker.pipeline import spending, store
+from musktracker.pipeline.account import Account
 from musktracker.pipeline.reconcile import Reconciler
-from musktracker.pipeline.walk import Account, Walker
+from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.sources.x_errors import Unavailable
 from musktracker.timeline import DAY, HOUR, Span, iso, snowflake_time
