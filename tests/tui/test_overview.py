@@ -370,7 +370,7 @@ async def test_the_next_step_is_done_by_its_key(
 async def test_a_lease_that_is_held_is_told_in_words(
     populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any
 ) -> None:
-    holder = runs.create(populated_engine, "refresh", {}, lease="refresh")
+    holder = runs.create(populated_engine, "refresh", {"full": True}, lease="refresh")
     app = console(populated)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await settled(pilot)
