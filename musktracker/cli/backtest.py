@@ -14,7 +14,7 @@ goes on where it was cut off; --name keeps it under a name of your own.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from musktracker.cli.command import (
@@ -30,6 +30,7 @@ from musktracker.cli.command import (
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 
+USUAL_REFERENCE = "seasonal_naive"
 ACTIONS = ("run", "list", "show", "compare")
 SCORES = ("hourly_168", "hourly_24", "lead_1", "total_24", "in_play", "total_168", "log_score")
 TOTALS = ("total_24", "in_play", "total_168")
@@ -59,7 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--retrospective-events", action="store_true", help="every event counts as known from the beginning"
     )
     parser.add_argument("--name", help="keep it under this name")
-    parser.add_argument("--reference", default="seasonal_naive", help="what skill is over (seasonal_naive)")
+    parser.add_argument(
+        "--reference", metavar="MODEL", default=USUAL_REFERENCE, help="what skill is over (seasonal_naive)"
+    )
     add_json(parser)
 
 
@@ -72,17 +75,22 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             "musktracker backtest list shows them",
         )
     with open_database(settings) as engine:
-        if arguments.action == "run":
-            result = dict(
-                run_stage(settings, engine, "backtest", _parameters(arguments, settings), quiet=arguments.json)
-            )
-        else:
-            result = _read(engine, arguments)
+        result = _run(engine, arguments, settings) if arguments.action == "run" else _read(engine, arguments)
     if arguments.json:
         print_json(result)
     else:
         _PRINTED[arguments.action](result, settings)
     return 0
+
+
+def _run(engine: Any, arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    from musktracker.pipeline import backtest
+
+    parameters = _parameters(arguments, settings)
+    result = dict(run_stage(settings, engine, "backtest", parameters, quiet=arguments.json))
+    if arguments.reference in (USUAL_REFERENCE, result["reference"]):
+        return result
+    return result | backtest.describe(engine, result["name"], reference=arguments.reference)
 
 
 def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -112,10 +120,14 @@ def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    models = [part.strip() for part in arguments.models.split(",")] if arguments.models else None
+    hyperparameters, every = _hyperparameters(arguments.set), dict(_step(text) for text in arguments.every)
+    reference = [] if arguments.reference == USUAL_REFERENCE else [arguments.reference]
+    _require_among(models, [*hyperparameters, *every, *reference])
     return {
-        "models": [part.strip() for part in arguments.models.split(",")] if arguments.models else None,
-        "hyperparameters": _hyperparameters(arguments.set),
-        "every": dict(_step(text) for text in arguments.every),
+        "models": models,
+        "hyperparameters": hyperparameters,
+        "every": every,
         "spacing": arguments.step,
         "n_paths": arguments.paths,
         "seed": arguments.seed,
@@ -126,6 +138,17 @@ def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, 
         "begin": moment(arguments.begin, settings.zone),
         "end": moment(arguments.end, settings.zone),
     }
+
+
+def _require_among(models: Sequence[str] | None, named: Sequence[str]) -> None:
+    """Raise UsageError for a model that there is not, or of which is said something though it takes no part."""
+    from musktracker.models import registry
+
+    for name in (*(models or ()), *named):
+        registry.check(name)
+    apart = [name for name in named if models is not None and name not in models]
+    if apart:
+        raise UsageError(f"This backtest is not of {apart[0]}", f"It is of {', '.join(models or ())}")
 
 
 def _hyperparameters(texts: list[str]) -> dict[str, dict[str, str]]:
