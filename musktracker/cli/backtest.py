@@ -14,8 +14,8 @@ goes on where it was cut off; --name keeps it under a name of your own.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import (
     add_json,
@@ -29,6 +29,9 @@ from musktracker.cli.command import (
 )
 from musktracker.config import Settings
 from musktracker.errors import UsageError
+
+if TYPE_CHECKING:
+    from musktracker.db.queries.backtests import StoredBacktest
 
 USUAL_REFERENCE = "seasonal_naive"
 ACTIONS = ("run", "list", "show", "compare")
@@ -93,23 +96,12 @@ def _run(engine: Any, arguments: argparse.Namespace, settings: Settings) -> dict
     return result | backtest.describe(engine, result["name"], reference=arguments.reference)
 
 
-def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+def _read(engine: Any, arguments: argparse.Namespace) -> Any:
     from musktracker.db.queries import backtests
     from musktracker.pipeline import backtest
 
     if arguments.action == "list":
-        columns = (
-            "name",
-            "created_at",
-            "begin",
-            "end",
-            "counting",
-            "retrospective_events",
-            "models",
-            "done",
-            "planned",
-        )
-        return {"backtests": [{key: getattr(one, key) for key in columns} for one in backtests.listed(engine)]}
+        return [_stored(one) for one in backtests.listed(engine)]
     if arguments.action == "compare":
         return {
             "models": backtest.compare(engine, *arguments.names),
@@ -117,6 +109,20 @@ def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
         }
     [name] = arguments.names
     return {"name": name, **backtest.describe(engine, name, reference=arguments.reference)}
+
+
+def _stored(one: StoredBacktest) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "created_at": one.created_at,
+        "start": one.begin,
+        "end": one.end,
+        "counting": one.counting,
+        "retrospective_events": one.retrospective_events,
+        "models": one.models,
+        "done": one.done,
+        "planned": one.planned,
+    }
 
 
 def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
@@ -169,20 +175,20 @@ def _step(text: str) -> tuple[str, int]:
     return model, int(number)
 
 
-def _print_list(result: Mapping[str, Any], settings: Settings) -> None:
-    if not result["backtests"]:
+def _print_list(found: Sequence[Mapping[str, Any]], settings: Settings) -> None:
+    if not found:
         print("No backtest is stored yet: musktracker backtest")
         return
     rows = [
         (
             printable(one["name"]),
-            *(f"{one[key].astimezone(settings.zone):%Y-%m-%d %H:%M}" for key in ("created_at", "begin", "end")),
+            *(f"{one[key].astimezone(settings.zone):%Y-%m-%d %H:%M}" for key in ("created_at", "start", "end")),
             f"{one['done']:,} of {one['planned']:,}",
             one["counting"],
             "retrospective" if one["retrospective_events"] else "as entered",
             " ".join(map(printable, one["models"])),
         )
-        for one in result["backtests"]
+        for one in found
     ]
     print(
         table(("name", f"made ({settings.timezone})", "from", "to", "scored", "counting", "events", "models"), rows)
@@ -251,4 +257,9 @@ def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-_PRINTED = {"run": _print_scores, "list": _print_list, "show": _print_scores, "compare": _print_comparison}
+_PRINTED: Mapping[str, Callable[[Any, Settings], None]] = {
+    "run": _print_scores,
+    "list": _print_list,
+    "show": _print_scores,
+    "compare": _print_comparison,
+}

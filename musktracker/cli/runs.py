@@ -162,4 +162,5 @@ def _shown(value: Any, settings: Settings) -> str:
 def _as_data(info: RunInfo) -> dict[str, Any]:
     data = dataclasses.asdict(info) | {"state": info.state}
     del data["gone"]  # which `state` tells
+    data["reserved_microdollars"] = data.pop("reserved")
     return data

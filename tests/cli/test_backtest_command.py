@@ -47,7 +47,7 @@ def test_a_backtest_is_run_shown_and_listed(capsys: pytest.CaptureFixture[str]) 
     assert main(["backtest", "show", "mine"]) == 0
     assert capsys.readouterr().out == ran
     assert main(["backtest", "list", "--json"]) == 0
-    [one] = json.loads(capsys.readouterr().out)["backtests"]
+    [one] = json.loads(capsys.readouterr().out)
     assert (one["name"], one["models"]) == ("mine", ["har_bootstrap", "seasonal_naive"])
 
 
