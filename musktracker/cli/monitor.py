@@ -111,7 +111,7 @@ def _horizon(one: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         *_named(one),
         f"{one['n']:,}",
-        f"{one['spells']:,}",
+        f"{one['apart']:,}",
         f"{one['crps']:.2f}",
         _number(one["reference_crps"]),
         _skill(one),

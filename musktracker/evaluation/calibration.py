@@ -126,7 +126,7 @@ def summary(found: Scores, horizon: int, *, seed: int = 1) -> dict[str, Any]:
             lower, upper = _skill_interval(found, known, horizon, seed)
     return {
         "n": len(found.crps),
-        "spells": apart,
+        "apart": apart,
         "few": apart < FEWEST_SPELLS,
         "crps": float(found.crps.mean()),
         "reference_crps": float(found.reference[known].mean()) if known.any() else None,

@@ -111,13 +111,13 @@ def test_skill_has_its_interval_where_enough_targets_lie_apart() -> None:
     assert found["skill"] == pytest.approx(0.5)
     assert found["skill_lower"] == pytest.approx(0.5)
     assert found["skill_upper"] == pytest.approx(0.5)
-    assert (found["n"], found["spells"], found["few"]) == (40, 40, False)
+    assert (found["n"], found["apart"], found["few"]) == (40, 40, False)
 
 
 def test_of_few_targets_no_interval_is_told() -> None:
     found = calibration.summary(made(), 168)
     assert found["few"]
-    assert found["spells"] == 6
+    assert found["apart"] == 6
     assert (found["skill_lower"], found["skill_upper"]) == (None, None)
 
 
