@@ -127,7 +127,7 @@ def no_figure_at_all_breaks_a_plot(values: list[Any], figures: tuple[Any, Any, A
         partial(plots.draw_leads, mine=values, theirs=values[::-1]),
         partial(calibration_plots.draw_pit, found=scored),
         partial(calibration_plots.draw_coverage, found=[scored]),
-        partial(calibration_plots.draw_weeks, weeks=weeks, zone=UTC),
+        partial(calibration_plots.draw_weeks, weeks=weeks, zone=UTC, now=end),
         partial(draw_curve, scores=values, of=10),
         partial(draw_ascent, values=[1.0, *values]),
         partial(draw_anyhow, values=values),

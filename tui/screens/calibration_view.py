@@ -328,7 +328,7 @@ class CalibrationScreen(RunningScreen):
         self._set("misses", title, partial(plots.draw_misses, found=alike), alike, points)
         weeks = data.weeks
         title = f"CRPS of {ahead} by week · dots: naive{_skill_text(weeks)}"
-        draw = partial(plots.draw_weeks, weeks=weeks, zone=self.app.zone) if weeks else None
+        draw = partial(plots.draw_weeks, weeks=weeks, zone=self.app.zone, now=self.app.now()) if weeks else None
         self._set("weeks", title, draw, weeks, partial(plots.week_points, weeks))
 
     def _set(
