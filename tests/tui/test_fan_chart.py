@@ -317,6 +317,11 @@ def test_ticks_are_round_evenly_spaced_and_not_too_many(top: float, most: int) -
         assert digits in ("1", "2", "5")
 
 
+@given(st.floats(1.0, 1e9), st.integers(2, 20))
+def test_an_axis_with_room_for_two_ticks_never_has_zero_alone(top: float, most: int) -> None:
+    assert len(value_ticks(top, most)) > 1
+
+
 def test_time_ticks_are_local_midnights_across_a_change_of_clocks() -> None:
     ticks = time_ticks(START, START + 14 * 24 * HOUR, EASTERN, 14)
     assert {tick.time.astimezone(EASTERN).hour for tick in ticks} == {0}

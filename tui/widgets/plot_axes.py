@@ -13,6 +13,7 @@ HOUR = timedelta(hours=1)
 HOUR_STEPS = (1, 2, 3, 6, 12)
 DAY_STEPS = (1, 2, 7, 14)
 MONTH_STEPS = (1, 3, 6, 12)
+FACTORS = (1, 2, 5, 10, 20, 50, 100)
 LARGEST = 1e15  # counts beyond it are written as powers of ten
 
 
@@ -39,7 +40,7 @@ def value_ticks(top: float, most: int) -> list[float]:
     """Round values from 0 to `top`, 1, 2 or 5 times a power of ten apart, at most `most` steps."""
     if not sys.float_info.min < top < math.inf or most < 1:
         return [0.0]
-    step = _round_step(top / most)
+    step = _round_step(top, most)
     if top >= 1:
         step = max(step, 1.0)
     return [step * i for i in range(int(top / step * (1 + 1e-9)) + 1)]
@@ -97,12 +98,10 @@ def _year(tick: TimeTick) -> int | None:
     return None if tick.day is None else tick.day.year
 
 
-def _round_step(least: float) -> float:
-    power = 10.0 ** math.floor(math.log10(least))
-    for factor in (1, 2, 5):
-        if factor * power >= least * (1 - 1e-9):
-            return factor * power
-    return 10 * power
+def _round_step(top: float, most: int) -> float:
+    """The smallest of which no more than `most` go into the whole."""
+    power = 10.0 ** math.floor(math.log10(top / most) - 1)
+    return next(step for factor in FACTORS if int(top / (step := factor * power) * (1 + 1e-9)) <= most)
 
 
 def _hours(start: datetime, end: datetime, zone: tzinfo, step: int) -> Iterator[TimeTick]:
