@@ -49,16 +49,16 @@ def draw_coverage(sheet: Sheet, found: Sequence[HorizonScores]) -> None:
     """The share that each interval held by horizon, on the line where it is if calibrated; dashes are nominal."""
     colours = sheet.colours
     points = [
-        (place + (k - 1) * 0.22, one.coverages[k], one.expected(level), tone)
+        (place + (k - 1) * 0.22, one.coverages[k], level, one, colours.text if one.few else tone)
         for k, (level, tone) in enumerate(zip(LEVELS, (colours.strong, colours.origin, colours.event), strict=True))
         for place, one in zip(_places(found), found, strict=True)
     ]
     for level in LEVELS:
         sheet.line([-0.5, len(found) - 0.5], [level, level], sheet.level, colours.text)
-    for x, _, (low, high), _ in points:
-        sheet.line([x, x], [low, high], sheet.upright, colours.axis)
-    for x, share, (low, high), tone in points:
-        beyond = not low <= share <= high
+    for x, _, level, one, _ in points:
+        sheet.line([x, x], one.expected(level), sheet.upright, colours.axis)
+    for x, share, level, one, tone in points:
+        beyond = one.beyond(share, level)
         sign = ("x" if sheet.plain else BEYOND) if beyond else sheet.point
         sheet.points([x], [share], sign, colours.missed if beyond else tone)
     lowest = min([0.4, *(share - 0.05 for one in found for share in known(one.coverages))])
