@@ -131,7 +131,7 @@ def _skill(one: Mapping[str, Any]) -> str:
     if one["skill"] is None:
         return ""
     if one["skill_lower"] is None:
-        return "few"
+        return f"{round(100 * one['skill'])}% (few)"
     skill, lower, upper = (round(100 * one[name]) for name in ("skill", "skill_lower", "skill_upper"))
     return f"{skill}% ({lower}..{upper})"
 

@@ -321,6 +321,8 @@ class BacktestScreen(ConsoleScreen):
         note = "95% intervals" if known else NO_INTERVALS
         if self.same_origins and not known:
             note = "o: all origins have intervals"
+        if bars:
+            note += plots.few_text(bars)
         title = f"Skill over {table.reference}, {words.SCORES[self.score][0]} · {note}"
         empty = "Skill needs two models with the same origins: b picks the baseline"
         draw = partial(plots.draw_skills, bars=bars) if bars else None
@@ -345,4 +347,4 @@ class BacktestScreen(ConsoleScreen):
         reference = self._reference(data) if data is not None else None
         if data is None or reference is None or reference.model == one.model:
             return None
-        return data.skills.get((one.model, reference.model, score)) or backtests.skill(one, reference, score)
+        return backtests.skill(one, reference, score, data.skills)

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from tui.app import Console
 
 BACK = timedelta(days=180)  # from now, or from the newest that is scored: older forecasts stay out
-FEW = 20  # forecasts that stand apart, below which shares tell little
 VIEWS = ("pit", "coverage", "weeks", "misses")
 ROOMY = (110, 30)  # columns and rows from which on all plots are shown at once
 COLUMNS = (
@@ -85,17 +84,18 @@ class ScoreTable(RecordTable["HorizonScores"]):
 
     def _row(self, one: HorizonScores) -> Sequence[Cell]:
         held = [
-            (f"{share:.0%}", "") if low <= share <= high else (f"{share:.0%}!", "bad")
+            (f"{share:.0%}!", "bad") if one.beyond(share, level) else (f"{share:.0%}", "dim" if one.few else "")
             for level, share in zip(plots.LEVELS, one.coverages, strict=True)
-            for low, high in [one.expected(level)]
         ]
-        skill: Cell = ("", "dim") if one.skill is None else (f"{one.skill:+.0%}", "good" if one.skill > 0 else "bad")
+        skill: Cell = ("", "dim")
+        if one.skill is not None:
+            skill = (f"{one.skill:+.0%}", "dim" if one.few else "good" if one.skill > 0 else "bad")
         return (
             one.model,
             (one.version, "accent"),
             horizon_text(one.horizon),
             f"{one.n:,}",
-            (f"{one.apart:,}", "warning" if one.apart < FEW else "dim"),
+            (f"{one.apart:,}", "warning" if one.few else "dim"),
             f"{one.crps:.2f}" if one.crps < 100 else f"{one.crps:,.0f}",
             skill,
             (f"{one.bias:+.1f}", "dim"),
@@ -107,7 +107,8 @@ class ScoreTable(RecordTable["HorizonScores"]):
 class CalibrationScreen(RunningScreen):
     """Versions and horizons above, the plots of the one under the cursor below; or the scores of windows.
 
-    `!` and `✗` mark shares that lie where chance takes those of a calibrated forecast in fewer than 5% of cases.
+    `!` and `✗` mark shares that lie where chance takes those of a calibrated forecast in fewer than 5% of cases,
+    where there are enough to judge by.
     """
 
     TITLE: ClassVar[str] = "Calibration"
@@ -328,7 +329,7 @@ class CalibrationScreen(RunningScreen):
         self._set("misses", title, partial(plots.draw_misses, found=alike), alike, points)
         weeks = data.weeks
         title = f"CRPS of {ahead} by week · dots: naive{_skill_text(weeks)}"
-        draw = partial(plots.draw_weeks, weeks=weeks, zone=self.app.zone) if weeks else None
+        draw = partial(plots.draw_weeks, weeks=weeks, zone=self.app.zone, now=self.app.now()) if weeks else None
         self._set("weeks", title, draw, weeks, partial(plots.week_points, weeks))
 
     def _set(
@@ -357,12 +358,11 @@ def _first(found: Sequence[HorizonScores]) -> Key | None:
 def _chosen_parts(one: HorizonScores, counting: str) -> Parts:
     parts: Parts = [(f"{one.model} {one.version}", "strong"), (f" · {horizon_text(one.horizon)} · ", "dim")]
     parts.append((f"{one.n:,} scored, {one.apart:,} apart", ""))
-    if one.apart < FEW:
+    if one.few:
         parts.append((": too few to judge", "warning"))
-    low, high = one.expected(plots.TAIL)
     parts.append((" · misses", "dim"))
     for mark, count in (("↑", one.above_95), ("↓", one.below_95)):
-        parts.append((f" {mark}{count / one.n:.1%}", "" if low <= count / one.n <= high else "bad"))
+        parts.append((f" {mark}{count / one.n:.1%}", "bad" if one.beyond(count / one.n, plots.TAIL) else ""))
     return [*parts, (f" · {counting_text(counting)}", "dim")]
 
 
