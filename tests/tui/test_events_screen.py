@@ -156,6 +156,35 @@ async def test_remove_undo_redo_and_restore(opened: Opened, settled: Any, popula
         assert there == [False, True, False, True]
 
 
+async def test_keys_faster_than_the_database_undo_one_change_each(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, _screen):
+        before = live(populated_engine)
+        for _ in range(2):
+            await pilot.press("d")
+            await settled(pilot)
+        assert len(live(populated_engine)) == len(before) - 2
+        pilot.app.clear_notifications()
+        await pilot.press("d", "u", "u", "u", "U", "u")
+        await settled(pilot)
+        assert live(populated_engine) == before
+        assert not [note.message for note in pilot.app._notifications if note.severity != "information"]
+
+
+async def test_an_undo_that_waits_for_a_change_that_is_refused_undoes_nothing_else(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, screen):
+        event = screen.query_one(EventTable).record
+        assert event is not None
+        events.edit(populated_engine, event.id, replace(event.fields, intensity=0.1), who="bob@tower")
+        await pilot.press("d", "u", "u")
+        await settled(pilot)
+        assert events.get(populated_engine, event.id).intensity == 0.1
+        assert event.name in live(populated_engine)
+
+
 async def test_enter_shows_all_of_an_event_that_cannot_be_edited(
     populated: Settings, console: Callable[..., Console], settled: Any
 ) -> None:
