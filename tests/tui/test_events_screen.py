@@ -374,6 +374,19 @@ def test_the_wrong_rows_that_are_not_shown_are_counted_in_words() -> None:
     assert report_text(report).splitlines()[-1] == "… and 1 more wrong row"
 
 
+async def test_an_import_says_first_how_many_rows_are_wrong_and_whether_any_is_stored(
+    opened: Opened, settled: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "wrong.csv"
+    rows = ["fine,2026-02-01T00:00Z,0.5", *(f"{i},03/04/2026 12:00,0.5" for i in range(7))]
+    path.write_text("\n".join(["name,event_start,intensity", *rows]))
+    async with opened() as (pilot, _screen):
+        await pilot.press("i", *str(path))
+        await until(pilot, lambda: preview(pilot).startswith("1 new, 7 wrong: nothing would be stored\n"))
+        await pilot.press("tab", "right")
+        await until(pilot, lambda: preview(pilot).startswith("1 new, 7 wrong\n"))
+
+
 def test_how_a_file_of_events_was_taken_is_told_before_it_is_brought_in() -> None:
     report = ImportReport(2, 0, 0, 0, (), stored=False, notes=("not taken in: id",))
     assert report_text(report).splitlines() == ["2 new", "· not taken in: id"]
