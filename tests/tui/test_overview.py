@@ -315,6 +315,15 @@ def test_the_hours_of_a_hole_that_was_filled_are_to_be_counted(populated_engine:
     assert overview.read(populated_engine, NEW_YORK, frozen).next_step == "refresh"
 
 
+def test_no_model_is_asked_for_where_an_import_broke_off_before_it_told_what_was_observed(
+    populated_engine: Engine, frozen: datetime
+) -> None:
+    forecasts = delete(tables.Forecast), delete(tables.ForecastTotal), delete(tables.ModelMetadata)
+    counted = delete(tables.Feature), delete(tables.TimeBucket), delete(tables.Coverage)
+    execute(populated_engine, *forecasts, *counted)
+    assert overview.read(populated_engine, NEW_YORK, frozen).next_step == "import"
+
+
 def test_without_a_model_the_next_step_is_to_train(populated_engine: Engine, frozen: datetime) -> None:
     execute(populated_engine, delete(tables.Forecast), delete(tables.ForecastTotal), delete(tables.ModelMetadata))
     assert overview.read(populated_engine, NEW_YORK, frozen).next_step == "train"
