@@ -368,7 +368,7 @@ class EventsScreen(ConsoleScreen):
         self._act_in_turn(reverse, done=said, then=select)
 
     def _in_turn(self, begin: Callable[[], None]) -> None:
-        """Begin a change once those before it are made: keys come faster, and each is about what the last one left."""
+        """Begin a change once those before it are made: keys come faster, each about what the last one left."""
         self._turns.append(begin)
         if len(self._turns) == 1:
             begin()
