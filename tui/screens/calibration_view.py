@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Vertical
@@ -30,6 +30,7 @@ from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
 from tui.widgets.toned_line import Parts, TonedLine
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -243,11 +244,10 @@ class CalibrationScreen(RunningScreen):
         one = self.query_one(ScoreTable).record
         if one is not None and _key(one) != self._wanted:
             self._wanted = _key(one)
-            self._load()
+            begin(self, "choose", self._load, exclusive=True)
         else:  # the filter leaves nothing, or what was shown before it again
             self._show_plots()
 
-    @work(group="choose", exclusive=True)
     async def _load(self) -> None:
         """Show another version or horizon; those that the cursor only passes are left out."""
         from musktracker.db.queries import calibration
