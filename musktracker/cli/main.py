@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from musktracker import __version__
 
@@ -39,14 +40,14 @@ OF_THE_CONSOLE = ("--read-only", "--mouse")  # which needs no name
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong use, 3 data stale or missing."""
+    _fill_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # of a mark that the locale lacks, as Latin-1 does a bar
     try:
         try:
             return _carry_out(list(sys.argv[1:] if argv is None else argv))
         finally:
-            if sys.stdout is not None:  # it was closed before the start
-                sys.stdout.flush()
+            sys.stdout.flush()
     except BrokenPipeError:  # who read has enough
         _discard_output()
         return 0
@@ -54,6 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_output()
         print(f"musktracker: the output could not be written: {error.strerror}", file=sys.stderr)
         return 1
+
+
+def _fill_closed_streams() -> None:
+    """Let streams that were closed before the start lead nowhere: the next file that opens would take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open until the end
 
 
 def _carry_out(arguments: list[str]) -> int:
