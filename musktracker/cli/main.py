@@ -48,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _carry_out(list(sys.argv[1:] if argv is None else argv))
         finally:
             sys.stdout.flush()
+    except KeyboardInterrupt:  # before the command was there to meet it
+        return 130
     except BrokenPipeError:  # who read has enough
         _discard_output()
         return 0

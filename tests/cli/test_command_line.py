@@ -319,6 +319,17 @@ def test_an_interrupt_is_told_as_json_where_that_is_asked_for(
     assert (json.loads(said.out)["exit_code"], said.err) == (130, "")
 
 
+def test_an_interrupt_before_the_command_is_there_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("musktracker.cli.command.invoke", interrupted)
+    assert main(["config"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
 def test_progress_never_wraps_in_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
