@@ -49,9 +49,10 @@ def invoke(name: str, argv: Sequence[str]) -> int:
     try:
         arguments = parser.parse_args(argv)
     except _WrongArguments as wrong:
-        say(f"{wrong.usage}{wrong.prog}: error: {wrong.message}")
+        hint = f"{wrong.prog} --help explains it"
+        say(f"{wrong.usage}{wrong.prog}: error: {wrong.message}\n{hint}")
         if "--json" in argv:
-            print_json_line({"error": wrong.message, "hint": f"{wrong.prog} --help explains it", "exit_code": 2})
+            print_json_line({"error": wrong.message, "hint": hint, "exit_code": 2})
         raise SystemExit(2) from None
     settings: Settings | None = None
     try:

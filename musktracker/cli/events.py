@@ -118,6 +118,8 @@ def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
         parse_time(arguments.since, settings.zone) if arguments.since is not None else FIRST,
         parse_time(arguments.until, settings.zone) if arguments.until is not None else LAST,
     )
+    if span.start >= span.end:
+        raise UsageError(f"{iso(span.start)} is not before {iso(span.end)}", "--from comes before --to")
     found = events.listed(engine, include_removed=arguments.removed, text=arguments.text, span=span)
     if arguments.json:
         print_json([dataclasses.asdict(event) for event in found])

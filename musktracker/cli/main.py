@@ -70,6 +70,8 @@ def _carry_out(arguments: list[str]) -> int:
     name = arguments[0] if arguments else "console"
     if name in OF_THE_CONSOLE:
         name, arguments = "console", ["console", *arguments]
+    if name == "help" and len(arguments) > 1:
+        name, arguments = arguments[1], [arguments[1], "--help"]
     if name in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -104,19 +106,25 @@ def _discard_output() -> None:
 
 
 def _help() -> str:
+    """What there is, on a terminal of any width."""
+    import shutil
+    import textwrap
+
+    columns = max(shutil.get_terminal_size().columns - 2, 30)
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    paragraphs = [
+        "Usage: musktracker [COMMAND] [OPTIONS]",
+        "",
+        "Count the posts of one account, and forecast how many will come.",
+        "",
+        *(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()),
+        "",
+        "musktracker COMMAND --help explains a command. Exit codes: 0 done, 1 failed, 2 wrong use, "
+        "3 refused because data are stale or missing.",
+    ]
+    hang = " " * (width + 4)
     return "\n".join(
-        [
-            "Usage: musktracker [COMMAND] [OPTIONS]",
-            "",
-            "Count the posts of one account, and forecast how many will come.",
-            "",
-            *lines,
-            "",
-            "musktracker COMMAND --help explains a command. Exit codes: 0 done, 1 failed, 2 wrong use,",
-            "3 refused because data are stale or missing.",
-        ]
+        textwrap.fill(one, columns, subsequent_indent=hang if one.startswith(" ") else "") for one in paragraphs
     )
 
 

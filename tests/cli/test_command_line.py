@@ -319,6 +319,28 @@ def test_an_interrupt_is_told_as_json_where_that_is_asked_for(
     assert (json.loads(said.out)["exit_code"], said.err) == (130, "")
 
 
+def test_the_list_of_commands_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["help"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert max(map(len, said)) <= 40
+    assert [name for name in COMMANDS if not any(line.startswith(f"  {name} ") for line in said)] == []
+
+
+def test_help_explains_the_command_that_is_named(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["help", "events"])
+    assert capsys.readouterr().out.startswith("usage: musktracker events ")
+    assert main(["help", "evnets"]) == 2
+    assert "Did you mean musktracker events?" in capsys.readouterr().err
+
+
+def test_a_missing_action_is_told_with_where_they_are_explained(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["events"])
+    assert capsys.readouterr().err.endswith("\nmusktracker events --help explains it\n")
+
+
 def test_an_interrupt_before_the_command_is_there_is_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
