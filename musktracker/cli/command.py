@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import re
 import shutil
 import sys
@@ -48,9 +49,10 @@ def invoke(name: str, argv: Sequence[str]) -> int:
     try:
         arguments = parser.parse_args(argv)
     except _WrongArguments as wrong:
-        print(f"{wrong.usage}{wrong.prog}: error: {wrong.message}", file=sys.stderr)
+        hint = f"{wrong.prog} --help explains it"
+        say(f"{wrong.usage}{wrong.prog}: error: {wrong.message}\n{hint}")
         if "--json" in argv:
-            print_json_line({"error": wrong.message, "hint": f"{wrong.prog} --help explains it", "exit_code": 2})
+            print_json_line({"error": wrong.message, "hint": hint, "exit_code": 2})
         raise SystemExit(2) from None
     settings: Settings | None = None
     try:
@@ -84,11 +86,19 @@ def fail(error: MuskTrackerError, settings: Settings | None, *, as_json: bool = 
     """Say what went wrong on standard error (and as JSON on standard output where asked); returns the exit code."""
     scrub = settings.scrub if settings else str
     words = "\n".join(map(printable, f"musktracker: {error}".split("\n")))  # it may name a file, or quote it
-    print(scrub(words), file=sys.stderr)
+    say(scrub(words))
     if as_json:
         told = {"error": scrub(error.message), "hint": scrub(error.hint or ""), "exit_code": error.exit_code}
         print_json_line({**told, **error.details})
     return error.exit_code
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print on standard error; where nobody reads it any more nothing else is, and the work goes on."""
+    try:
+        print(text, end=end, file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 @contextmanager
@@ -104,7 +114,7 @@ def open_database(settings: Settings) -> Iterator[Engine]:
     try:
         behind = migrate.ensure_current(engine) if settings.may_write else None
         if behind is not None:
-            print(f"The database was at revision {behind}, and is brought up to {migrate.head()}", file=sys.stderr)
+            say(f"The database was at revision {behind}, and is brought up to {migrate.head()}")
         yield engine
     finally:
         engine.dispose()
@@ -198,7 +208,7 @@ class Reporter:
             return
         self._clear()
         prefix = "" if line.level == "info" else f"{line.level}: "
-        print(printable(prefix + line.message), file=sys.stderr)
+        say(printable(prefix + line.message))
 
     def progressed(self, run: Run) -> None:
         """Redraw the progress where there is a terminal to draw it on."""
@@ -208,12 +218,12 @@ class Reporter:
         text = f"{percent}{run.stage or ''} {doing(run.message, run.until)}"[: _line_width()]
         if text != self._shown:
             self._clear()
-            print(text, end="", file=sys.stderr, flush=True)
+            say(text, end="")
             self._shown = text
 
     def _clear(self) -> None:
         if self._shown:
-            print("\r\x1b[2K", end="", file=sys.stderr)
+            say("\r\x1b[2K", end="")
             self._shown = ""
 
 

@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musktracker.cli.command import add_json, open_database, print_json, printable, table, whole_number
+from musktracker.cli.command import add_json, open_database, print_json, printable, say, table, whole_number
 from musktracker.cli.event_effects import effects_table
 from musktracker.config import Settings
 from musktracker.errors import DataError, MuskTrackerError, UsageError
@@ -118,6 +118,8 @@ def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
         parse_time(arguments.since, settings.zone) if arguments.since is not None else FIRST,
         parse_time(arguments.until, settings.zone) if arguments.until is not None else LAST,
     )
+    if span.start >= span.end:
+        raise UsageError(f"{iso(span.start)} is not before {iso(span.end)}", "--from comes before --to")
     found = events.listed(engine, include_removed=arguments.removed, text=arguments.text, span=span)
     if arguments.json:
         print_json([dataclasses.asdict(event) for event in found])
@@ -137,7 +139,7 @@ def _add(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> i
     fields, notes = _new_fields(arguments, settings)
     if not arguments.json:
         for note in notes:
-            print(f"note: {printable(note)}", file=sys.stderr)
+            say(f"note: {printable(note)}")
     if not arguments.dry_run:
         return _show(events.add(engine, fields), "Added", settings, arguments, engine)
     doubts = event_doubts.doubts(engine, fields)
@@ -349,11 +351,11 @@ def _import(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
 
 def _print_report(report: ImportReport, *, dry_run: bool) -> None:
     for note in report.notes:
-        print(f"note: {printable(note)}", file=sys.stderr)
+        say(f"note: {printable(note)}")
     for error in report.errors[:SHOWN_ERRORS]:
-        print(f"line {error.line}: {printable(error.reason)}", file=sys.stderr)
+        say(f"line {error.line}: {printable(error.reason)}")
     if len(report.errors) > SHOWN_ERRORS:
-        print(f"and {len(report.errors) - SHOWN_ERRORS} more", file=sys.stderr)
+        say(f"and {len(report.errors) - SHOWN_ERRORS} more")
     counts = f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged"
     if report.left_removed:
         counts += f", {report.left_removed} left removed (musktracker events restore brings one back)"
@@ -386,7 +388,7 @@ def _export(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
         raise UsageError(f"{path} exists already", "Choose another name, or replace it with --force") from None
     except OSError as error:
         raise MuskTrackerError(f"{path} cannot be written: {error.strerror}") from None
-    print(f"{counted(len(found), 'event')} written to {path}.", file=sys.stderr)
+    say(f"{counted(len(found), 'event')} written to {path}.")
     return 0
 
 
@@ -455,9 +457,9 @@ def _warn(texts: Iterable[str]) -> None:
     found = list(texts)
     sys.stdout.flush()  # the warnings come after what they are about, also where both go to one file
     for text in found[:SHOWN_DOUBTS]:
-        print(f"warning: {printable(text)}", file=sys.stderr)
+        say(f"warning: {printable(text)}")
     if len(found) > SHOWN_DOUBTS:
-        print(f"and {counted(len(found) - SHOWN_DOUBTS, 'more warning')}", file=sys.stderr)
+        say(f"and {counted(len(found) - SHOWN_DOUBTS, 'more warning')}")
 
 
 def _print_events(found: list[Event], settings: Settings) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from musktracker import __version__
 
@@ -39,14 +40,16 @@ OF_THE_CONSOLE = ("--read-only", "--mouse")  # which needs no name
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 failed, 2 wrong use, 3 data stale or missing."""
+    _fill_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # of a mark that the locale lacks, as Latin-1 does a bar
     try:
         try:
             return _carry_out(list(sys.argv[1:] if argv is None else argv))
         finally:
-            if sys.stdout is not None:  # it was closed before the start
-                sys.stdout.flush()
+            sys.stdout.flush()
+    except KeyboardInterrupt:  # before the command was there to meet it
+        return 130
     except BrokenPipeError:  # who read has enough
         _discard_output()
         return 0
@@ -56,10 +59,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _fill_closed_streams() -> None:
+    """Let streams that were closed before the start lead nowhere: the next file that opens would take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open until the end
+
+
 def _carry_out(arguments: list[str]) -> int:
     name = arguments[0] if arguments else "console"
     if name in OF_THE_CONSOLE:
         name, arguments = "console", ["console", *arguments]
+    if name == "help" and len(arguments) > 1:
+        name, arguments = arguments[1], [arguments[1], "--help"]
     if name in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -94,19 +106,25 @@ def _discard_output() -> None:
 
 
 def _help() -> str:
+    """What there is, on a terminal of any width."""
+    import shutil
+    import textwrap
+
+    columns = max(shutil.get_terminal_size().columns - 2, 30)
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    paragraphs = [
+        "Usage: musktracker [COMMAND] [OPTIONS]",
+        "",
+        "Count the posts of one account, and forecast how many will come.",
+        "",
+        *(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()),
+        "",
+        "musktracker COMMAND --help explains a command. Exit codes: 0 done, 1 failed, 2 wrong use, "
+        "3 refused because data are stale or missing.",
+    ]
+    hang = " " * (width + 4)
     return "\n".join(
-        [
-            "Usage: musktracker [COMMAND] [OPTIONS]",
-            "",
-            "Count the posts of one account, and forecast how many will come.",
-            "",
-            *lines,
-            "",
-            "musktracker COMMAND --help explains a command. Exit codes: 0 done, 1 failed, 2 wrong use,",
-            "3 refused because data are stale or missing.",
-        ]
+        textwrap.fill(one, columns, subsequent_indent=hang if one.startswith(" ") else "") for one in paragraphs
     )
 
 

@@ -75,6 +75,9 @@ def _list(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
     if arguments.json:
         print_json([_as_data(info) for info in found])
         return 0
+    if not found:
+        print("No runs of this kind" if arguments.kind else "No runs yet")
+        return 0
     rows = [
         (
             str(info.id),

@@ -19,6 +19,7 @@ from musktracker.errors import Cancelled, MuskTrackerError, UsageError, describe
 from musktracker.pipeline import alert_snapshot
 from musktracker.pipeline.alert_conditions import CONDITIONS, SHARES, Condition, Finding, Snapshot
 from musktracker.reporting import Run
+from musktracker.text import storable
 from musktracker.timeline import iso, now, parse_time
 
 KEY_LENGTH = 255
@@ -189,7 +190,7 @@ def _update(
     connection: Connection, one: Rule, found: Mapping[str, Sequence[Finding]], moment: datetime
 ) -> list[Raised]:
     """Bring a rule's alerts up to what it found; returns the new ones."""
-    by_key = {finding.key[:KEY_LENGTH]: finding for finding in found[one.name]}
+    by_key = {storable(finding.key)[:KEY_LENGTH]: finding for finding in found[one.name]}
     query = select(Alert.id, Alert.key).where(Alert.rule == one.name, Alert.resolved_at.is_(None))
     open_ids = {key: alert_id for alert_id, key in connection.execute(query)}
     recent = select(func.max(Alert.id), Alert.key).where(
@@ -214,14 +215,14 @@ def _update(
 def _insert(connection: Connection, name: str, key: str, finding: Finding, moment: datetime) -> Raised:
     values = {"rule": name, "key": key, "raised_at": moment, **_seen(finding, moment)}
     alert_id = int(connection.execute(insert(Alert).values(values).returning(Alert.id)).scalar_one())
-    return Raised(alert_id, name, key, finding.severity, moment, finding.message, finding.details)
+    return Raised(alert_id, name, key, finding.severity, moment, values["message"], finding.details)
 
 
 def _seen(finding: Finding, moment: datetime) -> dict[str, Any]:
     return {
         "severity": finding.severity,
         "last_seen_at": moment,
-        "message": finding.message.replace("\x00", "�"),
+        "message": storable(finding.message),
         "details": json.dumps(dict(finding.details), sort_keys=True, default=str),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shlex
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,40 @@ def test_wrong_arguments_are_told_as_json_where_that_is_asked_for(arguments: lis
     said = capsys.readouterr()
     assert json.loads(said.out)["exit_code"] == 2
     assert said.err.startswith("usage: musktracker ")
+
+
+def test_a_run_goes_on_where_nobody_reads_what_it_says(engine: Engine) -> None:
+    reading, writing_end = os.pipe()
+    os.close(reading)
+    with FULL.open("w") as full, os.fdopen(writing_end, "w") as unread:
+        for stderr in (unread, full):
+            command = [sys.executable, "-m", "musktracker", "score"]
+            assert subprocess.run(command, stdout=subprocess.DEVNULL, stderr=stderr).returncode == 0
+        wrong = [sys.executable, "-m", "musktracker", "forecast", "--model", "oracle"]
+        assert subprocess.run(wrong, stdout=subprocess.DEVNULL, stderr=unread).returncode == 2
+    assert [info.status for info in runs.recent(engine, kinds=["score"])] == ["succeeded"] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("score", 0), ("score --json", 0), ("forecast --model oracle", 2), ("nonsense", 2)]
+)
+def test_streams_that_are_closed_change_neither_what_is_done_nor_the_exit_code(
+    arguments: str, code: int, engine: Engine
+) -> None:
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        command = f"exec {shlex.quote(sys.executable)} -m musktracker {arguments} {closed}"
+        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True)
+        assert done.returncode == code
+        assert "Traceback" not in done.stderr
+        if closed == "2>&-":
+            assert "Actual counts filled in" not in done.stdout  # which a run says beside its result
+            assert "There is no" not in done.stdout
+
+
+def test_without_any_run_it_says_so(engine: Engine, capsys: Capture) -> None:
+    assert main(["runs"]) == 0
+    assert main(["runs", "list", "--kind", "train"]) == 0
+    assert capsys.readouterr().out == "No runs yet\nNo runs of this kind\n"
 
 
 @pytest.mark.parametrize(
@@ -282,6 +317,39 @@ def test_an_interrupt_is_told_as_json_where_that_is_asked_for(
     assert main(["config", "--json"]) == 130
     said = capsys.readouterr()
     assert (json.loads(said.out)["exit_code"], said.err) == (130, "")
+
+
+def test_the_list_of_commands_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["help"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert max(map(len, said)) <= 40
+    assert [name for name in COMMANDS if not any(line.startswith(f"  {name} ") for line in said)] == []
+
+
+def test_help_explains_the_command_that_is_named(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["help", "events"])
+    assert capsys.readouterr().out.startswith("usage: musktracker events ")
+    assert main(["help", "evnets"]) == 2
+    assert "Did you mean musktracker events?" in capsys.readouterr().err
+
+
+def test_a_missing_action_is_told_with_where_they_are_explained(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["events"])
+    assert capsys.readouterr().err.endswith("\nmusktracker events --help explains it\n")
+
+
+def test_an_interrupt_before_the_command_is_there_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("musktracker.cli.command.invoke", interrupted)
+    assert main(["config"]) == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_progress_never_wraps_in_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -297,3 +297,10 @@ def test_a_file_without_an_ending_is_csv(command: Command, capsys: pytest.Captur
     assert command("export", "events") == 0
     assert Path("events").read_text().startswith("name,category,event_start")
     assert command("import", "events") == 0
+
+
+def test_a_time_that_ends_before_it_begins_lists_nothing_and_says_so(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("list", "--from", "2025-02-01T00:00Z", "--to", "2025-01-01T00:00Z") == 2
+    assert "2025-02-01T00:00:00Z is not before 2025-01-01T00:00:00Z" in capsys.readouterr().err

@@ -61,6 +61,15 @@ def test_what_holds_is_one_alert_seen_again(engine: Engine, stub: Stub) -> None:
     assert alert.details == {"n": 3.0}
 
 
+@pytest.mark.parametrize("text", ["a\x00b", "a\udcc3b"])
+def test_what_no_database_takes_is_replaced_and_hushes_no_other(engine: Engine, stub: Stub, text: str) -> None:
+    stub.keys = [text, "z"]
+    [first, other] = alerts.look(engine, Run(), NOW)
+    assert text not in first.message
+    assert other.key == "z"
+    assert look(engine, MINUTE) == []
+
+
 def test_what_holds_no_longer_is_resolved(engine: Engine, stub: Stub) -> None:
     stub.keys = ["a", "b"]
     assert look(engine) == ["a", "b"]
