@@ -32,6 +32,7 @@ from tui.theme import DARK, LIGHT, THEMES
 from tui.threads import in_thread
 from tui.too_small import TooSmall
 from tui.trouble import Trouble, last_words, trouble
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -205,7 +206,7 @@ class Console(SparingApp, inherit_bindings=False):
 
     def open_demo(self) -> None:
         """Begin to prepare the demo, and start anew on its database, beside this one."""
-        self.run_worker(self._open_demo(), group="demo", exclusive=True)
+        begin(self, "demo", self._open_demo, exclusive=True)
 
     async def _open_demo(self) -> None:
         settings = for_demo(self.settings)
@@ -239,7 +240,7 @@ class Console(SparingApp, inherit_bindings=False):
         self.action_refresh_data()
         if not self.is_headless:
             first = cast("ConsoleScreen", self.screen_stack[0])
-            first.once_read(lambda: self.run_worker(self._import_ahead(), group="ahead"))
+            first.once_read(lambda: begin(self, "ahead", self._import_ahead))
 
     async def _import_ahead(self) -> None:
         """Import the other screens while nothing else is to be done: half the time of a first visit."""

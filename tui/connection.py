@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.threads import in_thread
 from tui.trouble import trouble
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -28,7 +29,7 @@ class Connection:
 
     def open(self) -> None:
         """Open the database in a thread, and bring its schema up to date."""
-        self._app.run_worker(self._open(), group="connect", exclusive=True)
+        begin(self._app, "connect", self._open, exclusive=True)
 
     def pulse(self, engine: Engine) -> object:
         """What differs after any change of the database; None where that cannot be told. Called in threads."""

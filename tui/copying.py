@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from tui.threads import in_thread
+from tui.working import begin
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -26,7 +27,7 @@ def copy(app: App[Any], settings: Settings, text: str | Callable[[], str], what:
 
     A long text is given by what makes it, which is called in a thread.
     """
-    app.run_worker(_copy(app, settings.data_dir / "copied.txt", text, what), group="copy")
+    begin(app, "copy", _copy, app, settings.data_dir / "copied.txt", text, what)
 
 
 def clipboard(text: str, environ: Mapping[str, str]) -> str:

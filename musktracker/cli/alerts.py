@@ -105,7 +105,7 @@ def _rules(engine: Engine, settings: Settings, arguments: argparse.Namespace) ->
 
     found = alerts.rules(engine)
     if arguments.json:
-        print_json([dataclasses.asdict(one) for one in found])
+        print_json([_rule_data(one) for one in found])
         return 0
     print(table(("rule", "is", "cooldown", "parameters", "tells that"), [_row(one) for one in found]))
     return 0
@@ -130,7 +130,7 @@ def _set(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> i
         parameters=pairs,
     )
     if arguments.json:
-        print_json(dataclasses.asdict(changed))
+        print_json(_rule_data(changed))
     else:
         print(table(("rule", "is", "cooldown", "parameters", "tells that"), [_row(changed)]))
     return 0
@@ -142,7 +142,7 @@ def _acknowledge(engine: Engine, settings: Settings, arguments: argparse.Namespa
 
     alerts.acknowledge(engine, arguments.id, whoami())
     if arguments.json:
-        print_json({"acknowledged": arguments.id})
+        print_json({"id": arguments.id, "acknowledged": True})
     else:
         print(f"Alert {arguments.id} is acknowledged.")
     return 0
@@ -165,6 +165,11 @@ def _test(engine: Engine, settings: Settings, arguments: argparse.Namespace) -> 
     else:
         print("A test was delivered" if delivered else f"The test was not delivered: {printable(error or '')}")
     return 1 if error else 0
+
+
+def _rule_data(one: Rule) -> dict[str, Any]:
+    data = dataclasses.asdict(one)
+    return {"rule": data.pop("name"), **data}
 
 
 def _row(one: Rule) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ goes on where it was cut off; --name keeps it under a name of your own.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from musktracker.cli.command import (
     add_json,
@@ -30,6 +30,10 @@ from musktracker.cli.command import (
 from musktracker.config import Settings
 from musktracker.errors import UsageError
 
+if TYPE_CHECKING:
+    from musktracker.db.queries.backtests import StoredBacktest
+
+USUAL_REFERENCE = "seasonal_naive"
 ACTIONS = ("run", "list", "show", "compare")
 SCORES = ("hourly_168", "hourly_24", "lead_1", "total_24", "in_play", "total_168", "log_score")
 TOTALS = ("total_24", "in_play", "total_168")
@@ -59,7 +63,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--retrospective-events", action="store_true", help="every event counts as known from the beginning"
     )
     parser.add_argument("--name", help="keep it under this name")
-    parser.add_argument("--reference", default="seasonal_naive", help="what skill is over (seasonal_naive)")
+    parser.add_argument(
+        "--reference", metavar="MODEL", default=USUAL_REFERENCE, help="what skill is over (seasonal_naive)"
+    )
     add_json(parser)
 
 
@@ -72,12 +78,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             "musktracker backtest list shows them",
         )
     with open_database(settings) as engine:
-        if arguments.action == "run":
-            result = dict(
-                run_stage(settings, engine, "backtest", _parameters(arguments, settings), quiet=arguments.json)
-            )
-        else:
-            result = _read(engine, arguments)
+        result = _run(engine, arguments, settings) if arguments.action == "run" else _read(engine, arguments)
     if arguments.json:
         print_json(result)
     else:
@@ -85,23 +86,22 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+def _run(engine: Any, arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    from musktracker.pipeline import backtest
+
+    parameters = _parameters(arguments, settings)
+    result = dict(run_stage(settings, engine, "backtest", parameters, quiet=arguments.json))
+    if arguments.reference in (USUAL_REFERENCE, result["reference"]):
+        return result
+    return result | backtest.describe(engine, result["name"], reference=arguments.reference)
+
+
+def _read(engine: Any, arguments: argparse.Namespace) -> Any:
     from musktracker.db.queries import backtests
     from musktracker.pipeline import backtest
 
     if arguments.action == "list":
-        columns = (
-            "name",
-            "created_at",
-            "begin",
-            "end",
-            "counting",
-            "retrospective_events",
-            "models",
-            "done",
-            "planned",
-        )
-        return {"backtests": [{key: getattr(one, key) for key in columns} for one in backtests.listed(engine)]}
+        return [_stored(one) for one in backtests.listed(engine)]
     if arguments.action == "compare":
         return {
             "models": backtest.compare(engine, *arguments.names),
@@ -111,11 +111,29 @@ def _read(engine: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     return {"name": name, **backtest.describe(engine, name, reference=arguments.reference)}
 
 
-def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+def _stored(one: StoredBacktest) -> dict[str, Any]:
     return {
-        "models": [part.strip() for part in arguments.models.split(",")] if arguments.models else None,
-        "hyperparameters": _hyperparameters(arguments.set),
-        "every": dict(_step(text) for text in arguments.every),
+        "name": one.name,
+        "created_at": one.created_at,
+        "start": one.begin,
+        "end": one.end,
+        "counting": one.counting,
+        "retrospective_events": one.retrospective_events,
+        "models": one.models,
+        "done": one.done,
+        "planned": one.planned,
+    }
+
+
+def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    models = [part.strip() for part in arguments.models.split(",")] if arguments.models else None
+    hyperparameters, every = _hyperparameters(arguments.set), dict(_step(text) for text in arguments.every)
+    reference = [] if arguments.reference == USUAL_REFERENCE else [arguments.reference]
+    _require_among(models, [*hyperparameters, *every, *reference])
+    return {
+        "models": models,
+        "hyperparameters": hyperparameters,
+        "every": every,
         "spacing": arguments.step,
         "n_paths": arguments.paths,
         "seed": arguments.seed,
@@ -126,6 +144,17 @@ def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, 
         "begin": moment(arguments.begin, settings.zone),
         "end": moment(arguments.end, settings.zone),
     }
+
+
+def _require_among(models: Sequence[str] | None, named: Sequence[str]) -> None:
+    """Raise UsageError for a model that there is not, or of which is said something though it takes no part."""
+    from musktracker.models import registry
+
+    for name in (*(models or ()), *named):
+        registry.check(name)
+    apart = [name for name in named if models is not None and name not in models]
+    if apart:
+        raise UsageError(f"This backtest is not of {apart[0]}", f"It is of {', '.join(models or ())}")
 
 
 def _hyperparameters(texts: list[str]) -> dict[str, dict[str, str]]:
@@ -146,20 +175,20 @@ def _step(text: str) -> tuple[str, int]:
     return model, int(number)
 
 
-def _print_list(result: Mapping[str, Any], settings: Settings) -> None:
-    if not result["backtests"]:
+def _print_list(found: Sequence[Mapping[str, Any]], settings: Settings) -> None:
+    if not found:
         print("No backtest is stored yet: musktracker backtest")
         return
     rows = [
         (
             printable(one["name"]),
-            *(f"{one[key].astimezone(settings.zone):%Y-%m-%d %H:%M}" for key in ("created_at", "begin", "end")),
+            *(f"{one[key].astimezone(settings.zone):%Y-%m-%d %H:%M}" for key in ("created_at", "start", "end")),
             f"{one['done']:,} of {one['planned']:,}",
             one["counting"],
             "retrospective" if one["retrospective_events"] else "as entered",
             " ".join(map(printable, one["models"])),
         )
-        for one in result["backtests"]
+        for one in found
     ]
     print(
         table(("name", f"made ({settings.timezone})", "from", "to", "scored", "counting", "events", "models"), rows)
@@ -228,4 +257,9 @@ def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-_PRINTED = {"run": _print_scores, "list": _print_list, "show": _print_scores, "compare": _print_comparison}
+_PRINTED: Mapping[str, Callable[[Any, Settings], None]] = {
+    "run": _print_scores,
+    "list": _print_list,
+    "show": _print_scores,
+    "compare": _print_comparison,
+}

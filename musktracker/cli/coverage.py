@@ -58,7 +58,7 @@ def _read(engine: Engine) -> dict[str, Any]:
         "holes": [dataclasses.asdict(hole) for hole in found.holes],
         "open_ranges": [dataclasses.asdict(each) for each in found.open_ranges],
         "complete_until": found.complete_until,
-        "observed": found.share,
+        "observed_share": found.share,
     }
 
 
@@ -69,7 +69,8 @@ def _print(data: dict[str, Any], settings: Settings) -> None:
         header = (f"from ({settings.timezone})", "to", "days", "source", "posts")
         spans = [(*_row(span, span["source"], settings), span["counting"]) for span in data["spans"]]
         print(table(header, spans))
-        print(f"\n{data['observed']:.2%} of the time since the first of these was observed in full: every post was")
+        share = f"{data['observed_share']:.2%}"
+        print(f"\n{share} of the time since the first of these was observed in full: every post was")
         print(f"seen that counts ({data['counting']}: {_meaning(data['counting'])}).")
     if data["holes"]:
         print()

@@ -84,9 +84,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("file", type=Path)
     importing.add_argument("--dry-run", action="store_true", help="say what would happen, and store nothing")
     importing.add_argument("--skip-bad", action="store_true", help="store the good rows although others are wrong")
-    exporting = actions.add_parser("export", help="write them as CSV, JSON or a calendar, by the file's name")
+    exporting = actions.add_parser("export", help="write them as CSV, JSON or a calendar (.ics), by the file's name")
     exporting.add_argument("file", type=Path, nargs="?", help="where to; standard output without it, or with -")
     exporting.add_argument("--force", action="store_true", help="replace a file that exists")
+    for each in (importing, exporting):
+        each.add_argument(
+            "--format", choices=("csv", "json", "ics"), help="which form the file has, whatever its name says"
+        )
     for each in actions.choices.values():
         add_json(each)
 
@@ -291,6 +295,7 @@ def _effects(engine: Engine, settings: Settings, arguments: argparse.Namespace) 
 
     found = models.newest_with_effects(engine, arguments.model, arguments.version)
     if found is None:
+        _require_trained(engine, arguments.model, arguments.version)
         raise DataError(
             "No such version has found what events do" if arguments.model or arguments.version else _UNTOLD,
             "It takes an event that is over, with eight weeks of counts before it; then: musktracker train",
@@ -308,6 +313,18 @@ def _effects(engine: Engine, settings: Settings, arguments: argparse.Namespace) 
     return 0
 
 
+def _require_trained(engine: Engine, model: str | None, version: str | None) -> None:
+    """Raise what says so where there is no version of this name."""
+    from musktracker.db.engines import reading
+    from musktracker.pipeline import aliases
+
+    with reading(engine) as connection:
+        if (model or version) and not aliases.trained(connection, model, version):
+            raise aliases.untrained(
+                connection, aliases.Name(model=model, version=version), "musktracker models list shows what has been"
+            )
+
+
 _UNTOLD = "No version that was trained has found what events do"
 
 
@@ -315,7 +332,12 @@ def _import(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
     from musktracker.pipeline import event_files
 
     report = event_files.import_file(
-        engine, arguments.file, zone=settings.zone, dry_run=arguments.dry_run, skip_bad=arguments.skip_bad
+        engine,
+        arguments.file,
+        form=arguments.format or _form(arguments.file),
+        zone=settings.zone,
+        dry_run=arguments.dry_run,
+        skip_bad=arguments.skip_bad,
     )
     failed = bool(report.errors) and not (arguments.skip_bad and report.good)
     if arguments.json:
@@ -351,8 +373,9 @@ def _export(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
     from musktracker.pipeline import event_files, events
 
     path: Path | None = None if arguments.file == Path("-") else arguments.file
+    form = arguments.format or ("json" if arguments.json else _form(path or Path()))
     found = events.listed(engine)
-    content = event_files.to_json(found) if arguments.json else event_files.written(path or Path(), found)
+    content = event_files.written(path or Path(), found, form)
     if path is None:
         print(content, end="")
         return 0
@@ -365,6 +388,16 @@ def _export(engine: Engine, settings: Settings, arguments: argparse.Namespace) -
         raise MuskTrackerError(f"{path} cannot be written: {error.strerror}") from None
     print(f"{counted(len(found), 'event')} written to {path}.", file=sys.stderr)
     return 0
+
+
+def _form(path: Path) -> str:
+    from musktracker.pipeline import event_files
+
+    try:
+        return event_files.form_of(path)
+    except UsageError as error:
+        forms = ", ".join(event_files.FORMS)
+        raise UsageError(error.message, f"{error.hint}, or say its form with --format: {forms}") from None
 
 
 _ACTIONS: Mapping[str, Callable[[Engine, Settings, argparse.Namespace], int]] = {

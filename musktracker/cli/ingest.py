@@ -17,7 +17,6 @@ on beside a follower, under the one daily limit. Times without an offset are in 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -97,10 +96,7 @@ def show_price(
     )
     limit = spending.limit(engine)
     if arguments.json:
-        print_json(
-            dataclasses.asdict(found)
-            | {"dollars": found.microdollars / 1_000_000, "limit": limit and limit / 1_000_000}
-        )
+        print_json(_price_data(found, limit))
         return 0
     print(_price(found, limit, settings))
     return 0
@@ -151,7 +147,7 @@ def _set_limit(engine: Engine, arguments: argparse.Namespace) -> None:
 
     limit = spending.set_limit(engine, arguments.daily_limit)
     if arguments.json and _only_sets_limit(arguments):
-        print_json({"limit": limit and limit / 1_000_000})
+        print_json(_limit_data(limit))
     elif not arguments.json:
         print("No limit on a day's spending" if limit is None else f"At most {spending.dollars(limit)} in a UTC day")
 
@@ -167,6 +163,22 @@ def _forget(engine: Engine, arguments: argparse.Namespace) -> int:
             f"Forgotten: {counted(dropped, 'range')} that a backfill left" if dropped else "No backfill left anything"
         )
     return 0
+
+
+def _price_data(found: Price, limit: int | None) -> dict[str, Any]:
+    return {
+        "posts": found.posts,
+        "dollars": found.microdollars / 1_000_000,
+        "checks_dollars": found.checks / 1_000_000,
+        "basis": found.basis,
+        "spans": [{"start": start, "end": end} for start, end in found.spans],
+        "ranges_left": found.open_ranges,
+        **_limit_data(limit),
+    }
+
+
+def _limit_data(limit: int | None) -> dict[str, Any]:
+    return {"daily_limit_dollars": limit and limit / 1_000_000}
 
 
 def _price(found: Price, limit: int | None, settings: Settings) -> str:

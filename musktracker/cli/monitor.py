@@ -111,7 +111,7 @@ def _horizon(one: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         *_named(one),
         f"{one['n']:,}",
-        f"{one['spells']:,}",
+        f"{one['apart']:,}",
         f"{one['crps']:.2f}",
         _number(one["reference_crps"]),
         _skill(one),
@@ -131,7 +131,7 @@ def _skill(one: Mapping[str, Any]) -> str:
     if one["skill"] is None:
         return ""
     if one["skill_lower"] is None:
-        return "few"
+        return f"{round(100 * one['skill'])}% (few)"
     skill, lower, upper = (round(100 * one[name]) for name in ("skill", "skill_lower", "skill_upper"))
     return f"{skill}% ({lower}..{upper})"
 

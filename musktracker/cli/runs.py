@@ -28,6 +28,7 @@ from musktracker.cli.command import (
     whole_number,
 )
 from musktracker.config import Settings
+from musktracker.pipeline.stages import STAGES
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -45,7 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION")
     listing = actions.add_parser("list", help="the newest runs (what no action does)")
     listing.add_argument("--limit", type=whole_number(1), default=20, help="how many (20)")
-    listing.add_argument("--kind", help="runs of this kind only")
+    kinds = ", ".join(STAGES)
+    listing.add_argument("--kind", choices=STAGES, metavar="KIND", help=f"runs of this kind only: {kinds}")
     listing.set_defaults(action="list")
     add_json(listing, within=True)
     for action, text in (
@@ -160,4 +162,5 @@ def _shown(value: Any, settings: Settings) -> str:
 def _as_data(info: RunInfo) -> dict[str, Any]:
     data = dataclasses.asdict(info) | {"state": info.state}
     del data["gone"]  # which `state` tells
+    data["reserved_microdollars"] = data.pop("reserved")
     return data

@@ -6,11 +6,11 @@ Exits with 0 however late the data are: scripts that need to know read `stages` 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from musktracker.cli.command import add_json, doing, open_database, print_json, table
+from musktracker.cli.status_json import INTERVALS, as_data
 from musktracker.config import Settings
 from musktracker.text import counted, printable
 from musktracker.timeline import now
@@ -29,12 +29,8 @@ NEXT = {
     "forecast": "musktracker forecast --horizon 7d",
     "score": "musktracker score",
 }
-INTERVALS = (0.5, 0.8, 0.95)
 ALERTS = 20  # open ones that are told of
-ALERT = ("id", "rule", "severity", "raised_at", "acknowledged_at", "acknowledged_by", "message")
-DRAWN = ("hours", "hours_start", "week")  # what only charts are made of
 MARKETS = ("window", "so far", "left", "a day", "at pace", "forecast", "95%", "likeliest", "origin")
-ACTIVE = ("id", "kind", "state", "progress", "message", "waits_until")  # what is said of a run that goes on
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,32 +49,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         active = runs.recent(engine, active=True)
         open_alerts = alerts.listed(engine, limit=ALERTS, resolved=False)
     if arguments.json:
-        print_json(_as_data(found, active, open_alerts, settings))
+        print_json(as_data(found, NEXT.get(found.next_step or ""), active, open_alerts, settings))
     else:
         _print(found, active, open_alerts, settings, moment)
     return 0
-
-
-def _as_data(
-    found: Overview, active: list[RunInfo], open_alerts: list[StoredAlert], settings: Settings
-) -> dict[str, Any]:
-    data = dataclasses.asdict(found) | {
-        "account": settings.account,
-        "database": settings.safe_database_url,
-        "next": NEXT.get(found.next_step or ""),
-        "active_runs": [{name: getattr(info, name) for name in ACTIVE} for info in active],
-        "alerts": [{name: getattr(alert, name) for name in ALERT} for alert in open_alerts],
-        "markets": [_market_data(market) for market in found.markets],
-    }
-    return {name: value for name, value in data.items() if name not in DRAWN}
-
-
-def _market_data(market: MarketWindow) -> dict[str, Any]:
-    data = dataclasses.asdict(market) | {"per_day": market.per_day, "at_pace": market.at_pace}
-    if market.forecast is not None:
-        brackets = [{"bracket": text, "probability": p} for text, p in market.forecast.brackets]
-        data["forecast"] |= {"brackets": brackets}
-    return data
 
 
 def _print(

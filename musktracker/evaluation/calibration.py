@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musktracker.evaluation import scores
+from musktracker.evaluation.evidence import spells, too_few
 from musktracker.models.base import FloatArray, IntArray
 
 LEVELS = (0.005, *(k / 40 for k in range(1, 40)), 0.995)  # with the ends of the 50, 80 and 95% intervals
@@ -21,7 +22,6 @@ HORIZONS = (1, 6, 24, 72, 168)
 LIKELY = 2000  # as many as a forecast has paths, so that kernel smooths of either are alike
 BRACKETS_FROM = 48  # hours: the shortest total that brackets are asked of
 BINS = 10
-FEWEST_SPELLS = 8  # targets apart from each other, below which no interval of a skill is to be believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,35 +99,23 @@ def outcome(totals: FloatArray, actual: float, horizon: int, rng: np.random.Gene
     )
 
 
-def spells(origins: IntArray, horizon: int) -> int:
-    """How many targets of `horizon` hours apart from each other there are among those from sorted origins.
-
-    Overlapping targets share what comes, so this, not their number, is how much evidence they are.
-    """
-    count, end = 0, None
-    for origin in origins.tolist():
-        if end is None or origin >= end:
-            count, end = count + 1, origin + horizon
-    return count
-
-
 def summary(found: Scores, horizon: int, *, seed: int = 1) -> dict[str, Any]:
     """What the scores of one horizon say together, as JSON can hold it.
 
-    `skill` against the reference with `skill_lower` and `skill_upper`, its 95% interval; these are None where fewer
-    than FEWEST_SPELLS targets lie apart, and `skill` where there was no reference.
+    `skill` against the reference with `skill_lower` and `skill_upper`, its 95% interval; these are None where too few
+    targets lie apart to judge by (`few`), and `skill` where there was no reference.
     """
     known = ~np.isnan(found.reference)
-    apart = spells(found.origins, horizon)
+    apart = spells(found.origins.tolist(), horizon)
     lower = upper = skill = None
     if known.any() and found.reference[known].sum() > 0:
         skill = scores.skill(found.crps[known], found.reference[known])
-        if spells(found.origins[known], horizon) >= FEWEST_SPELLS:
+        if not too_few(spells(found.origins[known].tolist(), horizon)):
             lower, upper = _skill_interval(found, known, horizon, seed)
     return {
         "n": len(found.crps),
-        "spells": apart,
-        "few": apart < FEWEST_SPELLS,
+        "apart": apart,
+        "few": too_few(apart),
         "crps": float(found.crps.mean()),
         "reference_crps": float(found.reference[known].mean()) if known.any() else None,
         "skill": skill,

@@ -24,7 +24,12 @@ def names() -> list[str]:
 def check(name: str) -> None:
     """Raise UsageError, which names those that there are, where no model has this name."""
     if name not in MODELS:
-        raise UsageError(f"There is no model {name!r}", f"Models: {', '.join(names())}")
+        raise unknown(name)
+
+
+def unknown(name: str) -> UsageError:
+    """What to say of a name that no model has."""
+    return UsageError(f"There is no model {name!r}", f"Models: {', '.join(names())}")
 
 
 def models() -> dict[str, type[Model]]:

@@ -20,11 +20,14 @@ from musktracker.db.tables import AliasChange as ChangeRow
 from musktracker.db.tables import ModelAlias, ModelArtifact, ModelMetadata
 from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.machine import whoami
+from musktracker.models import registry
+from musktracker.models.hyperparameters import MODELS
 from musktracker.timeline import iso, now
 
 CHAMPION = "champion"
 ALIASES = (CHAMPION, "challenger")
 LONGEST_REASON = 1000
+NAMED = 10  # versions that are named where another is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +136,18 @@ def find(connection: Connection, text: str, version: str | None = None) -> Versi
         raise UsageError("A version's name begins with its model", "Such as har_bootstrap:v3, or @champion")
     versions = trained(connection, name.model, name.version)
     if not versions:
-        wanted = " ".join(filter(None, (name.model, name.version)))
-        raise DataError(f"No {wanted} has been trained yet", "musktracker models list shows what has been")
+        raise untrained(connection, name, "musktracker models list shows what has been")
     return versions[0]
+
+
+def untrained(connection: Connection, name: Name, hint: str) -> MuskTrackerError:
+    """Why there is no version of this name: there is no such model, or none was trained; `hint` where none at all."""
+    if name.model is not None and name.model not in MODELS:
+        return registry.unknown(name.model)
+    wanted = " ".join(filter(None, (name.model or "model", name.version)))
+    others = [one.key for one in trained(connection, name.model)[:NAMED]] if name.version else []
+    hint = f"The newest that were: {', '.join(others)}" if others else hint
+    return DataError(f"No {wanted} has been trained yet", hint)
 
 
 def promotable(database: Engine, model: str, version: str | None = None) -> Version:

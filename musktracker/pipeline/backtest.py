@@ -40,6 +40,7 @@ from musktracker.pipeline.workers import shared_out
 from musktracker.reporting import Run
 from musktracker.timeline import from_hour_index, hour_index, iso, now
 
+REFERENCE = "seasonal_naive"  # what skill is over, usually
 CURVE = "total_168"  # the score that is told while it goes on
 
 
@@ -166,13 +167,15 @@ def refusals(engine: Engine, name: str) -> dict[str, dict[datetime, str]]:
     return found
 
 
-def describe(engine: Engine, name: str, *, reference: str = "seasonal_naive") -> dict[str, Any]:
+def describe(engine: Engine, name: str, *, reference: str = REFERENCE) -> dict[str, Any]:
     """A stored backtest as figures: for each model its mean scores, skill over a reference, CRPS by lead, and PIT.
 
     `retrospective_events` says whether every event counted as known from the beginning. `pit` has the shares of ten
-    bins, of hours and of each total.
+    bins, of hours and of each total. Raises UsageError for a reference that was not scored, but for the usual one.
     """
     found = load(engine, name)
+    if reference not in found and reference != REFERENCE:
+        raise UsageError(f"Backtest {name!r} has no model {reference!r}", f"It has {', '.join(found)}")
     refused = refusals(engine, name)
     return {
         "models": {

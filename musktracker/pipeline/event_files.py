@@ -35,6 +35,7 @@ COLUMNS = ("name", "category", "event_start", "event_end", "intensity", "descrip
 LEFT_OUT = ("id", "updated_at", "removed_at")  # what else the console writes of an event
 LARGEST = 20_000_000  # bytes
 UNNAMED_SOURCE = "import"
+FORMS = ("csv", "json", "ics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +72,26 @@ def import_file(
     engine: Engine,
     path: Path,
     *,
+    form: str | None = None,
     zone: ZoneInfo | None = None,
     dry_run: bool = False,
     skip_bad: bool = False,
     who: str | None = None,
 ) -> ImportReport:
-    """Bring in the events of a file: JSON or a calendar (.ics) where it is named so, else CSV.
+    """Bring in the events of a file, which is of the `form` of FORMS that is given, or that its name says.
 
     An event with the name and start of a stored one is that event: changed where the file says otherwise. A second
     row with the same name and start is a second event, since events may be stored so and what is exported must come
     back: see event_merge. Nothing is stored where a row is wrong, unless `skip_bad`. `zone` (UTC) is of the days
     and times of a calendar that names none. Raises UsageError where the file is none of the three.
     """
+    form = form or form_of(path)
     content = _text(path)
     rows: Iterable[tuple[int, Mapping[str, Any] | str]]
-    match path.suffix.lower():
-        case ".json":
+    match form:
+        case "json":
             rows = _json_rows(path, content)
-        case ".ics":
+        case "ics":
             rows = event_calendar.rows(content, now(), zone or ZoneInfo("UTC"))
         case _:
             rows = _csv_rows(path, content)
@@ -115,10 +118,17 @@ def import_rows(
     return ImportReport(*counts, tuple(errors), stored and bool(there), merged.twins, notes)
 
 
-def written(path: Path, events: Iterable[Event]) -> str:
-    """The events in the form that a file's name asks for: JSON, a calendar (.ics), else CSV."""
-    form = {".json": to_json, ".ics": event_calendar.to_ics}.get(path.suffix.lower(), to_csv)
-    return form(events)
+def form_of(path: Path) -> str:
+    """The form that a file's name says; CSV where it has no ending. Raises UsageError for an ending of no form."""
+    form = path.suffix[1:].lower() or "csv"
+    if form not in FORMS:
+        raise UsageError(f"Events are not read or written as {path.suffix}", "Name the file .csv, .json or .ics")
+    return form
+
+
+def written(path: Path, events: Iterable[Event], form: str | None = None) -> str:
+    """The events in the `form` of FORMS that is given, or that the file's name says."""
+    return {"csv": to_csv, "json": to_json, "ics": event_calendar.to_ics}[form or form_of(path)](events)
 
 
 def to_csv(events: Iterable[Event]) -> str:

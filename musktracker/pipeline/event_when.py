@@ -371,8 +371,10 @@ def _clock(text: str) -> time:
 def _zone(word: str, said: str) -> tzinfo | None:
     offset = _OFFSET.fullmatch(word)
     if offset:
-        length = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
-        return timezone(-length if offset[1] == "-" else length)
+        length = timedelta(hours=int(offset["hours"] or offset["only"]), minutes=int(offset["minutes"] or 0))
+        if length > _FURTHEST:
+            raise UsageError(f"{said!r} is no offset from UTC", "Write it as -05:00")
+        return timezone(-length if "-" in word else length)
     known = ZONES.get(said)
     if isinstance(known, tzinfo):
         return known
@@ -392,7 +394,10 @@ ISO = re.compile(r"\d{4}(?:-\d\d?-|/\d\d?/)\d\d?")
 _NUMERIC = re.compile(r"(\d{1,2})[/.](\d{1,2})(?:[/.](\d{4}|\d{2}))?")
 _ORDINAL = re.compile(r"\d{1,2}(?:st|nd|rd|th)?")
 _CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?(am|pm)?")
-_OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})")
+_OFFSET = re.compile(
+    r"(?:(?:utc|gmt)?[+-](?P<hours>\d\d):?(?P<minutes>[0-5]\d)|(?:utc|gmt)[+-](?P<only>\d\d?))", re.IGNORECASE
+)
+_FURTHEST = timedelta(hours=14)  # from UTC
 _DAYS = {"today": timedelta(), "tonight": timedelta(), "tomorrow": DAY, "yesterday": -DAY}
 _NAMES = [name.lower() for name in calendar.day_name]
 _WEEKDAYS = {

@@ -39,6 +39,8 @@ def choose(connection: Connection, name: Name, reach: Reach) -> tuple[Version, s
         return _newest([holder], f"{name.alias} ({holder})", None, reach), name.alias, []
     wanted = " ".join(filter(None, (name.model or "model", name.version)))
     found = aliases.trained(connection, name.model, name.version)
+    if not found:
+        raise aliases.untrained(connection, name, f"Train one: {_again(name.model)}")
     if name.version is not None and len(names := sorted({one.name for one in found})) > 1:
         raise UsageError(f"Several models have a version {name.version}: {', '.join(names)}", "Name one with --model")
     if name.model is not None or name.version is not None:
@@ -60,9 +62,7 @@ def choose(connection: Connection, name: Name, reach: Reach) -> tuple[Version, s
 
 def _newest(found: Sequence[Version], wanted: str, model: str | None, reach: Reach) -> Version:
     """The newest of some versions that saw nothing after the origin and counts the same posts."""
-    again = f"musktracker train --model {model}" if model else "musktracker train"
-    if not found:
-        raise DataError(f"No {wanted} has been trained yet", f"Train one: {again}")
+    again = _again(model)
     honest = [one for one in found if one.training_end <= reach.until]
     if not honest:
         raise DataError(
@@ -80,6 +80,10 @@ def _newest(found: Sequence[Version], wanted: str, model: str | None, reach: Rea
     if newest is None:
         raise DataError(f"No trained {wanted} can be made any more: {_gone(alike[0])}", f"Train anew: {again}")
     return newest
+
+
+def _again(model: str | None) -> str:
+    return f"musktracker train --model {model}" if model else "musktracker train"
 
 
 def _gone(version: Version) -> str | None:

@@ -79,6 +79,8 @@ def test_those_that_are_over_are_listed_where_asked(command: Command, raised: En
 def test_an_alert_is_acknowledged(command: Command, raised: Engine, capsys: Capture) -> None:
     assert command("ack", "1") == 0
     assert capsys.readouterr().out == "Alert 1 is acknowledged.\n"
+    assert command("ack", "1", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"id": 1, "acknowledged": True}
     assert command("list", "--json") == 0
     [alert] = json.loads(capsys.readouterr().out)
     assert (alert["state"], alert["acknowledged_by"]) == ("acknowledged", whoami())
@@ -97,7 +99,7 @@ def test_rules_are_shown_and_set(command: Command, engine: Engine, capsys: Captu
     assert command("set", "silence", "--on") == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("silence  on  30 min")
     assert command("rules", "--json") == 0
-    [silence] = [one for one in json.loads(capsys.readouterr().out) if one["name"] == "silence"]
+    [silence] = [one for one in json.loads(capsys.readouterr().out) if one["rule"] == "silence"]
     assert silence == changed | {"enabled": True}
 
 

@@ -10,6 +10,7 @@ import pytest
 from stored_hours import store_hours
 
 from musktracker.cli.main import main
+from musktracker.config import Settings
 from musktracker.db import engines, migrate
 
 ARGUMENTS = (
@@ -46,7 +47,7 @@ def test_a_backtest_is_run_shown_and_listed(capsys: pytest.CaptureFixture[str]) 
     assert main(["backtest", "show", "mine"]) == 0
     assert capsys.readouterr().out == ran
     assert main(["backtest", "list", "--json"]) == 0
-    [one] = json.loads(capsys.readouterr().out)["backtests"]
+    [one] = json.loads(capsys.readouterr().out)
     assert (one["name"], one["models"]) == ("mine", ["har_bootstrap", "seasonal_naive"])
 
 
@@ -68,7 +69,12 @@ def test_two_backtests_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
         (("compare", "one"), "takes 2 names"),
         (("--every", "sarimax=0"), "MODEL=N"),
         (("--set", "window_days=3"), "MODEL.KEY=VALUE"),
-        (("--models", "oracle"), "There is no model 'oracle'"),
+        (("--models", "oracle"), "There is no model 'oracle'. Models: har_bootstrap"),
+        (("--every", "oracle=3"), "There is no model 'oracle'"),
+        (("--set", "oracle.window_days=3"), "There is no model 'oracle'"),
+        (("--reference", "oracle"), "There is no model 'oracle'"),
+        (("--models", "hawkes", "--set", "pool.prior=3"), "is not of pool. It is of hawkes"),
+        (("--models", "hawkes", "--reference", "pool"), "is not of pool. It is of hawkes"),
     ],
 )
 def test_what_cannot_be_asked_is_one_clear_line(
@@ -76,3 +82,24 @@ def test_what_cannot_be_asked_is_one_clear_line(
 ) -> None:
     assert main(["backtest", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_model_that_there_is_not_is_wrong_use_before_there_are_data(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert main(["backtest", "--models", "oracle"]) == 2
+    assert "There is no model 'oracle'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("counted")
+def test_skill_is_over_the_model_that_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    reference = ("--reference", "har_bootstrap")
+    assert main(["backtest", *ARGUMENTS, "--name", "mine", *reference]) == 0
+    ran = capsys.readouterr().out
+    assert "Skill over har_bootstrap on the same origins" in ran
+    assert main(["backtest", "show", "mine", *reference]) == 0
+    assert capsys.readouterr().out == ran
+    assert main(["backtest", "show", "mine", "--reference", "hawkes"]) == 2
+    assert "has no model 'hawkes'. It has har_bootstrap, seasonal_naive" in capsys.readouterr().err

@@ -70,6 +70,36 @@ def test_wrong_arguments_are_told_as_json_where_that_is_asked_for(arguments: lis
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--help"], 0), (["config"], 0), (["nonsense"], 2), (["runs", "show", "one"], 2), (["runs", "show", "77"], 1)],
+)
+def test_the_package_runs_as_the_command_does(arguments: list[str], code: int, engine: Engine) -> None:
+    package, script = (
+        subprocess.run([sys.executable, *way, *arguments], capture_output=True, text=True)
+        for way in (["-m", "musktracker"], ["-c", _SCRIPT])
+    )
+    assert (package.returncode, package.stdout, package.stderr) == (code, script.stdout, script.stderr)
+    assert "__main__" not in package.stdout + package.stderr
+
+
+_SCRIPT = "import sys; from musktracker.cli.main import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize("kind", ["nonsense", ""])
+def test_runs_of_a_kind_that_there_is_not_are_wrong_use(kind: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["runs", "list", "--kind", kind])
+    assert "'import', 'ingest', 'backfill'" in capsys.readouterr().err
+
+
+def test_runs_are_listed_of_one_kind(engine: Engine, capsys: Capture) -> None:
+    for kind in ("refresh", "train"):
+        runs.create(engine, kind, {})
+    assert main(["runs", "list", "--kind", "train", "--json"]) == 0
+    assert [one["kind"] for one in json.loads(capsys.readouterr().out)] == ["train"]
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["runs", "list", "--limit", "-1"],  # no limit in SQLite, an error in Postgres

@@ -123,3 +123,14 @@ def test_a_retrospective_backtest_is_marked_wherever_it_is_shown(
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "retrospective" in lines["hindsight"]
     assert "as entered" in lines["then"]
+
+
+def test_effects_of_a_model_or_version_that_there_is_not_are_refused_with_those_that_there_are(
+    command: Command, trained: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, code, said in (
+        (("--model", "oracle"), 2, "There is no model 'oracle'. Models: har_bootstrap"),
+        (("--version", "v99"), 3, "The newest that were: har_bootstrap:v1"),
+    ):
+        assert command("events", "effects", *options) == code
+        assert said in capsys.readouterr().err

@@ -266,3 +266,34 @@ def test_events_leave_and_return_as_a_calendar(
     capsys.readouterr()
     assert command("import", path, "--json") == 0
     assert printed(capsys)["unchanged"] == 1
+
+
+@pytest.mark.parametrize("action", ["import", "export"])
+def test_a_file_that_is_named_like_no_form_is_refused_with_the_forms_and_how_to_say_one(
+    action: str, command: Command, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command(action, "events.xls") == 2
+    said = capsys.readouterr().err
+    assert "Events are not read or written as .xls" in said
+    assert "--format: csv, json, ics" in said
+    assert list(tmp_path.glob("events*")) == []
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "ics"])
+def test_a_form_that_is_said_holds_whatever_the_file_is_called(
+    form: str, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(command)
+    assert command("export", "events.xls", "--format", form) == 0
+    assert command("export", f"named.{form}") == 0
+    assert Path("events.xls").read_text() == Path(f"named.{form}").read_text()
+    capsys.readouterr()
+    assert command("import", "events.xls", "--format", form, "--json") == 0
+    assert printed(capsys)["unchanged"] == 1
+
+
+def test_a_file_without_an_ending_is_csv(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    add(command)
+    assert command("export", "events") == 0
+    assert Path("events").read_text().startswith("name,category,event_start")
+    assert command("import", "events") == 0

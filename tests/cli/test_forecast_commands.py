@@ -81,6 +81,7 @@ def test_the_plot_is_plain_text_where_there_is_no_terminal(
     assert command(*AS_OF, "--plot") == 0
     out = capsys.readouterr().out
     plot = out[out.index("Posts an hour") :].splitlines()
+    assert plot[0].startswith("Posts an hour from 2025-04-10 on:")
     assert "\x1b" not in out
     assert any("░" in line for line in plot)
     assert "06:00" in plot[-1]

@@ -96,6 +96,8 @@ def test_a_dry_run_says_the_price_and_buys_nothing(simulator: Simulator, capsys:
     assert main(["ingest", "--backfill", "--since", since, "--dry-run", "--exact", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert 237 <= found["posts"] <= 239
+    assert (found["daily_limit_dollars"], found["ranges_left"]) == (None, 0)
+    assert [list(span) for span in found["spans"]] == [["start", "end"]]
     assert found["dollars"] == pytest.approx(found["posts"] * 0.005 + 0.01)  # and the counts of all posts
     assert simulator.state()["used"] == 0
     assert main(["ingest", "--dry-run"]) == 0
@@ -323,7 +325,7 @@ def test_reconcile_marks_what_is_gone_and_says_so(simulator: Simulator, engine: 
 @pytest.mark.usefixtures("simulator")
 def test_setting_the_limit_as_json_prints_json(capsys: Capture) -> None:
     assert main(["ingest", "--daily-limit", "0.25", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"limit": 0.25}
+    assert json.loads(capsys.readouterr().out) == {"daily_limit_dollars": 0.25}
 
 
 @pytest.mark.usefixtures("simulator")

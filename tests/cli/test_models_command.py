@@ -165,6 +165,8 @@ def test_wrong_use_is_exit_2_and_what_is_not_there_exit_3(
         (("show", ":v1"), 2, "begins with its model"),
         (("show", "@champion"), 3, "There is no champion yet"),
         (("promote", "hawkes"), 3, "No hawkes has been trained yet"),
+        (("show", "oracle"), 2, "There is no model 'oracle'. Models: har_bootstrap"),
+        (("show", "seasonal_naive:v99"), 3, "The newest that were: seasonal_naive:v"),
     ):
         assert command("models", *arguments) == code
         assert said in capsys.readouterr().err

@@ -80,7 +80,7 @@ def test_scores_are_printed_by_version_and_horizon(
     assert command("--since", iso(BEGIN)) == 0
     day, week, *_ = printed(capsys, "hawkes", "v1")
     assert " ".join(day[2:]) == f"24 h 40 40 5.50 11.00 50% (50..50) 50% 100% 98% 1 0 2.0 {'█' * 10}"
-    assert " ".join(week[2:]) == "168 h 40 6 5.50 11.00 few 20/40 40/40 39/40 1 0 2.0 few"
+    assert " ".join(week[2:]) == "168 h 40 6 5.50 11.00 50% (few) 20/40 40/40 39/40 1 0 2.0 few"
 
 
 def test_crps_is_printed_by_week_beside_the_reference(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, insert
 
-from musktracker.cli import command, status
+from musktracker.cli import command, status, status_json
 from musktracker.config import Settings
 from musktracker.db.engines import writing
+from musktracker.db.queries import overview
+from musktracker.db.queries.newest_forecast import NewestForecast, SoFar
+from musktracker.db.queries.overview import ComingEvent
+from musktracker.db.queries.windows import WindowOdds
 from musktracker.db.tables import Alert, Base, Coverage, RawTweet
 from musktracker.db.upsert import upsert
 from musktracker.timeline import DAY, HOUR, now, parse_time
@@ -128,7 +134,42 @@ def test_json_has_alerts_and_windows_with_their_pace(watched: datetime, capsys: 
         ("Silent", None),
         ("Seen", "ada@tower"),
     ]
-    week = told["markets"][0]
-    assert (week["name"], week["forecast"]) == ("fri-noon", None)
+    week = told["market_windows"][0]
+    assert (week["window"], week["forecast"]) == ("fri-noon", None)
     assert week["count"] == sum(parse_time(week["start"]) <= watched - k * HOUR for k in range(2, 48, 2))
     assert "week" not in told
+
+
+def test_json_calls_each_thing_what_other_commands_call_it(engine: Engine, settings: Settings) -> None:
+    origin, ends = datetime(2026, 1, 1, tzinfo=UTC), {0.5: (4.0, 6.0), 0.95: (1.0, 9.0)}
+    quantiles = {0.025: 1.0, 0.25: 4.0, 0.5: 5.0, 0.75: 6.0, 0.975: 9.0}
+    read = overview.read(engine, ZoneInfo("UTC"))
+    found = dataclasses.replace(
+        read,
+        model=("pool", "v2"),
+        champion=("pool", "v1"),
+        forecast=NewestForecast("pool", "v1", origin, 24, 5.5, quantiles, (), SoFar(origin, 6, 3, 2.5, ends)),
+        markets=(
+            dataclasses.replace(
+                read.markets[0],
+                count=48,
+                observed_hours=12.0,
+                observed_until=read.markets[0].end - DAY,
+                forecast=WindowOdds("pool", "v1", origin, origin, 5.5, ends, (("0-19", 0.9),)),
+            ),
+        ),
+        events=(ComingEvent("Launch", origin, origin, 0.5),),
+    )
+    told = status_json.as_data(found, "musktracker train", [], [], settings)
+    bounds = {"lower_50": 4.0, "upper_50": 6.0, "lower_95": 1.0, "upper_95": 9.0}
+    assert (told["newest_version"], told["champion"]) == (
+        {"model": "pool", "version": "v2"},
+        {"model": "pool", "version": "v1"},
+    )
+    assert (told["forecast"]["forecast_time"], told["forecast"]["total"]) == (origin, {"mean": 5.5, **bounds})
+    assert told["forecast"]["so_far"]["expected"] == {"mean": 2.5, **bounds}
+    [window] = told["market_windows"]
+    assert (window["window"], window["counted_until"]) == ("fri-noon", window["end"] - DAY)
+    assert window["pace"] == {"per_hour": 4.0, "projected": 48 + 4 * 24}
+    assert (window["forecast"]["forecast_time"], window["forecast"]["total"]) == (origin, {"mean": 5.5, **bounds})
+    assert told["events"] == [{"name": "Launch", "event_start": origin, "event_end": origin, "intensity": 0.5}]

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -164,7 +165,16 @@ def test_a_bracket_that_was_held_impossible_is_counted_apart(modelled: Engine) -
     (found,) = window_scores.by_window(modelled, "all")
     assert (found.log_score, found.impossible) == (None, 1)
     assert (found.reliability[9].n, found.reliability[9].came) == (1, 0)
-    assert found.reliability[9].beyond
+
+
+def test_of_too_few_windows_no_share_is_beyond_chance(modelled: Engine) -> None:
+    add(modelled, 14, chances=(0, 0, 1))
+    (found,) = window_scores.by_window(modelled, "all")
+    assert (found.few, found.reliability[9].few) == (True, True)
+    assert not found.reliability[9].beyond
+    many, few = replace(found, apart=20), replace(found, apart=19)
+    assert many.beyond(0.5, 0.95)
+    assert not few.beyond(0.5, 0.95)
 
 
 def test_many_forecasts_of_one_window_do_not_make_a_chance_wrong_and_many_windows_do(modelled: Engine) -> None:

@@ -98,37 +98,29 @@ def test_only_horizons_that_brackets_are_asked_of_have_a_log_score() -> None:
     )
 
 
-def test_targets_that_overlap_are_counted_once() -> None:
-    origins = np.array([0, 1, 2, 24, 30, 48, 100])
-    assert calibration.spells(origins, 1) == 7
-    assert calibration.spells(origins, 24) == 4
-    assert calibration.spells(origins, 168) == 1
-    assert calibration.spells(np.empty(0, dtype=np.int64), 24) == 0
-
-
 def test_skill_has_its_interval_where_enough_targets_lie_apart() -> None:
     found = calibration.summary(made(), 24)
     assert found["skill"] == pytest.approx(0.5)
     assert found["skill_lower"] == pytest.approx(0.5)
     assert found["skill_upper"] == pytest.approx(0.5)
-    assert (found["n"], found["spells"], found["few"]) == (40, 40, False)
+    assert (found["n"], found["apart"], found["few"]) == (40, 40, False)
 
 
 def test_of_few_targets_no_interval_is_told() -> None:
     found = calibration.summary(made(), 168)
     assert found["few"]
-    assert found["spells"] == 6
+    assert found["apart"] == 6
     assert (found["skill_lower"], found["skill_upper"]) == (None, None)
 
 
 def test_the_interval_of_a_skill_widens_with_what_neighbours_share() -> None:
     rng = np.random.default_rng(3)
-    crps = np.repeat(rng.gamma(2, 1, 40), 24)  # hourly forecasts whose days are good or bad
+    crps = np.repeat(rng.gamma(2, 1, 80), 24)  # hourly forecasts whose days are good or bad
     widths = []
     for horizon in (24, 72):
-        found = calibration.summary(made(960, every=1, crps=crps, reference=np.full(960, 2.0)), horizon)
+        found = calibration.summary(made(1920, every=1, crps=crps, reference=np.full(1920, 2.0)), horizon)
         widths.append(found["skill_upper"] - found["skill_lower"])
-    alone = 2 * 1.96 * crps.std() / 960**0.5 / 2  # as wide as if every forecast told something of its own
+    alone = 2 * 1.96 * crps.std() / 1920**0.5 / 2  # as wide as if every forecast told something of its own
     assert min(widths) > 2 * alone
 
 

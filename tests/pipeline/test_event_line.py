@@ -61,6 +61,10 @@ def test_a_line_says_all_of_an_event() -> None:
         ("dec 1 18:00 PT", "Wed 2026-12-02 02:00"),
         ("jul 1 18:00 EST", "Thu 2027-07-01 23:00"),
         ("jul 1 18:00 ET", "Thu 2027-07-01 22:00"),
+        ("fri 14:00 GMT+2", "Fri 2026-11-27 12:00"),
+        ("fri 14:00 utc-5", "Fri 2026-11-27 19:00"),
+        ("fri 14:00 UTC+05:30", "Fri 2026-11-27 08:30"),
+        ("fri 14:00 -0800", "Fri 2026-11-27 22:00"),
         ("dec 1 18:00 Asia/Tokyo", "Tue 2026-12-01 09:00"),
         ("dec 1 18:00 +05:30", "Tue 2026-12-01 12:30"),
         ("2026/12/1 18:00", "Tue 2026-12-01 23:00"),
@@ -178,6 +182,7 @@ def test_what_can_be_read_in_two_ways_is_asked(said: str, choices: list[str]) ->
         ("fri 14:00 +1 month x", "'[+]1 month' cannot be read"),
         ("fri 14:00 to 3 x", "'to 3' cannot be read"),
         ("fri - x", "'- x' cannot be read"),
+        ("fri 14:00 +99:00 x", "no offset from UTC"),
         ("fri 14:00 " + "x " * 1_000, "at most 1,000 characters"),
     ],
 )

@@ -229,7 +229,7 @@ def backtested_template(populated_template: Path, tmp_path_factory: pytest.TempP
             n_paths=500,
         )
         made.store(engine, "cut off", begin, made=moment - timedelta(days=2), models=("pool",), done=9)
-        made.intervals(engine, "autumn", 24 * len(made.LEVELS))
+        made.intervals(engine, "autumn", made.ORIGINS * len(made.LEVELS))
     return path
 
 

@@ -16,7 +16,8 @@ from musktracker.timeline import HOUR, iso
 
 LEVELS = {"har_bootstrap": 0.92, "hawkes": 1.0, "pool": 0.9, "sarimax": 1.12, "seasonal_naive": 1.08}
 CRPS = {"hourly_168": 1.9, "hourly_24": 1.8, "lead_1": 1.7, "total_24": 14.0, "in_play": 33.0, "total_168": 65.0}
-BEGIN = datetime.fromisoformat("2025-08-01T00:00:00+00:00")
+BEGIN = datetime.fromisoformat("2025-05-01T00:00:00+00:00")
+ORIGINS = 60  # of which 20 weeks do not overlap
 MADE = datetime.fromisoformat("2026-01-14T09:30:00+00:00")
 TOTALS = ("total_24", "in_play", "total_168")
 
@@ -28,7 +29,7 @@ def store(
     *,
     made: datetime,
     models: Sequence[str] = tuple(LEVELS),
-    origins: int = 24,
+    origins: int = ORIGINS,
     done: int | None = None,
     seed: int = 1,
     n_paths: int = 2000,
@@ -127,7 +128,7 @@ def _add_line(engine: Engine, run_id: int, second: int, message: str, fields: di
 
 
 def _skill(skill: float) -> dict[str, float]:
-    return {"skill": skill, "lower": skill - 0.1, "upper": skill + 0.1, "n": 24}
+    return {"skill": skill, "lower": skill - 0.1, "upper": skill + 0.1, "n": ORIGINS}
 
 
 def _scores(connection: Connection, backtest_id: int, model: str, begin: datetime, done: int, seed: int) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.color import Color
 from rich.console import Console
 from rich.style import Style
 from textual.strip import Strip
@@ -27,20 +29,20 @@ from tui.screens import backtest_plots as plots
 from tui.screens import calibration_plots
 from tui.widgets.live_curve import draw_ascent, draw_curve
 from tui.widgets.plot import Sheet, span_ticks
-from tui.widgets.plot_palette import Mode, palette
+from tui.widgets.plot_palette import DARK, Mode, palette
 
 CONSOLE = Console(color_system="truecolor", width=300)
 MODES = [
     Mode(depth, glyphs) for depth, glyphs in product(("truecolor", "16", "none"), ("braille", "blocks", "ascii"))
 ]
 SKILLS = (
-    plots.SkillBar("better", Skill(0.2, 0.1, 0.3, 24)),
-    plots.SkillBar("alike", Skill(0.02, -0.05, 0.1, 24)),
-    plots.SkillBar("worse", Skill(-0.2, -0.3, -0.1, 24)),
+    plots.SkillBar("better", Skill(0.2, 0.1, 0.3, 58, 20)),
+    plots.SkillBar("alike", Skill(0.02, -0.05, 0.1, 58, 20)),
+    plots.SkillBar("worse", Skill(-0.2, -0.3, -0.1, 58, 20)),
 )
 anything = st.none() | st.floats() | st.sampled_from([math.nan, math.inf, 1e300, -1e300, 1e20, 5e-324])
 shares = st.lists(st.floats(0, 1), min_size=10, max_size=10).map(lambda found: [x / (sum(found) or 1) for x in found])
-scores = st.lists(st.none() | st.floats(0, 1e5), min_size=1, max_size=168)
+scores = st.lists(st.none() | st.floats(0, 1e5, allow_subnormal=False), min_size=1, max_size=168)
 
 
 def drawn(draw: Callable[[Sheet], None], mode: Mode | None = None, width: int = 58, height: int = 11) -> list[Strip]:
@@ -118,6 +120,7 @@ def no_figure_at_all_breaks_a_plot(values: list[Any], figures: tuple[Any, Any, A
     shares = [value or 0.0 for value in figures]
     scored = SimpleNamespace(pit=values, coverages=shares, horizon=24, n=9, above_95=2, below_95=1)
     scored.expected = lambda share: (share / 2, share)
+    scored.beyond, scored.few = (lambda found, share: found > share), False
     end = datetime(2026, 1, 1, tzinfo=UTC)
     weeks = [SimpleNamespace(crps=value, reference_crps=one, end=end) for value in values]
     for draw in (
@@ -127,7 +130,7 @@ def no_figure_at_all_breaks_a_plot(values: list[Any], figures: tuple[Any, Any, A
         partial(plots.draw_leads, mine=values, theirs=values[::-1]),
         partial(calibration_plots.draw_pit, found=scored),
         partial(calibration_plots.draw_coverage, found=[scored]),
-        partial(calibration_plots.draw_weeks, weeks=weeks, zone=UTC),
+        partial(calibration_plots.draw_weeks, weeks=weeks, zone=UTC, now=end),
         partial(draw_curve, scores=values, of=10),
         partial(draw_ascent, values=[1.0, *values]),
         partial(draw_anyhow, values=values),
@@ -174,7 +177,23 @@ def test_a_bar_goes_from_zero_towards_its_skill_and_is_shaded_inside_its_interva
 
 def test_a_skill_is_better_or_worse_only_where_its_interval_leaves_zero_out() -> None:
     assert [plots.verdict(bar.skill) for bar in SKILLS] == ["▲", "≈", "▼"]
-    assert plots.verdict(Skill(0.4, None, None, 9)) == " "
+    assert plots.verdict(Skill(0.4, None, None, 58, 20)) == " "
+
+
+def test_of_too_few_that_lie_apart_no_skill_has_a_mark_or_a_colour() -> None:
+    few = [plots.SkillBar(bar.label, replace(bar.skill, apart=19)) for bar in SKILLS]
+    assert {plots.verdict(bar.skill) for bar in few} == {" "}
+    marked, plain = (colours_of(drawn(partial(plots.draw_skills, bars=bars), None, 78, 12)) for bars in (SKILLS, few))
+    verdicts = {Color.parse(tone).get_truecolor() for tone in (DARK.origin, DARK.missed) if tone}
+    assert verdicts <= marked
+    assert not verdicts & plain
+    assert plots.few_text(few) == " · 19 apart: too few to judge"
+    assert (plots.few_text(SKILLS), plots.few_text([few[0], *SKILLS])) == ("", " · some 19 apart: too few to judge")
+
+
+def colours_of(strips: list[Strip]) -> set[Any]:
+    styles = [segment.style for strip in strips for segment in strip if segment.style and segment.style.color]
+    return {style.color.get_truecolor() for style in styles if style.color}
 
 
 def test_the_pit_has_a_line_at_what_each_bin_would_hold() -> None:

@@ -64,12 +64,12 @@ async def test_the_list_shows_what_is_stored_and_how_far_it_is(
         assert isinstance(screen, BacktestsScreen)
         table = screen.query_one(BacktestTable)
         assert [(one.name, one.done, one.planned) for one in table.records] == [
-            ("autumn", 24 * len(made.LEVELS), 24 * len(made.LEVELS)),
+            ("autumn", made.ORIGINS * len(made.LEVELS), made.ORIGINS * len(made.LEVELS)),
             ("fewer paths", 40, 40),
-            ("cut off", 9, 24),
+            ("cut off", 9, made.ORIGINS),
         ]
-        assert "✓ 120 of 120" in table.render_line(1).text
-        assert "! 9 of 24" in table.render_line(3).text
+        assert "✓ 300 of 300" in table.render_line(1).text
+        assert "! 9 of 60" in table.render_line(3).text
         assert isinstance(await press(pilot, settled, "escape"), ModelsScreen)
 
 
@@ -105,7 +105,7 @@ async def test_s_goes_on_with_an_unfinished_one_as_it_was_asked_for(
         await press(pilot, settled, "G", "s")
     [(kind, asked)] = launched
     assert (kind, asked["name"], asked["models"]) == ("backtest", "cut off", ["pool"])
-    assert asked["begin"] == "2025-08-01T00:00:00Z"
+    assert asked["begin"] == "2025-05-01T00:00:00Z"
     assert (asked["spacing"], asked["n_paths"], asked["seed"], asked["every"]) == (73, 2000, 1, {"pool": 1})
 
 
@@ -258,9 +258,9 @@ async def test_o_leaves_only_the_origins_that_all_models_have(
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await go(pilot, settled, "enter")
         table = screen.query_one(ModelTable)
-        assert {one.model: one.origins for one in table.records}["pool"] == 24
+        assert {one.model: one.origins for one in table.records}["pool"] == 60
         await press(pilot, settled, "o")
-        assert {one.origins for one in table.records} == {22}
+        assert {one.origins for one in table.records} == {58}
 
 
 async def test_intervals_are_computed_by_a_run_where_they_are_missing(

@@ -19,6 +19,7 @@ from tui.exporting import parts_of
 from tui.screens.calibration_view import CalibrationScreen, ScoreTable
 from tui.screens.window_scores import ReliabilityTable, WindowScoresPanel, WindowTable
 from tui.widgets.plot import Plot
+from tui.widgets.record_table import RecordTable
 from tui.widgets.text_page import TextPage
 from tui.widgets.toned_line import TonedLine
 
@@ -81,6 +82,32 @@ async def test_few_scores_are_warned_of(populated_engine: Engine, opened: Opened
     store_scores(populated_engine, days=5)
     async with opened() as (_, screen):
         assert "8 scored, 4 apart: too few to judge" in chosen(screen)
+
+
+async def test_of_few_scores_nothing_is_called_good_or_bad(
+    populated_engine: Engine, opened: Opened, settled: Any
+) -> None:
+    store_scores(populated_engine, days=2)
+    store_scored_windows(populated_engine, weeks=5)
+    async with opened((120, 36)) as (pilot, screen):
+        found = screen.query_one(ScoreTable).records
+        assert found
+        assert all(one.few for one in found if one.horizon >= 24)
+        screen.query_one(ScoreTable).set_records([one for one in found if one.few])
+        table = screen.query_one(ScoreTable)
+        assert not tones(table) & {"good", "bad"}
+        assert "!" not in "".join(table.render_line(y).text for y in range(table.size.height))
+        plot = screen.query_one("#plot-coverage", Plot)
+        assert "✗" not in "".join(plot.render_line(y).text for y in range(plot.size.height))
+        await pilot.press("w")
+        await settled(pilot)
+        assert not tones(screen.query_one(WindowTable)) & {"good", "bad"}
+        assert not tones(screen.query_one(ReliabilityTable)) & {"good", "bad"}
+
+
+def tones(table: RecordTable[Any]) -> set[str]:
+    cells = [cell for record in table.records for cell in table._cells(record)]
+    return {cell[1] for cell in cells if isinstance(cell, tuple)}
 
 
 async def test_where_only_forecasts_of_long_ago_are_scored_they_are_shown(

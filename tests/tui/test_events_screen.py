@@ -156,6 +156,35 @@ async def test_remove_undo_redo_and_restore(opened: Opened, settled: Any, popula
         assert there == [False, True, False, True]
 
 
+async def test_keys_faster_than_the_database_undo_one_change_each(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, _screen):
+        before = live(populated_engine)
+        for _ in range(2):
+            await pilot.press("d")
+            await settled(pilot)
+        assert len(live(populated_engine)) == len(before) - 2
+        pilot.app.clear_notifications()
+        await pilot.press("d", "u", "u", "u", "U", "u")
+        await settled(pilot)
+        assert live(populated_engine) == before
+        assert not [note.message for note in pilot.app._notifications if note.severity != "information"]
+
+
+async def test_an_undo_that_waits_for_a_change_that_is_refused_undoes_nothing_else(
+    opened: Opened, settled: Any, populated_engine: Engine
+) -> None:
+    async with opened() as (pilot, screen):
+        event = screen.query_one(EventTable).record
+        assert event is not None
+        events.edit(populated_engine, event.id, replace(event.fields, intensity=0.1), who="bob@tower")
+        await pilot.press("d", "u", "u")
+        await settled(pilot)
+        assert events.get(populated_engine, event.id).intensity == 0.1
+        assert event.name in live(populated_engine)
+
+
 async def test_enter_shows_all_of_an_event_that_cannot_be_edited(
     populated: Settings, console: Callable[..., Console], settled: Any
 ) -> None:
@@ -343,6 +372,19 @@ def test_the_wrong_rows_that_are_not_shown_are_counted_in_words() -> None:
     errors = tuple(RowError(line, "no name") for line in range(2, 2 + SHOWN_ERRORS + 1))
     report = ImportReport(0, 0, 0, 0, errors, stored=False)
     assert report_text(report).splitlines()[-1] == "… and 1 more wrong row"
+
+
+async def test_an_import_says_first_how_many_rows_are_wrong_and_whether_any_is_stored(
+    opened: Opened, settled: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "wrong.csv"
+    rows = ["fine,2026-02-01T00:00Z,0.5", *(f"{i},03/04/2026 12:00,0.5" for i in range(7))]
+    path.write_text("\n".join(["name,event_start,intensity", *rows]))
+    async with opened() as (pilot, _screen):
+        await pilot.press("i", *str(path))
+        await until(pilot, lambda: preview(pilot).startswith("1 new, 7 wrong: nothing would be stored\n"))
+        await pilot.press("tab", "right")
+        await until(pilot, lambda: preview(pilot).startswith("1 new, 7 wrong\n"))
 
 
 def test_how_a_file_of_events_was_taken_is_told_before_it_is_brought_in() -> None:

@@ -185,9 +185,23 @@ def test_the_read_out_tells_time_values_and_intervals_in_the_display_zone() -> N
         bands=tuple(Band(level, (None, low), (None, high)) for level, low, high in ((0.5, 2, 6), (0.95, 0, 14))),
         events=(Event(START + HOUR, START + 2 * HOUR, "Launch [b]"),),
     )
-    line = text(render(chart, width=120, height=12, cursor=1, zone=EASTERN))[0]
+    line = text(render(chart, width=120, height=12, cursor=1, zone=EASTERN, now=START))[0]
     shown = "Sat 28 Feb 20:00–21:00 observed 30 outside 95% mean 4.2 50% 2–6 95% 0–14 ◆ Launch [b]"
     assert " ".join(line.split()) == shown
+
+
+def test_a_read_out_of_another_year_tells_it_and_fits_eighty_columns() -> None:
+    bands = tuple(Band(level, (low,), (high,)) for level, low, high in ((0.5, 3, 8), (0.8, 1, 11), (0.95, 0, 15)))
+    chart = fan(actual=[12], mean=[5.2], bands=bands)
+    line = text(render(chart, width=80, height=12, cursor=0, zone=EASTERN, now=START + 300 * 24 * HOUR))[0]
+    assert line.startswith(" Sat 28 Feb 19:00–20:00   observed 12   mean 5.2   50% 3–8 ")
+    line = text(render(chart, width=80, height=12, cursor=0, zone=EASTERN, now=START + 400 * 24 * HOUR))[0]
+    shown = "Sat 28 Feb 2026 19:00–20:00 observed 12 mean 5.2 50% 3–8 80% 1–11 95% 0–15"
+    assert " ".join(line.split()) == shown
+    chart = replace(chart, actual=(22.0,))
+    line = text(render(chart, width=80, height=12, cursor=0, zone=EASTERN, now=START + 400 * 24 * HOUR))[0]
+    shown = "28 Feb 2026 19:00 observed 22 outside 95% mean 5.2 50% 3–8 80% 1–11 95% 0–15"
+    assert line.strip() == shown
 
 
 def test_the_read_out_of_an_unobserved_hour_says_so() -> None:
@@ -303,10 +317,35 @@ def test_ticks_are_round_evenly_spaced_and_not_too_many(top: float, most: int) -
         assert digits in ("1", "2", "5")
 
 
+@given(st.floats(1.0, 1e9), st.integers(2, 20))
+def test_an_axis_with_room_for_two_ticks_never_has_zero_alone(top: float, most: int) -> None:
+    assert len(value_ticks(top, most)) > 1
+
+
 def test_time_ticks_are_local_midnights_across_a_change_of_clocks() -> None:
     ticks = time_ticks(START, START + 14 * 24 * HOUR, EASTERN, 14)
     assert {tick.time.astimezone(EASTERN).hour for tick in ticks} == {0}
     assert [tick.label for tick in ticks][7:9] == ["Sun 8", "Mon 9"]
+
+
+@pytest.mark.parametrize(
+    ("start", "hours", "now", "width", "shown"),
+    [
+        (START, 14 * 24, START, 80, "Sun 1 Mar Thu 5 Sat 7 Mon 9 Wed 11 Fri 13"),
+        (START, 14 * 24, START + 400 * 24 * HOUR, 80, "Sun 1 Mar 2026 Thu 5 Sat 7 Mon 9 Wed 11 Fri 13"),
+        (START, 14 * 24, START + 400 * 24 * HOUR, 60, "Sun 1 Mar 2026 Sat 7 Mon 9 Wed 11 Fri 13"),
+        (datetime(2025, 12, 29, tzinfo=UTC), 7 * 24, START, 80, "Mon 29 Dec 2025 Thu 1 Jan 2026 Fri 2 Sat 3 Sun 4"),
+        (datetime(2025, 12, 30, 12, tzinfo=UTC), 6 * 24, START, 60, "Thu 1 Jan 2026 Sat 3 Sun 4 Mon 5"),
+        (START + 7 * HOUR, 10, START + 400 * 24 * HOUR, 80, "Sun 1 Mar 2026 08:00 12:00 14:00 16:00"),
+        (START + 7 * HOUR, 30, START + 400 * 24 * HOUR, 80, "12:00 18:00 Mon 2 Mar 2026 06:00 12:00"),
+        (START, 400 * 24, START, 80, "Apr 2026 Jul 2026 Oct 2026 Jan 2027 Apr 2027"),
+    ],
+)
+def test_the_first_day_of_an_axis_has_its_month_and_where_it_is_not_plain_each_year_once(
+    start: datetime, hours: int, now: datetime, width: int, shown: str
+) -> None:
+    chart = Fan(start, HOUR, actual=(1.0,) * hours)
+    assert " ".join(text(render(chart, width=width, height=12, now=now))[-1].split()) == shown
 
 
 @given(st.integers(1, 100_000), st.integers(1, 40))

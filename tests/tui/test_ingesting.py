@@ -193,7 +193,7 @@ async def test_without_a_token_nothing_starts_and_the_way_to_set_it_is_said(
 async def test_a_second_follower_is_refused_with_who_holds_the_lease(
     opened: Opened, launched: Launched, settled: Any, populated_engine: Engine, frozen: datetime
 ) -> None:
-    execute(populated_engine, a_run(frozen))
+    execute(populated_engine, a_run(frozen, parameters=json.dumps({"follow": True, "stream": True})))
     async with opened() as (pilot, _screen):
         await pilot.press("a", "enter")
         await settled(pilot)

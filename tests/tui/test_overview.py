@@ -315,6 +315,15 @@ def test_the_hours_of_a_hole_that_was_filled_are_to_be_counted(populated_engine:
     assert overview.read(populated_engine, NEW_YORK, frozen).next_step == "refresh"
 
 
+def test_no_model_is_asked_for_where_an_import_broke_off_before_it_told_what_was_observed(
+    populated_engine: Engine, frozen: datetime
+) -> None:
+    forecasts = delete(tables.Forecast), delete(tables.ForecastTotal), delete(tables.ModelMetadata)
+    counted = delete(tables.Feature), delete(tables.TimeBucket), delete(tables.Coverage)
+    execute(populated_engine, *forecasts, *counted)
+    assert overview.read(populated_engine, NEW_YORK, frozen).next_step == "import"
+
+
 def test_without_a_model_the_next_step_is_to_train(populated_engine: Engine, frozen: datetime) -> None:
     execute(populated_engine, delete(tables.Forecast), delete(tables.ForecastTotal), delete(tables.ModelMetadata))
     assert overview.read(populated_engine, NEW_YORK, frozen).next_step == "train"
@@ -370,7 +379,7 @@ async def test_the_next_step_is_done_by_its_key(
 async def test_a_lease_that_is_held_is_told_in_words(
     populated: Settings, populated_engine: Engine, console: MakeConsole, settled: Any
 ) -> None:
-    holder = runs.create(populated_engine, "refresh", {}, lease="refresh")
+    holder = runs.create(populated_engine, "refresh", {"full": True}, lease="refresh")
     app = console(populated)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await settled(pilot)

@@ -136,7 +136,7 @@ def version(**more: Any) -> ModelVersion:
         "notes": (),
         "parameters": (Parameter("decay", 0.5, 0.1),),
         "values": {},
-        "backtest": {"crps_total_24": 15.0, "covered_95_24": 0.95},
+        "backtest": {"origins": 20, "crps_total_24": 15.0, "covered_95_24": 0.95},
         "seconds": 1.0,
         "forecasts": 0,
     }
@@ -153,11 +153,18 @@ def test_a_version_differs_in_nothing_from_itself() -> None:
 
 
 def test_the_lower_score_is_the_better_one_and_coverage_has_no_better() -> None:
-    other = version(rmse=1.8, backtest={"crps_total_24": 16.0, "covered_95_24": 0.99})
+    other = version(rmse=1.8, backtest={"origins": 20, "crps_total_24": 16.0, "covered_95_24": 0.99})
     found = lines(version(), other)
     assert (found["Hourly RMSE"].better, found["CRPS of total"].better) == (1, 0)
     assert found["95% of totals held"].differs
     assert found["95% of totals held"].better is None
+
+
+def test_of_few_origins_no_score_is_the_better_one() -> None:
+    few = {"origins": 19, "crps_total_24": 15.2, "covered_95_24": 0.9}
+    found = lines(version(backtest=few), version(rmse=1.8))
+    assert found["CRPS of total"].change
+    assert {line.better for line in found.values()} == {None}
 
 
 def test_likelihoods_are_held_against_each_other_only_on_the_same_data() -> None:

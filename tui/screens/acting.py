@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
 
+from tui.hints import hint
 from tui.threads import in_thread
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -19,6 +23,15 @@ if TYPE_CHECKING:
     from tui.widgets.form import FormScreen
 
 LOSES_WORK = ("train", "demo", "compare", "promote")  # what other kinds have done stays in the database
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that was asked for; `before` where the very same went on already, and none was started."""
+
+    run_id: int
+    kind: str
+    before: bool = False
 
 
 class ActingScreen(Screen[None]):
@@ -45,13 +58,17 @@ class ActingScreen(Screen[None]):
         and `after` are for a screen that is there. Before the console ends, it asks about what is `lasting`.
         """
         said = partial(self._say, done, seconds)
-        self.app.run_worker(self._act(function, said, then, after), group="act", description=lasting)
+        begin(self.app, "act", self._act, function, said, then, after, description=lasting)
 
     def launch(self, kind: str, parameters: dict[str, Any], *, then: Callable[[int], None] | None = None) -> None:
-        """Start a run as a detached process; `then` is called with its id."""
-        settings = self.app.settings
-        start = partial(_launched, settings, kind=kind, parameters=parameters)
-        self.act(start, done=lambda run_id: _started(run_id, kind), then=then)
+        """Start a run as a detached process; `then` is called with its id.
+
+        Where the same goes on already, be it because a key was pressed twice, that is told instead of started anew,
+        and `then` is called with it.
+        """
+        start = partial(_launched, self.app.settings, kind=kind, parameters=parameters)
+        follow = None if then is None else lambda started: then(started.run_id)
+        self.app.run_worker(self._act(start, self._tell_start, follow, None), group="act")
 
     def ask_run(
         self,
@@ -66,15 +83,15 @@ class ActingScreen(Screen[None]):
         """
         settings = self.app.settings
 
-        def started(run_id: int | None) -> None:
-            if run_id is not None:
-                self.notify(_started(run_id, kind), markup=False, timeout=4)
+        def closed(started: Started | None) -> None:
+            if started is not None:
+                self._tell_start(started)
                 if then is not None:
-                    then(run_id)
+                    then(started.run_id)
                 self.refresh_data()
 
         form.go_on(lambda engine, given: _launched(settings, engine, kind, given))
-        self.app.push_screen(form, started)
+        self.app.push_screen(form, closed)
 
     def cancel_run(self, info: RunInfo) -> None:
         """Ask a run that goes on to stop; first the operator, where work would be lost."""
@@ -148,17 +165,39 @@ class ActingScreen(Screen[None]):
                 then(result)
         self.refresh_data()
 
+    def _tell_start(self, started: Started) -> None:
+        run = f"Run {started.run_id} ({started.kind})"
+        if started.before:
+            hint(self.app, f"{run} goes on already: 3 shows it")
+        else:
+            self.app.notify(f"{run} started", markup=False, timeout=4)
+
     def _say(self, done: str | Callable[[Any], str] | None, seconds: float, result: Any) -> None:
         if done is not None:
             self.app.notify(done if isinstance(done, str) else done(result), markup=False, timeout=seconds)
 
 
-def _launched(settings: Settings, engine: Engine, kind: str, parameters: dict[str, Any]) -> int:
-    from musktracker import launching
+def _launched(settings: Settings, engine: Engine, kind: str, parameters: dict[str, Any]) -> Started:
+    from musktracker import launching, leases
     from musktracker.pipeline import stages
 
-    return launching.launch(settings, engine, kind, parameters, lease=stages.lease(kind, parameters))
+    lease = stages.lease(kind, parameters) or _own_lease(kind, parameters)
+    try:
+        return Started(launching.launch(settings, engine, kind, parameters, lease=lease), kind)
+    except leases.LeaseHeld as held:
+        holder = held.holder
+        if holder.kind != kind or _stored(holder.parameters) != _stored(parameters):
+            raise
+        return Started(holder.id, kind, before=True)
 
 
-def _started(run_id: int, kind: str) -> str:
-    return f"Run {run_id} ({kind}) started"
+def _own_lease(kind: str, parameters: Mapping[str, Any]) -> str:
+    """What no other run wants but the very same, for kinds that may overlap."""
+    from hashlib import blake2b
+
+    return f"{kind}:{blake2b(_stored(parameters).encode(), digest_size=8).hexdigest()}" if parameters else kind
+
+
+def _stored(parameters: Mapping[str, Any]) -> str:
+    """Parameters as a run's row has them."""
+    return json.dumps(dict(parameters), sort_keys=True, default=str)

@@ -26,6 +26,7 @@ from tui.widgets.plot import Plot
 from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -172,7 +173,7 @@ class BacktestPairScreen(ConsoleScreen):
 
     @on(LineList.Moved, "#pair-models")
     def _moved(self) -> None:
-        self.run_worker(self._choose(), group="choose", exclusive=True)
+        begin(self, "choose", self._choose, exclusive=True)
 
     async def _choose(self) -> None:
         """Draw another model; those that the cursor only passes are left out."""
@@ -188,7 +189,7 @@ class BacktestPairScreen(ConsoleScreen):
                 label = f"{plots.verdict(found)} {words.SCORES[name][0]:<7} {found.skill:+.1%}"
                 bars.append(plots.SkillBar(label, found, name))
         known = any(bar.skill.lower is not None for bar in bars)
-        note = "95% intervals" if known else "no intervals yet: i computes them"
+        note = ("95% intervals" if known else "no intervals yet: i computes them") + plots.few_text(bars)
         plot.border_title = Text(printable(f"Skill of {pair.model}, first over second · {note}" if pair else "Skill"))
         draw = partial(plots.draw_skills, bars=bars) if bars else None
         plot.set_plot(
@@ -231,7 +232,7 @@ class BacktestPairScreen(ConsoleScreen):
             "0" if found is None else f"{found.n:,}",
             words.number(means[0]),
             words.number(means[1]),
-            words.DASH if found is None else (f"{mark} {found.skill:+.1%}", tone),
+            words.DASH if found is None else (f"{mark} {found.skill:+.1%}", "dim" if found.few else tone),
             ends or words.DASH,
         )
 
@@ -246,8 +247,7 @@ class BacktestPairScreen(ConsoleScreen):
     def _skill(self, pair: Pair, score: str) -> Skill | None:
         from musktracker.db.queries import backtests
 
-        found = self._data.skills.get((pair.model, pair.model, score)) if self._data is not None else None
-        return found or backtests.skill(pair.one, pair.other, score)
+        return backtests.skill(pair.one, pair.other, score, self._data.skills if self._data is not None else None)
 
 
 def differences(one: StoredBacktest, other: StoredBacktest) -> list[str]:

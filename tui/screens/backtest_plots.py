@@ -31,10 +31,21 @@ class SkillBar:
 
 
 def verdict(skill: Skill) -> str:
-    """A mark for a skill that its interval tells from none: better, worse, or not to be told apart."""
-    if skill.lower is None or skill.upper is None:
+    """A mark for a skill that its interval tells from none: better, worse, or not to be told apart.
+
+    Without an interval, and of too few to judge by, there is none.
+    """
+    if skill.lower is None or skill.upper is None or skill.few:
         return " "
     return BETTER if skill.lower > 0 else WORSE if skill.upper < 0 else ALIKE
+
+
+def few_text(bars: Sequence[SkillBar]) -> str:
+    """Behind what the intervals are: of how few some skills are, where that is too few to judge by."""
+    few = [bar.skill.apart for bar in bars if bar.skill.few]
+    if not few:
+        return ""
+    return f" · {'' if len(few) == len(bars) else 'some '}{min(few)} apart: too few to judge"
 
 
 def draw_skills(sheet: Sheet, bars: Sequence[SkillBar]) -> None:

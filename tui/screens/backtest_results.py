@@ -26,6 +26,7 @@ from tui.widgets.plot import Plot, Points
 from tui.widgets.record_table import Cell, RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -226,7 +227,7 @@ class BacktestScreen(ConsoleScreen):
 
     @on(LineList.Moved, "ModelTable")
     def _moved(self) -> None:
-        self.run_worker(self._choose(), group="choose", exclusive=True)
+        begin(self, "choose", self._choose, exclusive=True)
 
     async def _choose(self) -> None:
         """Draw the plots of another model; those that the cursor only passes are left out."""
@@ -320,6 +321,8 @@ class BacktestScreen(ConsoleScreen):
         note = "95% intervals" if known else NO_INTERVALS
         if self.same_origins and not known:
             note = "o: all origins have intervals"
+        if bars:
+            note += plots.few_text(bars)
         title = f"Skill over {table.reference}, {words.SCORES[self.score][0]} · {note}"
         empty = "Skill needs two models with the same origins: b picks the baseline"
         draw = partial(plots.draw_skills, bars=bars) if bars else None
@@ -344,4 +347,4 @@ class BacktestScreen(ConsoleScreen):
         reference = self._reference(data) if data is not None else None
         if data is None or reference is None or reference.model == one.model:
             return None
-        return data.skills.get((one.model, reference.model, score)) or backtests.skill(one, reference, score)
+        return backtests.skill(one, reference, score, data.skills)

@@ -68,11 +68,11 @@ def name_cell(one: ModelSummary, reference: str) -> Cell:
 
 
 def score_cells(one: ModelSummary, lowest: Mapping[str, float]) -> list[Cell]:
-    """Its scores; a star beside the lowest."""
+    """Its scores; a star beside the lowest, where there are enough to judge by."""
     cells: list[Cell] = []
     for name in SCORES:
         value = one.scores.get(name)
-        first = value is not None and value == lowest.get(name)
+        first = value is not None and value == lowest.get(name) and not one.few(name)
         cells.append((number(value) + BEST, "good") if first else number(value) + " ")
     return cells
 

@@ -25,6 +25,7 @@ from tui.threads import in_thread
 from tui.widgets.header import Header
 from tui.widgets.keys import Keys
 from tui.widgets.waiting import Waiting
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -209,7 +210,7 @@ class ConsoleScreen(ActingScreen):
             self._again = True
         elif self.app.engine is not None and self.is_attached and self.is_current:
             self._fetching, self._fetching_since = True, self.app.monotonic()
-            self.run_worker(self._fetch(self.app.engine, rests), group="fetch")
+            begin(self, "fetch", self._fetch, self.app.engine, rests)
 
     async def _fetch(self, engine: Engine, rests: bool) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from tui.screens.forecast_text import horizon_text
@@ -49,16 +49,16 @@ def draw_coverage(sheet: Sheet, found: Sequence[HorizonScores]) -> None:
     """The share that each interval held by horizon, on the line where it is if calibrated; dashes are nominal."""
     colours = sheet.colours
     points = [
-        (place + (k - 1) * 0.22, one.coverages[k], one.expected(level), tone)
+        (place + (k - 1) * 0.22, one.coverages[k], level, one, colours.text if one.few else tone)
         for k, (level, tone) in enumerate(zip(LEVELS, (colours.strong, colours.origin, colours.event), strict=True))
         for place, one in zip(_places(found), found, strict=True)
     ]
     for level in LEVELS:
         sheet.line([-0.5, len(found) - 0.5], [level, level], sheet.level, colours.text)
-    for x, _, (low, high), _ in points:
-        sheet.line([x, x], [low, high], sheet.upright, colours.axis)
-    for x, share, (low, high), tone in points:
-        beyond = not low <= share <= high
+    for x, _, level, one, _ in points:
+        sheet.line([x, x], one.expected(level), sheet.upright, colours.axis)
+    for x, share, level, one, tone in points:
+        beyond = one.beyond(share, level)
         sign = ("x" if sheet.plain else BEYOND) if beyond else sheet.point
         sheet.points([x], [share], sign, colours.missed if beyond else tone)
     lowest = min([0.4, *(share - 0.05 for one in found for share in known(one.coverages))])
@@ -106,7 +106,7 @@ def miss_points(found: Sequence[HorizonScores]) -> list[dict[str, Any]]:
     ]
 
 
-def draw_weeks(sheet: Sheet, weeks: Sequence[WeekScores], zone: tzinfo) -> None:
+def draw_weeks(sheet: Sheet, weeks: Sequence[WeekScores], zone: tzinfo, now: datetime) -> None:
     """The mean CRPS of each week, and that of the reference (dots): below it is better."""
     colours = sheet.colours
     places = [float(k) for k in range(len(weeks))]
@@ -118,7 +118,7 @@ def draw_weeks(sheet: Sheet, weeks: Sequence[WeekScores], zone: tzinfo) -> None:
     upper = max([0.0, *known([*ours, *theirs])]) * 1.1 or 1.0
     ticks = span_ticks(0.0, upper, max(sheet.rows // 2, 1))
     sheet.y_axis(0.0, upper, [(tick, format_count(round(tick, 6))) for tick in ticks])
-    sheet.x_axis(-0.4, max(len(weeks) - 0.6, 0.4), _week_ticks(sheet, weeks, zone))
+    sheet.x_axis(-0.4, max(len(weeks) - 0.6, 0.4), _week_ticks(sheet, weeks, zone, now))
 
 
 def week_points(weeks: Sequence[WeekScores]) -> list[dict[str, Any]]:
@@ -128,11 +128,18 @@ def week_points(weeks: Sequence[WeekScores]) -> list[dict[str, Any]]:
     ]
 
 
-def _week_ticks(sheet: Sheet, weeks: Sequence[WeekScores], zone: tzinfo) -> Ticks:
+def _week_ticks(sheet: Sheet, weeks: Sequence[WeekScores], zone: tzinfo, now: datetime) -> Ticks:
+    """The last week of each that is named; with years, each once, where they are not that of now."""
     ends = [one.end.astimezone(zone) for one in weeks]
-    every = max(-(-len(weeks) * 9 // max(sheet.width - 8, 9)), 1)
+    dated = any(end.year != now.astimezone(zone).year for end in ends)
+    every = max(-(-len(weeks) * (14 if dated else 9) // max(sheet.width - 8, 9)), 1)
     last = len(weeks) - 1
-    return [(float(k), f"{end.day} {end:%b}") for k, end in enumerate(ends) if (last - k) % every == 0]
+    named = [(k, end) for k, end in enumerate(ends) if (last - k) % every == 0]
+    years = [None, *(end.year for _, end in named)]
+    return [
+        (float(k), f"{end.day} {end:%b}" + (f" {end.year}" if dated and end.year != before else ""))
+        for (k, end), before in zip(named, years, strict=False)
+    ]
 
 
 def _places(found: Sequence[HorizonScores]) -> list[float]:

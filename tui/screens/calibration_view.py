@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Vertical
@@ -30,6 +30,7 @@ from tui.widgets.record_table import Cell, Column, RecordTable
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
 from tui.widgets.toned_line import Parts, TonedLine
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from tui.app import Console
 
 BACK = timedelta(days=180)  # from now, or from the newest that is scored: older forecasts stay out
-FEW = 20  # forecasts that stand apart, below which shares tell little
 VIEWS = ("pit", "coverage", "weeks", "misses")
 ROOMY = (110, 30)  # columns and rows from which on all plots are shown at once
 COLUMNS = (
@@ -85,17 +85,18 @@ class ScoreTable(RecordTable["HorizonScores"]):
 
     def _row(self, one: HorizonScores) -> Sequence[Cell]:
         held = [
-            (f"{share:.0%}", "") if low <= share <= high else (f"{share:.0%}!", "bad")
+            (f"{share:.0%}!", "bad") if one.beyond(share, level) else (f"{share:.0%}", "dim" if one.few else "")
             for level, share in zip(plots.LEVELS, one.coverages, strict=True)
-            for low, high in [one.expected(level)]
         ]
-        skill: Cell = ("", "dim") if one.skill is None else (f"{one.skill:+.0%}", "good" if one.skill > 0 else "bad")
+        skill: Cell = ("", "dim")
+        if one.skill is not None:
+            skill = (f"{one.skill:+.0%}", "dim" if one.few else "good" if one.skill > 0 else "bad")
         return (
             one.model,
             (one.version, "accent"),
             horizon_text(one.horizon),
             f"{one.n:,}",
-            (f"{one.apart:,}", "warning" if one.apart < FEW else "dim"),
+            (f"{one.apart:,}", "warning" if one.few else "dim"),
             f"{one.crps:.2f}" if one.crps < 100 else f"{one.crps:,.0f}",
             skill,
             (f"{one.bias:+.1f}", "dim"),
@@ -107,7 +108,8 @@ class ScoreTable(RecordTable["HorizonScores"]):
 class CalibrationScreen(RunningScreen):
     """Versions and horizons above, the plots of the one under the cursor below; or the scores of windows.
 
-    `!` and `✗` mark shares that lie where chance takes those of a calibrated forecast in fewer than 5% of cases.
+    `!` and `✗` mark shares that lie where chance takes those of a calibrated forecast in fewer than 5% of cases,
+    where there are enough to judge by.
     """
 
     TITLE: ClassVar[str] = "Calibration"
@@ -242,11 +244,10 @@ class CalibrationScreen(RunningScreen):
         one = self.query_one(ScoreTable).record
         if one is not None and _key(one) != self._wanted:
             self._wanted = _key(one)
-            self._load()
+            begin(self, "choose", self._load, exclusive=True)
         else:  # the filter leaves nothing, or what was shown before it again
             self._show_plots()
 
-    @work(group="choose", exclusive=True)
     async def _load(self) -> None:
         """Show another version or horizon; those that the cursor only passes are left out."""
         from musktracker.db.queries import calibration
@@ -328,7 +329,7 @@ class CalibrationScreen(RunningScreen):
         self._set("misses", title, partial(plots.draw_misses, found=alike), alike, points)
         weeks = data.weeks
         title = f"CRPS of {ahead} by week · dots: naive{_skill_text(weeks)}"
-        draw = partial(plots.draw_weeks, weeks=weeks, zone=self.app.zone) if weeks else None
+        draw = partial(plots.draw_weeks, weeks=weeks, zone=self.app.zone, now=self.app.now()) if weeks else None
         self._set("weeks", title, draw, weeks, partial(plots.week_points, weeks))
 
     def _set(
@@ -357,12 +358,11 @@ def _first(found: Sequence[HorizonScores]) -> Key | None:
 def _chosen_parts(one: HorizonScores, counting: str) -> Parts:
     parts: Parts = [(f"{one.model} {one.version}", "strong"), (f" · {horizon_text(one.horizon)} · ", "dim")]
     parts.append((f"{one.n:,} scored, {one.apart:,} apart", ""))
-    if one.apart < FEW:
+    if one.few:
         parts.append((": too few to judge", "warning"))
-    low, high = one.expected(plots.TAIL)
     parts.append((" · misses", "dim"))
     for mark, count in (("↑", one.above_95), ("↓", one.below_95)):
-        parts.append((f" {mark}{count / one.n:.1%}", "" if low <= count / one.n <= high else "bad"))
+        parts.append((f" {mark}{count / one.n:.1%}", "bad" if one.beyond(count / one.n, plots.TAIL) else ""))
     return [*parts, (f" · {counting_text(counting)}", "dim")]
 
 

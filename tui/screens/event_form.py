@@ -156,7 +156,8 @@ def import_form(zone: ZoneInfo) -> FormScreen:
 
         if not values["path"].strip():
             return ""
-        return report_text(event_files.import_file(engine, typed_file(values["path"]), zone=zone, dry_run=True))
+        report = event_files.import_file(engine, typed_file(values["path"]), zone=zone, dry_run=True)
+        return report_text(report, refused=bool(report.errors) and values["bad"] == "refuse")
 
     def save(engine: Engine, values: Values) -> ImportReport:
         from musktracker.pipeline import event_files
@@ -189,13 +190,14 @@ def export_form(directory: Path) -> FormScreen:
     return FormScreen("Export events", fields, check=_path_problems, save=save, submit="export")
 
 
-def report_text(report: ImportReport) -> str:
-    """An import in words, with the first rows that are wrong."""
+def report_text(report: ImportReport, *, refused: bool = False) -> str:
+    """An import in words, with the first rows that are wrong; `refused` for one that would store nothing for them."""
     counts = (
         (report.added, "new"),
         (report.changed, "changed"),
         (report.unchanged, "known"),
         (report.left_removed, "removed before, left so"),
+        (len(report.errors), "wrong: nothing would be stored" if refused else "wrong"),
     )
     lines = [", ".join(f"{n:,} {what}" for n, what in counts if n) or "No events in it"]
     if report.twins:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,6 +31,7 @@ from tui.widgets.change_table import NONE_YET, ChangeTable
 from tui.widgets.fan_chart import FanChart
 from tui.widgets.lines import LineList
 from tui.widgets.record_table import RecordTable
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -91,6 +95,7 @@ class EventsScreen(ConsoleScreen):
         self._history = 0  # none, of this event, of all
         self._wanted: int | None = None
         self._changed_at: datetime | None = None  # when the latest change was made from here
+        self._turns: deque[Callable[[], None]] = deque()  # changes asked for; the first goes on
         self._with_timeline = False
         self._drawn: int | None = None
         self._open_to: bool | None = None
@@ -200,17 +205,22 @@ class EventsScreen(ConsoleScreen):
         """Bring the event back."""
         event = self._event
         if event is not None:
-            self.act(
-                lambda engine: _restored(engine, event), done=itemgetter(1), then=lambda made: self._changed(made[0])
+            self._in_turn(
+                partial(
+                    self._act_in_turn,
+                    lambda engine: _restored(engine, event),
+                    done=itemgetter(1),
+                    then=lambda made: self._changed(made[0]),
+                )
             )
 
     def action_undo(self) -> None:
         """Reverse the latest change."""
-        self._reverse("undo", "Undid")
+        self._in_turn(partial(self._reverse, "undo", "Undid"))
 
     def action_redo(self) -> None:
         """Take the latest undo back."""
-        self._reverse("redo", "Redid")
+        self._in_turn(partial(self._reverse, "redo", "Redid"))
 
     def action_history(self) -> None:
         """Changes of this event, of all events, or none."""
@@ -328,7 +338,7 @@ class EventsScreen(ConsoleScreen):
             made: Event = getattr(events, action)(engine, event.id, expected=event.version)
             return made
 
-        self.act(change, done=done, then=self._changed)
+        self._in_turn(partial(self._act_in_turn, change, done=done, then=self._changed))
 
     def _changed(self, event: Event) -> None:
         """An event was changed from here: u is for that change, though others are made."""
@@ -355,11 +365,37 @@ class EventsScreen(ConsoleScreen):
             if changes is not None:
                 self._wanted, self._changed_at = changes[0].event_id, changes[0].changed_at
 
-        self.act(reverse, done=said, then=select)
+        self._act_in_turn(reverse, done=said, then=select)
+
+    def _in_turn(self, begin: Callable[[], None]) -> None:
+        """Begin a change once those before it are made: keys come faster, each about what the last one left."""
+        self._turns.append(begin)
+        if len(self._turns) == 1:
+            begin()
+
+    def _act_in_turn(
+        self, change: Callable[[Engine], Any], *, done: str | Callable[[Any], str], then: Callable[[Any], None]
+    ) -> None:
+        """Act, then begin what waits; where it fails, what waits was meant for another state, and is dropped."""
+        made = False
+
+        def known(result: Any) -> None:
+            nonlocal made
+            made = True
+            then(result)
+
+        def ended() -> None:
+            self._turns.popleft()
+            if not made:
+                self._turns.clear()
+            elif self._turns:
+                self._turns[0]()
+
+        self.act(change, done=done, then=known, after=ended)
 
     def _load_history(self) -> None:
         if self._history and self.app.engine is not None:
-            self.run_worker(self._show_history(self.app.engine), group="history", exclusive=True)
+            begin(self, "history", self._show_history, self.app.engine, exclusive=True)
 
     async def _show_history(self, engine: Engine) -> None:
         of_one = self._history == 1
@@ -377,7 +413,7 @@ class EventsScreen(ConsoleScreen):
 
     def _load_timeline(self) -> None:
         if self._with_timeline and self.app.engine is not None:
-            self.run_worker(self._show_timeline(self.app.engine), group="timeline", exclusive=True)
+            begin(self, "timeline", self._show_timeline, self.app.engine, exclusive=True)
 
     async def _show_timeline(self, engine: Engine) -> None:
         await asyncio.sleep(PASSING_SECONDS)

@@ -34,6 +34,7 @@ from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
 from tui.widgets.toned_line import Parts, TonedLine
 from tui.widgets.waiting import READING
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -185,7 +186,7 @@ class ForecastsScreen(RunningScreen):
         head = self.query_one(ForecastTable).record
         if head is not None and head.id != self._wanted:
             self._wanted = head.id
-            self.run_worker(self._load(head), group="choose", exclusive=True)
+            begin(self, "choose", self._load, head, exclusive=True)
         elif self._data is not None:  # the filter leaves nothing, or what was shown before it again
             self._show_chosen(self._data)
             self.refresh_bindings()
@@ -217,7 +218,7 @@ class ForecastsScreen(RunningScreen):
         if chosen is not None and (head is None or head.id == chosen.head.id):
             do(chosen)
         elif head is not None:
-            self.run_worker(self._read_for(head, do), group="read")
+            begin(self, "read", self._read_for, head, do)
 
     async def _read_for(self, head: ForecastHead, do: Callable[[Chosen], None]) -> None:
         chosen = await self._read_now(head)

@@ -28,6 +28,7 @@ from tui.widgets.confirm import Confirm
 from tui.widgets.lines import LineList
 from tui.widgets.prose import Prose
 from tui.widgets.record_table import Cell, Column, RecordTable
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -167,7 +168,7 @@ class MigrationsScreen(ConsoleScreen):
         """Take back the step under the cursor and those above it, after what will be lost is named and typed."""
         revision = self._selected()
         if revision is not None:
-            self.run_worker(self._ask_to_revert(revision), group="ask", exclusive=True)
+            begin(self, "ask", self._ask_to_revert, revision, exclusive=True)
 
     def action_verify(self) -> None:
         """Check integrity and drift."""
@@ -187,7 +188,7 @@ class MigrationsScreen(ConsoleScreen):
     @on(LineList.Moved, "RevisionTable")
     def _step_moved(self) -> None:
         self.refresh_bindings()
-        self.run_worker(self._show_settled(), group="settle", exclusive=True)
+        begin(self, "settle", self._show_settled, exclusive=True)
 
     async def _show_settled(self) -> None:
         await asyncio.sleep(PASSING_SECONDS)
@@ -205,7 +206,7 @@ class MigrationsScreen(ConsoleScreen):
         if revision is not None and revision.revision in self._details:
             self._set_step(self._details[revision.revision])
         elif revision is not None:
-            self.run_worker(self._show_sql(revision), group="step", exclusive=True)
+            begin(self, "step", self._show_sql, revision, exclusive=True)
 
     async def _show_sql(self, revision: Revision) -> None:
         self._set_step(f"{work.about(revision)}\n\n── Working out its SQL… ──")

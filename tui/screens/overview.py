@@ -35,7 +35,7 @@ RUNS = 20
 ALERTS = 4  # the most that are shown, on a tall screen
 WIDE, WIDEST, TALL = 120, 160, 34  # columns and rows from which more is shown
 STEPS = {
-    "import": ("i", "Import newer posts, or follow the X API (3, then a)"),
+    "import": ("i", "Import more posts, or follow the X API (3, then a)"),
     "refresh": ("u", "Count the new hours"),
     "train": ("5", "Fit a model to what is counted"),
     "forecast": ("6", "Forecast the hours to come"),

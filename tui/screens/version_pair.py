@@ -142,7 +142,8 @@ def compared(one: ModelVersion, other: ModelVersion, format_time: Callable[..., 
     )
     yield from _numbers("Fit", _fit(one), _fit(other), HIGHER_IS_BETTER if same_data else ())
     yield from _estimates(one, other)
-    names = [name for name in (*_scores(one), *_scores(other)) if not name.startswith(NEITHER)]
+    judged = not (one.few or other.few)
+    names = [name for name in (*_scores(one), *_scores(other)) if judged and not name.startswith(NEITHER)]
     yield from _numbers("Training backtest", _scores(one), _scores(other), (), lower=names)
     yield from _section("Notes", _notes(one), _notes(other))
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tui.app import Console
 
 LEVELS = (0.5, 0.8, 0.95)
-FEW = 20  # windows that stand apart, below which shares tell little
 NOTHING = "No window forecast is scored yet: w on Forecasts, then n makes one; s scores"
 MOST_ROWS = 6  # of versions, where there is little room
 BAR, SAID = "█", "│"
@@ -76,7 +75,8 @@ class ReliabilityTable(RecordTable["SaidAndCame"]):
 class WindowScoresPanel(Vertical):
     """Versions and kinds of window above, how reliable the chances of the one under the cursor were below.
 
-    `!` marks shares that lie where chance takes those of a calibrated forecast in fewer than 5% of cases.
+    `!` marks shares that lie where chance takes those of a calibrated forecast in fewer than 5% of cases, where there
+    are enough to judge by.
     """
 
     app: Console
@@ -151,9 +151,8 @@ def page(one: WindowScores) -> str:
 
 def _row(one: WindowScores) -> Sequence[Cell]:
     held = [
-        (f"{share:.0%}", "") if low <= share <= high else (f"{share:.0%}!", "bad")
+        (f"{share:.0%}!", "bad") if one.beyond(share, level) else (f"{share:.0%}", "dim" if one.few else "")
         for level, share in zip(LEVELS, one.coverages, strict=True)
-        for low, high in [one.expected(level)]
     ]
     log = DASH if one.log_score is None else f"{one.log_score:.2f}"
     return (
@@ -161,7 +160,7 @@ def _row(one: WindowScores) -> Sequence[Cell]:
         (one.version, "accent"),
         one.window,
         f"{one.n:,}",
-        (f"{one.apart:,}", "warning" if one.apart < FEW else "dim"),
+        (f"{one.apart:,}", "warning" if one.few else "dim"),
         f"{one.crps:.1f}" if one.crps < 1000 else f"{one.crps:,.0f}",
         (f"{log}!", "bad") if one.impossible else log,
         (f"{one.bias:+.1f}", "dim"),
@@ -173,22 +172,22 @@ def _row(one: WindowScores) -> Sequence[Cell]:
 def _reliability_row(one: SaidAndCame) -> Sequence[Cell]:
     if one.said is None or one.came is None:
         return ((_tenth(one), "dim"), "", "", "", ("0", "dim"), "", "")
-    came: Cell = (f"{_share(one.came)}!", "bad") if one.beyond else _share(one.came)
+    came: Cell = (f"{_share(one.came)}!", "bad") if one.beyond else (_share(one.came), "dim" if one.few else "")
     return (
         _tenth(one),
         (_share(one.said), "dim"),
         came,
         (_range(one), "dim"),
         f"{one.n:,}",
-        (f"{one.apart:,}", "warning" if one.apart < FEW else "dim"),
-        (_bar(one.said, one.came), "bad" if one.beyond else "accent"),
+        (f"{one.apart:,}", "warning" if one.few else "dim"),
+        (_bar(one.said, one.came), "bad" if one.beyond else "dim" if one.few else "accent"),
     )
 
 
 def _chosen_parts(one: WindowScores, counting: str) -> Parts:
     parts: Parts = [(f"{one.model} {one.version}", "strong"), (f" · {one.window} · ", "dim")]
     parts.append((f"{one.n:,} scored of {counted(one.apart, 'window')} apart", ""))
-    if one.apart < FEW:
+    if one.few:
         parts.append((": too few to judge", "warning"))
     if one.impossible:
         parts.append((f" · {one.impossible:,} held impossible", "bad"))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -32,6 +32,7 @@ from tui.widgets.lines import LineList
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
 from tui.widgets.toned_line import TonedLine
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -231,9 +232,8 @@ class WindowScreen(RunningScreen):
     @on(LineList.Moved, "BracketBars")
     def _moved(self) -> None:
         self._show_rate()
-        self._choose_bracket()
+        begin(self, "bracket", self._choose_bracket, exclusive=True)
 
-    @work(group="bracket", exclusive=True)
     async def _choose_bracket(self) -> None:
         """Draw the course of another bracket; those that the cursor only passes are left out."""
         await asyncio.sleep(PASSING_SECONDS)

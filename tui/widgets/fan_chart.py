@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import ClassVar, cast
 
 from rich.segment import Segment
@@ -231,7 +231,7 @@ class FanChart(Widget, can_focus=True):
 
     def _composed(self, fan: Fan, width: int, height: int) -> Scene:
         colours = palette(self.mode.depth, dark=self.app.current_theme.dark)
-        return compose(fan, width, height, self.mode, colours, self.view, self.cursor, self._zone())
+        return compose(fan, width, height, self.mode, colours, self.view, self.cursor, self._zone(), self._now())
 
     def _empty_strips(self, width: int, height: int, words: str) -> list[Strip]:
         lines = words.splitlines()
@@ -246,3 +246,7 @@ class FanChart(Widget, can_focus=True):
 
     def _zone(self) -> tzinfo:
         return cast(tzinfo, getattr(self.app, "zone", UTC))
+
+    def _now(self) -> datetime | None:
+        clock = getattr(self.app, "now", None)
+        return clock() if clock is not None else None

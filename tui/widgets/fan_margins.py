@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -10,10 +11,11 @@ from rich.segment import Segment
 from tui.widgets.fan import Band, Event, Values, View
 from tui.widgets.fan_bands import columns
 from tui.widgets.fan_scene import SHADES, Cells, Pair, Scene, cell_table, lane, place_text, segments, style
-from tui.widgets.plot_axes import format_count
+from tui.widgets.plot_axes import TimeTick, format_count, label_choices
 
 Parts = list[tuple[str, str | None]]
 SWATCH = 2
+APART = 2  # cells between the words of an axis
 TOTAL_BAND = 3  # cells
 
 
@@ -41,7 +43,7 @@ def legend(scene: Scene) -> list[Segment]:
 def readout(scene: Scene, step: int) -> list[Segment]:
     """The values of one step in words."""
     fan, colours = scene.fan, scene.colours
-    parts: Parts = [(" " + _when(scene, step) + "   ", colours.strong)]
+    parts: Parts = []
     actual, mean, other = (_at(values, step) for values in (fan.actual, fan.mean, fan.other))
     missed = actual is not None and any(_outside(actual, band, step) for band in fan.bands[:1])
     if actual is not None:
@@ -60,12 +62,12 @@ def readout(scene: Scene, step: int) -> list[Segment]:
             interval = f"{format_count(round(low))}{scene.marks.dash}{format_count(round(high))}   "
             parts += [(f"{band.level:.0%} ", colours.text), (interval, colours.strong)]
     start, end = fan.moment(step), fan.moment(step + 1)
-    parts += [
+    happening: Parts = [
         (f"{scene.marks.event} {' '.join(filter(None, (event.name, event.note)))}   ", colours.event)
         for event in fan.events
         if event.start < end and event.end >= start
     ]
-    return scene.fitted(parts, _width(scene))
+    return scene.fitted(_closed_up(scene, step, parts) + happening, _width(scene))
 
 
 def value_axis(scene: Scene, tick: float | None) -> list[Segment]:
@@ -82,14 +84,9 @@ def time_axis(scene: Scene) -> list[list[Segment]]:
     """Two rows: the axis with its marks, and the words below."""
     place, colours, fan = scene.place, scene.colours, scene.fan
     line: Cells = {}
-    words: Cells = {}
-    free = 0
-    for x, tick in scene.time_ticks():
-        line[x] = (scene.marks.notch, colours.axis)
-        start = min(max(x - len(tick.label) // 2, 0), place.width - len(tick.label))
-        if start >= free:
-            place_text(words, start, tick.label, colours.strong if tick.major else colours.text, place.width)
-            free = start + len(tick.label) + 2
+    ticks = scene.time_ticks()
+    line |= {x: (scene.marks.notch, colours.axis) for x, _ in ticks}
+    words = _time_words(scene, ticks)
     marked = [(scene.column(fan.position(event.start)), scene.marks.event, colours.event) for event in fan.events]
     if scene.cursor is not None:
         marked.append((scene.column(scene.cursor + scene.at), scene.marks.pointer, colours.strong))
@@ -151,6 +148,20 @@ def total(scene: Scene) -> list[list[Segment]]:
     return rows
 
 
+def _time_words(scene: Scene, ticks: Sequence[tuple[int, TimeTick]]) -> Cells:
+    """The words below the axis, each where it is two cells from others."""
+    place, colours = scene.place, scene.colours
+    words: Cells = {}
+    for i, choices in label_choices([tick for _, tick in ticks], dated=scene.dated):
+        x, tick = ticks[i]
+        for label in choices:
+            start = min(max(x - len(label) // 2, 0), place.width - len(label))
+            if start >= 0 and not any(column in words for column in range(start - APART, start + len(label) + APART)):
+                place_text(words, start, label, colours.strong if tick.major else colours.text, place.width)
+                break
+    return words
+
+
 def _swatch(scene: Scene, level: int) -> tuple[str, str | None]:
     colours = scene.colours
     if scene.mode.depth == "none":
@@ -190,17 +201,33 @@ def _label(scene: Scene, event: Event, room: int, *, after: bool = False) -> lis
     return cells[:room]
 
 
-def _when(scene: Scene, step: int) -> str:
+def _closed_up(scene: Scene, step: int, parts: Parts) -> Parts:
+    """When and what, nearer to each other and in brief where there is no room."""
+    colours = scene.colours
+    for gap, brief in ((3, False), (2, False), (2, True), (1, True)):
+        found = [(text.rstrip(" ") + " " * gap if text.endswith("   ") else text, colour) for text, colour in parts]
+        found.insert(0, (f" {_when(scene, step, brief=brief)}{' ' * gap}", colours.strong))
+        if sum(cell_len(text) for text, _ in found) - gap <= _width(scene):
+            break
+    return found
+
+
+def _when(scene: Scene, step: int, *, brief: bool) -> str:
     fan = scene.fan
     try:
         start, middle, end = (fan.moment(step + part).astimezone(scene.zone) for part in (0.0, 0.5, 1.0))
     except (OverflowError, ValueError):
         return f"step {step}"
     if fan.at_end:
-        return f"until {end:%a} {end.day} {end:%b %H:%M}"
+        return f"until {_date(end, year=scene.dated, weekday=not brief)} {end:%H:%M}"
     if fan.step >= timedelta(days=1):
-        return f"{middle:%a} {middle.day} {middle:%b %Y}"
-    return f"{start:%a} {start.day} {start:%b %H:%M}{scene.marks.dash}{end:%H:%M}"
+        return _date(middle, year=True, weekday=not brief)
+    until = "" if brief else f"{scene.marks.dash}{end:%H:%M}"
+    return f"{_date(start, year=scene.dated, weekday=not brief)} {start:%H:%M}{until}"
+
+
+def _date(moment: datetime, *, year: bool, weekday: bool) -> str:
+    return f"{f'{moment:%a} ' if weekday else ''}{moment.day} {moment:%b}{f' {moment.year}' if year else ''}"
 
 
 def _outside(actual: float, band: Band, step: int) -> bool:

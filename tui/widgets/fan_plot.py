@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from rich.segment import Segment
 from textual.strip import Strip
@@ -48,6 +48,7 @@ def render(
     view: View | None = None,
     cursor: int | None = None,
     zone: tzinfo = UTC,
+    now: datetime | None = None,
 ) -> list[Strip]:
     """The chart as `height` strips of exactly `width` cells; whatever the data, it does not raise.
 
@@ -56,7 +57,7 @@ def render(
     if width < 1 or height < 1:
         return []
     mode = mode or Mode()
-    scene = compose(fan, width, height, mode, colours or palette(mode.depth), view, cursor, zone)
+    scene = compose(fan, width, height, mode, colours or palette(mode.depth), view, cursor, zone, now)
     return draw(scene, plot(scene))
 
 

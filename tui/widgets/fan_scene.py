@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
@@ -24,6 +24,7 @@ TOTAL_WIDTH = 10  # the gutter of the horizon's total: three cells of band, and 
 ROWS_A_TICK = 3
 CELLS_A_TICK = 8
 CODES = 128
+MOMENT = timedelta(microseconds=1)
 SHADES = {False: " ░▒▓", True: " .:="}
 Pair = tuple[str | None, str | None]  # foreground, background
 Cells = dict[int, tuple[str, str | None]]  # column to a character and its foreground
@@ -80,6 +81,7 @@ class Scene:
     colours: Palette
     zone: tzinfo
     cursor: int | None
+    now: datetime | None = None
 
     @property
     def at(self) -> float:
@@ -130,6 +132,17 @@ class Scene:
         found = [(self.column(self.fan.position(tick.time)), tick) for tick in ticks]
         return [(x, tick) for x, tick in found if 0 <= x < self.place.width]
 
+    @property
+    def dated(self) -> bool:
+        """Whether years are to be told: what is in view is not all of the year that it is now."""
+        if self.now is None:
+            return True
+        try:
+            ends = (self.fan.moment(self.view.first), self.fan.moment(self.view.last) - MOMENT)
+            return any(end.astimezone(self.zone).year != self.now.astimezone(self.zone).year for end in ends)
+        except (OverflowError, ValueError):  # beyond the calendar
+            return True
+
     def fitted(self, parts: Iterable[tuple[str, str | None]], width: int) -> list[Segment]:
         """Coloured texts as exactly `width` cells on the chart's ground, cut or padded at the end."""
         ground = self.colours.bands[0]
@@ -161,14 +174,17 @@ def compose(
     view: View | None,
     cursor: int | None,
     zone: tzinfo,
+    now: datetime | None = None,
 ) -> Scene:
-    """Decide what goes where."""
+    """Decide what goes where. Years are told where they are not that of `now`, or of the fan's own."""
     fan = fan if fan.is_sound else fan.sound()
     view = (view or whole(fan)).sound()
     top = _highest(fan, view) * HEADROOM
     if cursor is not None and not 0 <= cursor < fan.steps:
         cursor = None
-    return Scene(fan, view, share_out(fan, view, width, height, top), top, mode, colours, zone, cursor)
+    return Scene(
+        fan, view, share_out(fan, view, width, height, top), top, mode, colours, zone, cursor, now or fan.now
+    )
 
 
 def share_out(fan: Fan, view: View, width: int, height: int, top: float) -> Layout:

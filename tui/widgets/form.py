@@ -25,6 +25,7 @@ from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.text import printable
 from tui.threads import in_thread
 from tui.widgets.entry import Entry
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -189,7 +190,7 @@ class FormScreen(ModalScreen[Any]):
         else:
             had = self.focused
             self._hold(saving=True)
-            self.run_worker(self._save_values(self._save, values, had), group="save")
+            begin(self, "save", self._save_values, self._save, values, had)
 
     def on_choice_submitted(self) -> None:
         """Enter on a choice saves, as it does on text."""
@@ -280,8 +281,7 @@ class FormScreen(ModalScreen[Any]):
 
     def _preview_now(self) -> None:
         if self._preview is not None:
-            show: Any = self._show_preview  # called only once it runs: a form that closes leaves nothing unawaited
-            self.run_worker(show, group="preview", exclusive=True)
+            begin(self, "preview", self._show_preview, exclusive=True)
 
     async def _show_preview(self) -> None:
         engine, preview = self.app.engine, self._preview

@@ -24,6 +24,7 @@ from tui.copying import copy
 from tui.exporting import Exported, Mapped
 from tui.widgets.lines import LineList, of_widget
 from tui.widgets.log_lines import CAPACITY, ERROR, LogLines, fields_text
+from tui.working import begin
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -150,7 +151,7 @@ class LogView(LineList):
         self.refresh()
         self.post_message(self.Changed(self))
         if query:
-            self.run_worker(self._search(query, jump), group="search", exclusive=True)
+            begin(self, "search", self._search, query, jump, exclusive=True)
         else:
             self.workers.cancel_group(self, "search")
 

@@ -24,6 +24,7 @@ from tui.threads import in_thread
 from tui.widgets.figures import drawable
 from tui.widgets.plot_axes import value_ticks
 from tui.widgets.plot_palette import Mode, Palette, of_app, palette
+from tui.working import begin
 
 PLAIN = str.maketrans("┌┐└┘├┤┬┴┼─│▲▼≈–", "+++++++++-|+-=-")
 SMALLEST = (24, 5)  # columns and rows below which axes leave nothing to see
@@ -216,7 +217,7 @@ class Plot(Widget):
         if self._draw is None or width < SMALLEST[0] or height < SMALLEST[1]:
             return self._words(self.empty if self._draw is None else "too small to draw")
         if not Plot._imported:
-            self.run_worker(self._import(), group="import", exclusive=True)
+            begin(self, "import", self._import, exclusive=True)
             return self._words("")
         colours = palette(self._mode.depth, dark=self.app.current_theme.dark)
         sheet = Sheet(width, height, self._mode, colours)

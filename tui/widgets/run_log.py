@@ -21,6 +21,7 @@ from tui.widgets.entry import Entry
 from tui.widgets.log_view import LogView
 from tui.widgets.text_page import TextPage
 from tui.widgets.title_line import TitleLine
+from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -103,10 +104,10 @@ class RunLog(Vertical):
             self.view.clear()
             self._trouble = ""
             self._reading = None if info is None else _Reading(info.id)
-            self.run_worker(self.poll(), group="read")
+            begin(self, "read", self.poll)
         elif before.active and not info.active and self._reading is not None:
             self._reading.behind = True
-            self.run_worker(self.poll(), group="read")
+            begin(self, "read", self.poll)
         self._set_timer()
         self.show_title()
 
@@ -119,7 +120,7 @@ class RunLog(Vertical):
         self.paused = not self.paused
         self._set_timer()
         if not self.paused:
-            self.run_worker(self.poll(), group="read")
+            begin(self, "read", self.poll)
         self.show_title()
 
     def action_level(self) -> None:

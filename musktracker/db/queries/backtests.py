@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +13,19 @@ from sqlalchemy import Connection, Engine, Row, and_, case, func, select
 from musktracker.db.engines import reading
 from musktracker.db.tables import Backtest, BacktestScore, RunRow, TimeBucket
 from musktracker.errors import UsageError
+from musktracker.evaluation.evidence import spells, too_few
+from musktracker.timeline import hour_index
 
 HORIZON = timedelta(hours=168)
-SCORES = ("hourly_168", "hourly_24", "lead_1", "total_24", "in_play", "total_168", "log_score")
+SCORES = {  # by name: how many hours each is of
+    "hourly_168": 168,
+    "hourly_24": 24,
+    "lead_1": 1,
+    "total_24": 24,
+    "in_play": 72,
+    "total_168": 168,
+    "log_score": 168,
+}
 TOTALS = ("total_24", "in_play", "total_168")
 LEVELS = (50, 80, 95)
 LEADS_A_GROUP = 6  # coverage by horizon is of so many leads together
@@ -55,12 +65,21 @@ class StoredBacktest:
 
 @dataclass(frozen=True, slots=True)
 class Skill:
-    """How much better than a reference on `n` origins, and its 95% interval where a run has computed it."""
+    """How much better than a reference on `n` origins, and its 95% interval where a run has computed it.
+
+    `apart` is how many of what followed the origins do not overlap: how much evidence there is.
+    """
 
     skill: float
     lower: float | None
     upper: float | None
     n: int
+    apart: int = 0
+
+    @property
+    def few(self) -> bool:
+        """Whether these are too few to judge by."""
+        return too_few(self.apart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,10 @@ class ModelSummary:
     coverage: Mapping[int, tuple[float | None, ...]]
     pit: Mapping[str, tuple[float, ...]]
     by_origin: Mapping[str, Mapping[datetime, float]]
+
+    def few(self, score: str) -> bool:
+        """Whether its origins are too few to judge a score by."""
+        return too_few(_apart(self.by_origin.get(score, ()), score))
 
 
 Skills = Mapping[tuple[str, str, str], Skill]  # by model, reference and score
@@ -125,14 +148,20 @@ def summary(engine: Engine, name: str, *, same_origins: bool = False) -> tuple[M
     return tuple(found.summary(model) for model, found in sums.items())
 
 
-def skill(one: ModelSummary, reference: ModelSummary, score: str) -> Skill | None:
-    """The skill of a model over a reference on the origins that both have, without interval; None without any."""
+def skill(one: ModelSummary, reference: ModelSummary, score: str, computed: Skills | None = None) -> Skill | None:
+    """The skill of a model over a reference on the origins that both have; None without any.
+
+    Its interval, too, where it is among those that a run has `computed`.
+    """
     mine, theirs = one.by_origin.get(score, {}), reference.by_origin.get(score, {})
     shared = mine.keys() & theirs.keys()
     whole = sum(theirs[origin] for origin in shared)
+    apart = _apart(shared, score)
+    if computed and (found := computed.get((one.model, reference.model, score))):
+        return replace(found, apart=apart)
     if not shared or not whole:
         return None
-    return Skill(1 - sum(mine[origin] for origin in shared) / whole, None, None, len(shared))
+    return Skill(1 - sum(mine[origin] for origin in shared) / whole, None, None, len(shared), apart)
 
 
 def skills(engine: Engine, one: StoredBacktest, other: StoredBacktest | None = None) -> Skills:
@@ -238,6 +267,10 @@ class _Sums:
         bins = self.pit.setdefault(name, [0] * BINS)
         for value in values:
             bins[min(int(value * BINS), BINS - 1)] += 1
+
+
+def _apart(origins: Iterable[datetime], score: str) -> int:
+    return spells(sorted(map(hour_index, origins)), SCORES[score])
 
 
 def _id(connection: Connection, name: str) -> int:

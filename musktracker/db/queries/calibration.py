@@ -17,6 +17,7 @@ from musktracker.db import quantiles
 from musktracker.db.engines import reading
 from musktracker.db.quantiles import Quantiles
 from musktracker.db.tables import ForecastQuantiles, ForecastScore, ModelMetadata, Notice, WindowForecast
+from musktracker.evaluation.evidence import too_few
 from musktracker.timeline import DAY, HOUR
 
 LEVELS = (50, 80, 95)
@@ -75,9 +76,18 @@ class HorizonScores:
     below_95: int
     pit: tuple[float, ...]
 
+    @property
+    def few(self) -> bool:
+        """Whether these are too few to judge by."""
+        return too_few(self.apart)
+
     def expected(self, share: float) -> tuple[float, float]:
         """Where a share lies in 95% of cases if it is `share` in truth, of as many forecasts as stand apart."""
         return by_chance(share, self.apart)
+
+    def beyond(self, found: float, share: float) -> bool:
+        """Whether the share found is one that chance alone would hardly make; never of too few to judge by."""
+        return is_beyond(found, self.expected(share), self.apart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,11 @@ def by_chance(share: float, apart: int) -> tuple[float, float]:
     """
     error = QUANTILE_95 * math.sqrt(share * (1 - share) / apart)
     return max(share - error, 0.0), min(share + error, 1.0)
+
+
+def is_beyond(share: float, ends: tuple[float, float], apart: int) -> bool:
+    """Whether a share lies outside of where chance takes it, and enough stand apart to say so."""
+    return not too_few(apart) and not ends[0] <= share <= ends[1]
 
 
 def scores(

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Row, func, select
 
 from musktracker.db.engines import reading
 from musktracker.db.tables import ForecastTotal, ModelAlias, ModelMetadata
+from musktracker.evaluation.evidence import too_few
 
 QUANTILE_95 = 1.959964  # of the normal: the ends of a 95% interval, in standard errors
 
@@ -77,6 +78,12 @@ class ModelVersion:
     seconds: float | None
     forecasts: int
     aliases: tuple[str, ...] = ()
+
+    @property
+    def few(self) -> bool:
+        """Whether the origins of its training backtest, which lie apart, are too few to judge by."""
+        origins = self.backtest.get("origins")
+        return not isinstance(origins, int) or too_few(origins)
 
     @property
     def event_effects(self) -> tuple[EventEffect, ...]:

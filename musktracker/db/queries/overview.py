@@ -136,6 +136,8 @@ class Overview:
             return "refresh"
         if stages["score"].due:
             return "score"
+        if stages["buckets"].state == "missing":  # not one whole hour was observed: an import broke off
+            return "import"
         if stages["model"].state == "missing":
             return "train"
         if stages["posts"].state != "good":

@@ -19,8 +19,9 @@ from sqlalchemy import ColumnElement, Engine, Row, func, select
 
 from musktracker.db import stored
 from musktracker.db.engines import reading
-from musktracker.db.queries.calibration import QUANTILE_95, by_chance
+from musktracker.db.queries.calibration import QUANTILE_95, by_chance, is_beyond
 from musktracker.db.tables import ModelMetadata, WindowForecast
+from musktracker.evaluation.evidence import too_few
 from musktracker.timeline import Span
 
 LEVELS = (50, 80, 95)
@@ -54,10 +55,15 @@ class SaidAndCame:
 
     @property
     def beyond(self) -> bool:
-        """Whether the share that came is one that chance alone would hardly make."""
+        """Whether the share that came is one that chance alone would hardly make; never of too few to judge by."""
         if self.came is None or self.least is None or self.most is None:
             return False
-        return not self.least <= self.came <= self.most
+        return is_beyond(self.came, (self.least, self.most), self.apart)
+
+    @property
+    def few(self) -> bool:
+        """Whether these are too few to judge by."""
+        return too_few(self.apart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,15 @@ class WindowScores:
     def expected(self, share: float) -> tuple[float, float]:
         """Where a share lies in 95% of cases if it is `share` in truth, of as many windows as stand apart."""
         return by_chance(share, self.apart)
+
+    @property
+    def few(self) -> bool:
+        """Whether these are too few to judge by."""
+        return too_few(self.apart)
+
+    def beyond(self, found: float, share: float) -> bool:
+        """Whether the share found is one that chance alone would hardly make; never of too few to judge by."""
+        return is_beyond(found, self.expected(share), self.apart)
 
 
 def by_window(engine: Engine, counting: str, *, since: datetime | None = None) -> list[WindowScores]:
