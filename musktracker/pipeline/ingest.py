@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -39,11 +39,10 @@ from musktracker.reporting import Run
 from musktracker.sources import files as sources
 from musktracker.sources.file_posts import YEAR, Posts, is_rounded_twin
 from musktracker.text import counted, printable
-from musktracker.timeline import EPOCH, Span, iso, now, parse_time
+from musktracker.timeline import MICROSECOND, Span, from_microseconds, iso, microseconds, now, parse_time
 
 SOURCE = "file"
 BATCH = {"sqlite": 2_000, "postgresql": 20_000}  # SQLite has one writer: others wait 15 ms for 2,000 rows
-MICROSECOND = timedelta(microseconds=1)
 LONG_SILENCE = timedelta(hours=72)
 SHOWN_SILENCES = 5
 LONGEST_SHOWN = 80  # characters of a file's name in the log line of a row
@@ -300,12 +299,12 @@ class _Importer:
         self, chosen: Sequence[int], ids: list[str], batch: list[_Post], moments: list[int]
     ) -> list[tuple[Any, ...]]:
         source = self._plan.source
-        [ingested] = self._verbatim([_microseconds(self._moment)])
+        [ingested] = self._verbatim([microseconds(self._moment)])
         times = self._verbatim([moments[i] for i in chosen])
         return [(ids[i], time, source, ingested, batch[i][1]) for i, time in zip(chosen, times, strict=True)]
 
     def _verbatim(self, moments: list[int]) -> list[Any]:
-        return sqlite_times(moments) if is_sqlite(self._engine) else [_time(moment) for moment in moments]
+        return sqlite_times(moments) if is_sqlite(self._engine) else [from_microseconds(moment) for moment in moments]
 
     def _any_stored(self, span: Span) -> bool:
         """Whether there are posts of that time at all: for a first import, no post need be looked up."""
@@ -346,17 +345,17 @@ class _Silences:
 
     def __init__(self, within: Span) -> None:
         self._within = within
-        self._last = _microseconds(within.start)
+        self._last = microseconds(within.start)
         self._found: list[Span] = []
 
     def add(self, moments: list[int]) -> None:
         for earlier, later in pairwise((self._last, *moments)):
             if later - earlier > _LONG_SILENCE:
-                self._found.append(Span(_time(earlier), _time(later)))
+                self._found.append(Span(from_microseconds(earlier), from_microseconds(later)))
         self._last = moments[-1]
 
     def found(self) -> list[Span]:
-        last = Span(_time(self._last), self._within.end)
+        last = Span(from_microseconds(self._last), self._within.end)
         spans = [*self._found, last]
         return [Span(max(span.start, self._within.start), min(span.end, self._within.end)) for span in spans]
 
@@ -456,14 +455,6 @@ def _nothing(failed: list[FileOutcome]) -> MuskTrackerError:
     if len(reasons) == 1:
         return MuskTrackerError(reasons[0])
     return MuskTrackerError(f"None of the {len(reasons)} files could be imported: {'; '.join(reasons)}")
-
-
-def _time(moment: int) -> datetime:
-    return EPOCH + MICROSECOND * moment
-
-
-def _microseconds(time: datetime) -> int:
-    return (time - EPOCH) // MICROSECOND
 
 
 TWIN = "a post of its millisecond is stored already: one of the two ids was rounded"
