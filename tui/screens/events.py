@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,23 +11,20 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widgets import Static
 
 from musktracker.text import counted, printable
 from tui.paths import working_directory
-from tui.screens.base import PASSING_SECONDS, ConsoleScreen
+from tui.screens.base import ConsoleScreen
 from tui.screens.event_form import event_form, export_form, import_form, report_text
 from tui.screens.event_short_forms import line_form, repeat_form, shift_form
 from tui.screens.event_table import EventTable, detail_text, event_text
-from tui.screens.event_timeline import read_counts, timeline, title
+from tui.screens.event_timeline import NO_EVENT, EventTimeline
 from tui.threads import in_thread
 from tui.widgets.change_table import NONE_YET, ChangeTable
-from tui.widgets.fan_chart import FanChart
 from tui.widgets.lines import LineList
 from tui.widgets.record_table import RecordTable
 from tui.working import begin
@@ -42,7 +38,6 @@ if TYPE_CHECKING:
     from musktracker.pipeline.event_rows import Event
 
 CHANGES = 500
-NO_EVENT = "No event is chosen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +91,11 @@ class EventsScreen(ConsoleScreen):
         self._wanted: int | None = None
         self._changed_at: datetime | None = None  # when the latest change was made from here
         self._turns: deque[Callable[[], None]] = deque()  # changes asked for; the first goes on
-        self._with_timeline = False
-        self._drawn: int | None = None
         self._open_to: bool | None = None
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="events-title", markup=False)
-        with Vertical(id="events-timeline"):
-            yield FanChart(empty="")
+        yield EventTimeline(id="events-timeline")
         yield EventTable()
         yield Static(id="event-detail", markup=False)
         changes = ChangeTable()
@@ -190,9 +182,7 @@ class EventsScreen(ConsoleScreen):
 
     def action_timeline(self) -> None:
         """Draw the events over the counts, or not."""
-        self._with_timeline = not self._with_timeline
-        self.query_one("#events-timeline").display = self._with_timeline
-        self._drawn = None
+        self.query_one(EventTimeline).turn()
         self._load_timeline()
 
     def action_remove(self) -> None:
@@ -412,26 +402,7 @@ class EventsScreen(ConsoleScreen):
         table.set_records(changes, empty=NONE_YET if event is not None or not of_one else NO_EVENT)
 
     def _load_timeline(self) -> None:
-        if self._with_timeline and self.app.engine is not None:
-            begin(self, "timeline", self._show_timeline, self.app.engine, exclusive=True)
-
-    async def _show_timeline(self, engine: Engine) -> None:
-        await asyncio.sleep(PASSING_SECONDS)
-        event, chart, box = self._event, self.query_one(FanChart), self.query_one("#events-timeline")
-        if event is None:
-            chart.say(self.query_one(EventTable).found_nothing or NO_EVENT)
-            chart.set_fan(None)
-            box.border_title, self._drawn = "Timeline", None
-            return
-        try:
-            counts = await in_thread(read_counts, engine, event)
-        except Exception as error:
-            self.app.complain(error)
-            return
-        fan, view = timeline(event, self._data.events, counts, self.app.now())
-        chart.set_fan(fan, view=view, keep=self._drawn == event.id)
-        self._drawn = event.id
-        box.border_title = Text(title(event, counts, self.app.format_time))
+        self.query_one(EventTimeline).load(self.query_one(EventTable), self._data.events)
 
     def _set_text(self, selector: str, text: str) -> None:
         widget = self.query_one(selector, Static)
