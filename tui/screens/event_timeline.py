@@ -16,6 +16,7 @@ from musktracker.text import printable
 from musktracker.timeline import HOUR, Span, floor_hour
 from tui.screens.base import PASSING_SECONDS
 from tui.threads import in_thread
+from tui.widgets.change_table import NO_EVENT
 from tui.widgets.fan import Event as Mark
 from tui.widgets.fan import Fan, View
 from tui.widgets.fan_chart import FanChart
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 REACH = timedelta(days=28)  # to each side of the event that can be panned to
 SHOWN = timedelta(days=5)  # to each side at first
-NO_EVENT = "No event is chosen"
 
 
 @dataclass(frozen=True, slots=True)

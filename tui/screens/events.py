@@ -22,12 +22,10 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.event_form import event_form, export_form, import_form, report_text
 from tui.screens.event_short_forms import line_form, repeat_form, shift_form
 from tui.screens.event_table import EventTable, detail_text, event_text
-from tui.screens.event_timeline import NO_EVENT, EventTimeline
-from tui.threads import in_thread
-from tui.widgets.change_table import NONE_YET, ChangeTable
+from tui.screens.event_timeline import EventTimeline
+from tui.widgets.change_table import ChangeTable
 from tui.widgets.lines import LineList
 from tui.widgets.record_table import RecordTable
-from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
     from musktracker.pipeline.event_changes import EventChange
     from musktracker.pipeline.event_files import ImportReport
     from musktracker.pipeline.event_rows import Event
-
-CHANGES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,6 @@ class EventsScreen(ConsoleScreen):
         super().__init__()
         self._data = EventsData((), stale=False)
         self._with_removed = bool(self.app.memory.get("events_removed"))
-        self._history = 0  # none, of this event, of all
         self._wanted: int | None = None
         self._changed_at: datetime | None = None  # when the latest change was made from here
         self._turns: deque[Callable[[], None]] = deque()  # changes asked for; the first goes on
@@ -98,9 +93,7 @@ class EventsScreen(ConsoleScreen):
         yield EventTimeline(id="events-timeline")
         yield EventTable()
         yield Static(id="event-detail", markup=False)
-        changes = ChangeTable()
-        changes.display = False
-        yield changes
+        yield ChangeTable()
 
     def fetch(self, engine: Engine) -> EventsData:
         """All events, what they do, and whether a refresh is due."""
@@ -133,7 +126,7 @@ class EventsScreen(ConsoleScreen):
         if open_to != self._open_to:
             self._open_to = open_to
             self.refresh_bindings()  # rebuilds the footer: only where a key changes
-        if self._history == 1:
+        if self.query_one(ChangeTable).of_one:
             self._load_history()
         self._load_timeline()
 
@@ -214,8 +207,7 @@ class EventsScreen(ConsoleScreen):
 
     def action_history(self) -> None:
         """Changes of this event, of all events, or none."""
-        self._history = (self._history + 1) % 3
-        self.query_one(ChangeTable).display = self._history > 0
+        self.query_one(ChangeTable).turn()
         self._load_history()
 
     def action_effects(self) -> None:
@@ -384,22 +376,7 @@ class EventsScreen(ConsoleScreen):
         self.act(change, done=done, then=known, after=ended)
 
     def _load_history(self) -> None:
-        if self._history and self.app.engine is not None:
-            begin(self, "history", self._show_history, self.app.engine, exclusive=True)
-
-    async def _show_history(self, engine: Engine) -> None:
-        of_one = self._history == 1
-        event = self._event if of_one else None
-        changes: list[EventChange] = []
-        if event is not None or not of_one:
-            try:
-                changes = await in_thread(_read_history, engine, None if event is None else event.id)
-            except Exception as error:
-                self.app.complain(error)
-                return
-        table = self.query_one(ChangeTable)
-        table.border_title = "Changes of this event" if of_one else "Changes of all events"
-        table.set_records(changes, empty=NONE_YET if event is not None or not of_one else NO_EVENT)
+        self.query_one(ChangeTable).load(self.query_one(EventTable))
 
     def _load_timeline(self) -> None:
         self.query_one(EventTimeline).load(self.query_one(EventTable), self._data.events)
@@ -422,9 +399,3 @@ def _restored(engine: Engine, event: Event) -> tuple[Event, str]:
     made = events.restore(engine, event.id, expected=event.version)
     doubts = event_doubts.doubts(engine, made.fields, besides=made.id)
     return made, f"Restored “{printable(made.name)}”" + (f"; it {printable(doubts[0])}" if doubts else "")
-
-
-def _read_history(engine: Engine, event_id: int | None) -> list[EventChange]:
-    from musktracker.pipeline import event_changes
-
-    return event_changes.history(engine, event_id, limit=CHANGES)
