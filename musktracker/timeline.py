@@ -11,6 +11,7 @@ from musktracker.errors import UsageError
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
 FIRST_SNOWFLAKE = 29_700_859_247  # ids below were handed out in sequence and hold no time
@@ -110,6 +111,16 @@ def hour_index(value: datetime) -> int:
 def from_hour_index(index: int) -> datetime:
     """The start of the hour with this index."""
     return EPOCH + HOUR * int(index)
+
+
+def microseconds(value: datetime) -> int:
+    """Microseconds from the epoch to `value`."""
+    return (value - EPOCH) // MICROSECOND
+
+
+def from_microseconds(count: int) -> datetime:
+    """The moment that many microseconds after the epoch."""
+    return EPOCH + MICROSECOND * count
 
 
 def snowflake_time(post_id: int) -> datetime:

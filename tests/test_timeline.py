@@ -23,9 +23,11 @@ from musktracker.timeline import (
     floor_day,
     floor_hour,
     from_hour_index,
+    from_microseconds,
     holes,
     hour_index,
     iso,
+    microseconds,
     now,
     parse_time,
     snowflake_floor,
@@ -117,6 +119,12 @@ def test_the_hour_that_holds_a_moment_begins_at_most_an_hour_before_it(moment: d
 def test_an_hour_index_names_the_hour(moment: datetime) -> None:
     assert from_hour_index(hour_index(moment)) == floor_hour(moment)
     assert hour_index(moment + HOUR) == hour_index(moment) + 1
+
+
+@given(moment=MOMENTS)
+def test_a_moment_is_its_microseconds_and_back(moment: datetime) -> None:
+    assert from_microseconds(microseconds(moment)) == moment
+    assert microseconds(floor_hour(moment)) == hour_index(moment) * 3_600_000_000
 
 
 def test_hours_of_a_zone_that_is_not_on_the_hour_are_utc_hours() -> None:

@@ -97,9 +97,9 @@ def _local(moment: datetime, settings: Settings) -> str:
 
 
 def _fill(engine: Engine, arguments: argparse.Namespace, settings: Settings) -> int:
-    from musktracker.pipeline import follow
+    from musktracker.pipeline import backfill
 
-    parameters = follow.filling(engine, arguments.via)
+    parameters = backfill.filling(engine, arguments.via)
     if arguments.dry_run:
         return show_price(engine, arguments, settings, parameters["since"], None)
     result = run_stage(settings, engine, "backfill", parameters, quiet=arguments.json)

@@ -28,7 +28,7 @@ from musktracker.text import counted, printable
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from musktracker.pipeline.follow import Price
+    from musktracker.pipeline.fetch_price import Price
 
 WAYS = ("auto", "timeline", "recent", "all")
 
@@ -86,12 +86,12 @@ def show_price(
     engine: Engine, arguments: argparse.Namespace, settings: Settings, since: str | None, until: str | None
 ) -> int:
     """Print what fetching would cost."""
-    from musktracker.pipeline import follow, spending
+    from musktracker.pipeline import fetch_price, spending
     from musktracker.reporting import Run
 
     again = getattr(arguments, "again", False)
     backfill = getattr(arguments, "backfill", True)
-    found = follow.price(
+    found = fetch_price.price(
         engine, Run(), since=since, until=until, again=again, exact=arguments.exact, backfill=backfill
     )
     limit = spending.limit(engine)

@@ -29,7 +29,17 @@ from musktracker.pipeline import aliases, event_merge, events, stages
 from musktracker.pipeline.event_fields import EventFields
 from musktracker.reporting import Run
 from musktracker.run_log import LogLine
-from musktracker.timeline import EPOCH, HOUR, Span, floor_hour, iso, now, parse_time, utc_text
+from musktracker.timeline import (
+    HOUR,
+    Span,
+    floor_hour,
+    from_microseconds,
+    iso,
+    microseconds,
+    now,
+    parse_time,
+    utc_text,
+)
 
 if TYPE_CHECKING:
     from musktracker.models.simulation import SimulatedPosts
@@ -257,7 +267,7 @@ def _store_posts(engine: Engine, run: Run, span: Span, seed: int) -> int:
 
     if span.end <= span.start:
         return 0
-    posts = simulate_account(_microseconds(span.start), _microseconds(span.end), seed)
+    posts = simulate_account(microseconds(span.start), microseconds(span.end), seed)
     table = RawTweet.__table__
     rows = _rows(posts, span.end)
     stored = 0
@@ -280,27 +290,29 @@ def _rows(posts: SimulatedPosts, ingest_time: datetime) -> list[tuple[Any, ...]]
     from musktracker.models.simulation import KINDS
 
     columns = zip(posts.ids.tolist(), posts.times.tolist(), posts.kinds.tolist(), strict=True)
-    return [(str(post_id), _moment(time), SOURCE, ingest_time, KINDS[kind]) for post_id, time, kind in columns]
+    return [
+        (str(post_id), from_microseconds(time), SOURCE, ingest_time, KINDS[kind]) for post_id, time, kind in columns
+    ]
 
 
 def _store_events(engine: Engine, span: Span, seed: int) -> int:
     """Add the events announced in the span (a new demo: until its end), whatever people did to earlier ones."""
     from musktracker.models.simulation import simulate_events
 
-    found = simulate_events(_microseconds(span.start), _microseconds(span.end + AHEAD), seed)
+    found = simulate_events(microseconds(span.start), microseconds(span.end + AHEAD), seed)
     is_new = events.listed(engine, include_removed=True) == []
     entries = []
     for start, end, known, intensity, theme in zip(
         *(getattr(found, name).tolist() for name in ("start", "end", "known", "intensity", "theme")), strict=True
     ):
-        announced = _moment(known)
+        announced = from_microseconds(known)
         if announced < span.end and (is_new or announced >= span.start):
             name, category = THEMES[theme % len(THEMES)]
-            begin = _moment(start)
+            begin = from_microseconds(start)
             fields = EventFields(
                 name=f"{name}, {begin.day} {begin:%B %Y}",
                 event_start=begin,
-                event_end=_moment(end),
+                event_end=from_microseconds(end),
                 intensity=intensity,
                 category=category,
                 description="Simulated",
@@ -315,11 +327,3 @@ def _trained_at(engine: Engine, model: str) -> datetime | None:
     with reading(engine) as connection:
         latest: datetime | None = connection.scalar(query)
     return latest
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def _moment(microseconds: int) -> datetime:
-    return EPOCH + timedelta(microseconds=microseconds)

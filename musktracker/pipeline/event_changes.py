@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, func, insert, select, text, update
@@ -24,7 +24,7 @@ from musktracker.errors import MuskTrackerError
 from musktracker.machine import whoami
 from musktracker.pipeline.event_fields import EventFields
 from musktracker.pipeline.event_rows import COLUMNS, Event, event_of
-from musktracker.timeline import iso, now
+from musktracker.timeline import MICROSECOND, iso, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def changing(engine: Engine, who: str | None) -> Iterator[OpenChange]:
         if not is_sqlite(connection):
             connection.execute(text("LOCK TABLE exogenous_events IN SHARE ROW EXCLUSIVE MODE"))
         last = connection.scalar(select(func.max(ChangeRow.changed_at)))
-        moment = now() if last is None else max(now(), last + timedelta(microseconds=1))
+        moment = now() if last is None else max(now(), last + MICROSECOND)
         yield OpenChange(connection, moment, who or whoami())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import compress
 from typing import Any
 
@@ -23,7 +23,7 @@ from musktracker.db.upsert import upsert
 from musktracker.models import features
 from musktracker.models.base import Events, FloatArray, History, IntArray
 from musktracker.models.feature_names import FEATURES, LAGS
-from musktracker.timeline import EPOCH
+from musktracker.timeline import microseconds
 
 TABLE = Feature.__table__
 KEY = "reference_time"
@@ -142,5 +142,4 @@ def _plain(values: NDArray[Any], *, whole: bool) -> list[Any]:
 
 
 def _microseconds(times: Iterable[Any]) -> IntArray:
-    unit = timedelta(microseconds=1)
-    return np.array([(verbatim.moment(value) - EPOCH) // unit for value in times], dtype=np.int64)
+    return np.array([microseconds(verbatim.moment(value)) for value in times], dtype=np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from musktracker.db.tables import EventChange, ExogenousEvent, RawTweet, TimeBuc
 from musktracker.errors import UsageError
 from musktracker.models.base import Events, History, IntArray
 from musktracker.pipeline.event_fields import EventFields
-from musktracker.timeline import EPOCH, from_hour_index, hour_index, iso, now
+from musktracker.timeline import from_hour_index, hour_index, iso, microseconds, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,4 +208,4 @@ _CHANGED = EventChange.action != "add"  # adding is told by created_at, which an
 
 
 def _microseconds(values: Sequence[datetime]) -> IntArray:
-    return np.array([(value - EPOCH) // timedelta(microseconds=1) for value in values], dtype=np.int64)
+    return np.array([microseconds(value) for value in values], dtype=np.int64)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from musktracker.db.settings import DEFAULT_COUNTING
 from musktracker.db.tables import RawTweet
 from musktracker.errors import MuskTrackerError, UsageError
 from musktracker.pipeline import requests
+from musktracker.pipeline.file_doubts import doubts
+from musktracker.pipeline.silences import Silences, Suspicions
 from musktracker.pipeline.store import (
     cover,
     fill_kinds,
@@ -37,15 +38,12 @@ from musktracker.pipeline.store import (
 )
 from musktracker.reporting import Run
 from musktracker.sources import files as sources
-from musktracker.sources.file_posts import YEAR, Posts, is_rounded_twin
+from musktracker.sources.file_posts import Posts, is_rounded_twin
 from musktracker.text import counted, printable
-from musktracker.timeline import EPOCH, Span, iso, now, parse_time
+from musktracker.timeline import Span, from_microseconds, iso, microseconds, now, parse_time
 
 SOURCE = "file"
 BATCH = {"sqlite": 2_000, "postgresql": 20_000}  # SQLite has one writer: others wait 15 ms for 2,000 rows
-MICROSECOND = timedelta(microseconds=1)
-LONG_SILENCE = timedelta(hours=72)
-SHOWN_SILENCES = 5
 LONGEST_SHOWN = 80  # characters of a file's name in the log line of a row
 
 
@@ -159,7 +157,7 @@ class _Importer:
         self._moment = now()
         self._pretended: dict[str, str | None] = {}  # what a dry run would have stored, with kinds
         self._pretended_at: dict[int, int] = {}  # and by the millisecond in their ids
-        self._quiet: list[Span] | None = None  # in what `covers` says, silent in every file so far
+        self._suspicions = Suspicions(plan.covers, plan.holes)
 
     def import_file(
         self, name: str, options: dict[str, Any], *, last: bool, share: tuple[float, float]
@@ -199,7 +197,7 @@ class _Importer:
         outcome.form = read.form
         outcome.rows, outcome.other_authors = posts.rows, posts.other_authors
         outcome.span = _texts(posts.span())
-        outcome.warnings = [*_warnings(read, covered=self._plan.coverage), *_strays(posts, self._plan.covers)]
+        outcome.warnings = doubts(read, self._plan.covers, coverage=self._plan.coverage)
 
     def _store(
         self, outcome: FileOutcome, posts: Posts, last: bool, report: Callable[[float], None], *, strict: bool
@@ -211,7 +209,7 @@ class _Importer:
         known = self._any_stored(posts.span())
         if known and strict:
             self._require_no_twins(posts)
-        silences = _Silences(plan.covers or posts.span())
+        silences = Silences(plan.covers or posts.span())
         kinds: Counter[str | None] = Counter()
         twins: list[int] = []
         seen = 0
@@ -232,7 +230,7 @@ class _Importer:
         if outcome.other_kinds:
             outcome.warnings.append(f"{outcome.other_kinds:,} posts are stored with another kind, which was kept")
         if plan.coverage:
-            outcome.warnings += self._suspicions(silences.found(), last)
+            outcome.warnings += self._suspicions.told(silences.found(), last=last)
 
     def _require_no_twins(self, posts: Posts) -> None:
         """Look for ids of stored posts, rounded, before anything is stored. Raises StrictStop."""
@@ -300,12 +298,12 @@ class _Importer:
         self, chosen: Sequence[int], ids: list[str], batch: list[_Post], moments: list[int]
     ) -> list[tuple[Any, ...]]:
         source = self._plan.source
-        [ingested] = self._verbatim([_microseconds(self._moment)])
+        [ingested] = self._verbatim([microseconds(self._moment)])
         times = self._verbatim([moments[i] for i in chosen])
         return [(ids[i], time, source, ingested, batch[i][1]) for i, time in zip(chosen, times, strict=True)]
 
     def _verbatim(self, moments: list[int]) -> list[Any]:
-        return sqlite_times(moments) if is_sqlite(self._engine) else [_time(moment) for moment in moments]
+        return sqlite_times(moments) if is_sqlite(self._engine) else [from_microseconds(moment) for moment in moments]
 
     def _any_stored(self, span: Span) -> bool:
         """Whether there are posts of that time at all: for a first import, no post need be looked up."""
@@ -320,45 +318,6 @@ class _Importer:
         if not self._pretended:
             return stored
         return stored | {name: self._pretended[name] for name in ids if name in self._pretended}
-
-    def _suspicions(self, silences: list[Span], last: bool) -> Iterator[str]:
-        """What may be holes: long silences of a file, or, in what `covers` says, those that all files share."""
-        if self._plan.covers:
-            known = silences if self._quiet is None else _shared(self._quiet, silences)
-            self._quiet = silences = known
-            if not last:
-                return
-        else:
-            silences = [span for span in silences if span.end - span.start <= YEAR]  # which is not covered
-        suspects = [span for span in without(silences, self._plan.holes) if span.end - span.start > LONG_SILENCE]
-        for span in suspects[:SHOWN_SILENCES]:
-            start, end = _texts(span)
-            yield (
-                f"no post from {start} to {end} ({span.hours():.0f} hours): if that is a hole in the collection and "
-                f"no silence, import again with --hole {start}..{end}"
-            )
-        if len(suspects) > SHOWN_SILENCES:
-            yield f"{len(suspects) - SHOWN_SILENCES} more silences of over {LONG_SILENCE // timeline.HOUR} hours"
-
-
-class _Silences:
-    """Finds the long silences of a span from the times in it, in their order."""
-
-    def __init__(self, within: Span) -> None:
-        self._within = within
-        self._last = _microseconds(within.start)
-        self._found: list[Span] = []
-
-    def add(self, moments: list[int]) -> None:
-        for earlier, later in pairwise((self._last, *moments)):
-            if later - earlier > _LONG_SILENCE:
-                self._found.append(Span(_time(earlier), _time(later)))
-        self._last = moments[-1]
-
-    def found(self) -> list[Span]:
-        last = Span(_time(self._last), self._within.end)
-        spans = [*self._found, last]
-        return [Span(max(span.start, self._within.start), min(span.end, self._within.end)) for span in spans]
 
 
 _Post = tuple[int, str | None]
@@ -377,10 +336,6 @@ def _marking_last(batches: Iterator[list[_Post]]) -> Iterator[tuple[list[_Post],
     yield held, True
 
 
-def _shared(some: list[Span], others: list[Span]) -> list[Span]:
-    return [span for each in some for span in timeline.holes(timeline.holes(others, each), each)]
-
-
 def _span(pair: Sequence[str]) -> Span:
     span = Span(*map(parse_time, pair))
     if span.end <= span.start:
@@ -392,51 +347,9 @@ def _texts(span: Span) -> list[str]:
     return [iso(span.start), iso(span.end)]
 
 
-def _warnings(read: sources.FileRead, *, covered: bool) -> Iterator[str]:
-    posts = read.posts
-    if posts.contradicted:
-        yield (
-            f"{_stating(posts.contradicted)} more than 2 s from the one in the id, which was taken "
-            f"(first: {'; '.join(posts.contradicted_at)})"
-        )
-    if posts.unread_times:
-        yield f"{_stating(posts.unread_times)} that cannot be read; the one in the id was taken"
-    if posts.of_other_days:
-        yield (
-            f"{posts.of_other_days:,} rows were left out since they state another day than their ids; if that column "
-            f"does not say when posts were made, import again with --map created_at=none"
-        )
-    if posts.bad and covered:
-        lacking = f"{counted(posts.bad, 'bad row')} may stand for posts that are missing"
-        yield f"{lacking} from a time that now counts as observed whole"
-    yield from (f"left out {text}" for text in read.left_out)
-
-
-def _stating(rows: int) -> str:
-    return f"{counted(rows, 'row')} {'states' if rows == 1 else 'state'} a time"
-
-
 def _shown(text: str) -> str:
     """Where a row is, with names of files in it: made safe to show, and short."""
     return printable(text if len(text) <= LONGEST_SHOWN else f"…{text[1 - LONGEST_SHOWN :]}")
-
-
-def _strays(posts: Posts, covers: Span | None) -> Iterator[str]:
-    """What is not covered although it lies between posts of the file: years of silence, and the few posts beyond."""
-    for part in posts.parts:
-        if posts.is_stray(part) and not (covers and covers.start <= part.span.start < covers.end):
-            count = "a post is" if part.posts == 1 else f"{part.posts:,} posts are"
-            yield (
-                f"{count} over a year from the others (id {part.first}, {posts.where(part.first)}, "
-                f"{iso(part.span.start)}), in time that does not count as observed: if digits of the id are missing, "
-                f"correct it; if it is right, --covers START..END says of what time the file holds every post"
-            )
-    observed = posts.observed()
-    for before, after in pairwise(observed if not covers else ()):
-        yield (
-            f"no post from {iso(before.end)} to {iso(after.start)}, which does not count as observed: if every post "
-            f"of that time is in the file, import again with --covers {iso(before.start)}..{iso(after.end)}"
-        )
 
 
 def _stopped(name: str, stop: sources.StrictStop) -> MuskTrackerError:
@@ -458,13 +371,4 @@ def _nothing(failed: list[FileOutcome]) -> MuskTrackerError:
     return MuskTrackerError(f"None of the {len(reasons)} files could be imported: {'; '.join(reasons)}")
 
 
-def _time(moment: int) -> datetime:
-    return EPOCH + MICROSECOND * moment
-
-
-def _microseconds(time: datetime) -> int:
-    return (time - EPOCH) // MICROSECOND
-
-
 TWIN = "a post of its millisecond is stored already: one of the two ids was rounded"
-_LONG_SILENCE = LONG_SILENCE // MICROSECOND

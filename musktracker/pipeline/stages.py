@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 STAGES = {
     "import": "musktracker.pipeline.ingest:import_files",
     "ingest": "musktracker.pipeline.follow:ingest",
-    "backfill": "musktracker.pipeline.follow:backfill",
+    "backfill": "musktracker.pipeline.backfill:backfill",
     "reconcile": "musktracker.pipeline.reconcile:reconcile",
     "refresh": "musktracker.pipeline.aggregate:refresh",
     "train": "musktracker.pipeline.train:train",

@@ -8,14 +8,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from musktracker.timeline import EPOCH, SNOWFLAKE_EPOCH_MS, snowflake_time
+from musktracker.timeline import EPOCH, SNOWFLAKE_EPOCH_MS, from_microseconds, microseconds, snowflake_time
 
 CREATED, DELETED = "post.create", "post.delete"
 KINDS = ("original", "reply", "quote", "repost")
 YEAR_POSTS = 15_000  # fewer than the model makes in any year
 MODEL_START = datetime.fromisoformat("2016-06-01T00:00:00+00:00")
 CHUNK = timedelta(days=14)
-MICROSECOND = timedelta(microseconds=1)
 
 
 class Account:
@@ -157,9 +156,9 @@ def _future(seed: int, moment: datetime, speed: float) -> Iterator[tuple[datetim
 def _modelled(start: datetime, end: datetime, seed: int) -> Iterator[tuple[datetime, str]]:
     from musktracker.models import simulation
 
-    found = simulation.simulate_account((start - EPOCH) // MICROSECOND, (end - EPOCH) // MICROSECOND, seed)
+    found = simulation.simulate_account(microseconds(start), microseconds(end), seed)
     for time, kind in zip(found.times.tolist(), found.kinds.tolist(), strict=True):
-        yield EPOCH + timedelta(microseconds=time), KINDS[kind]
+        yield from_microseconds(time), KINDS[kind]
 
 
 def made_at(number: int) -> datetime:

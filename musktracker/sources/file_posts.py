@@ -15,11 +15,13 @@ from musktracker.sources import post_times
 from musktracker.sources.rows import KINDS, ORIGINAL, UNKNOWN, UNSAID, post_id
 from musktracker.timeline import (
     DAY,
-    EPOCH,
     FIRST_SNOWFLAKE,
     LAST_SNOWFLAKE,
+    MICROSECOND,
     SNOWFLAKE_EPOCH_MS,
     Span,
+    from_microseconds,
+    microseconds,
     now,
     snowflake_floor,
     snowflake_time,
@@ -202,13 +204,13 @@ class Posts:
         """When one of these posts was made, in microseconds since the epoch."""
         if number >= FIRST_SNOWFLAKE:
             return ((number >> 22) + SNOWFLAKE_EPOCH_MS) * 1000
-        return (self._stated[number] - EPOCH) // timedelta(microseconds=1)
+        return microseconds(self._stated[number])
 
     def span(self) -> Span:
         """From the first post to just after the last. Raises ValueError where there is none."""
         moments = [self.moment(pick(ids)) for ids in self._ids if ids for pick in (min, max)]
         moments += map(self.moment, self._stated)
-        first, last = (EPOCH + timedelta(microseconds=pick(moments)) for pick in (min, max))
+        first, last = (from_microseconds(pick(moments)) for pick in (min, max))
         return Span(first, last + MILLISECOND)
 
     def observed(self) -> list[Span]:
@@ -229,9 +231,9 @@ class Posts:
             yield Part(self.span(), len(ordered), ordered[0])
             return
         made = sorted((self.moment(number), number) for number in ordered)
-        begins = [0, *(i for i, (a, b) in enumerate(pairwise(made), 1) if b[0] - a[0] > YEAR // _MICROSECOND)]
+        begins = [0, *(i for i, (a, b) in enumerate(pairwise(made), 1) if b[0] - a[0] > YEAR // MICROSECOND)]
         for begin, end in pairwise((*begins, len(made))):
-            first, last = (EPOCH + timedelta(microseconds=made[i][0]) for i in (begin, end - 1))
+            first, last = (from_microseconds(made[i][0]) for i in (begin, end - 1))
             yield Part(Span(first, last + MILLISECOND), end - begin, made[begin][1])
 
     def _drop_cut(self) -> None:
@@ -345,5 +347,4 @@ _LONG = 10**15  # ids of more digits are those that get rounded
 _MACHINE, _SEQUENCE = 0x3FF000, 0xFFF  # the bits of an id below its time
 _SEQUENCED = snowflake_floor(datetime(2022, 11, 1, tzinfo=UTC))  # from here on that is known of ids
 _COARSE = 1 << 58  # from here on floats are 64 and more apart
-_MICROSECOND = timedelta(microseconds=1)
 _YEAR = YEAR // MILLISECOND << 22

@@ -26,7 +26,8 @@ from musktracker.db.tables import CoverageHole, HighWaterMark, RawTweet, RunRow
 from musktracker.leases import LeaseHeld, LeaseLost
 from musktracker.pipeline import spending, stages, store
 from musktracker.pipeline.account import Account
-from musktracker.pipeline.follow import Backfill, Follower
+from musktracker.pipeline.backfill import Backfill
+from musktracker.pipeline.follow import Follower
 from musktracker.pipeline.ingest import import_files
 from musktracker.pipeline.reconcile import Reconciler
 from musktracker.pipeline.walk import Walker

@@ -13,9 +13,10 @@ from musktracker.db.engines import reading, writing
 from musktracker.db.queries import coverage
 from musktracker.db.tables import CoverageHole, RawTweet, TimeBucket
 from musktracker.errors import DataError
-from musktracker.pipeline import aggregate, follow, spending, store
+from musktracker.pipeline import aggregate, backfill, fetch_price, spending, store
 from musktracker.pipeline.account import Account
-from musktracker.pipeline.follow import REREAD, Backfill, wanted_span
+from musktracker.pipeline.backfill import Backfill, wanted_span
+from musktracker.pipeline.follow import REREAD
 from musktracker.pipeline.walk import Walker
 from musktracker.reporting import Run
 from musktracker.timeline import DAY, HOUR, Span, iso, snowflake_time
@@ -33,7 +34,8 @@ class Killed(BaseException):
 @pytest.fixture
 def holed(engine: Engine, api: FakeX, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """A post in the middle of each hour; what is not stored are those of two holes and of the last two hours."""
-    monkeypatch.setattr(follow, "now", clock)
+    monkeypatch.setattr(backfill, "now", clock)
+    monkeypatch.setattr(fetch_price, "now", clock)
     api.page_size = 10
     api.add(*(BEGIN + HOUR * (i + 0.5) for i in range(20 * 24)))
     spans = store.without([Span(BEGIN, NOON - REREAD)], [HOURS, DAYS])
@@ -49,7 +51,7 @@ def fill(holed: Engine, api: FakeX, clock: Clock, account: Account) -> Fill:
     """Fills the holes; returns the result of the run."""
 
     async def carry_out() -> dict[str, Any]:
-        span = wanted_span(follow.filling(holed)["since"], None)
+        span = wanted_span(backfill.filling(holed)["since"], None)
         walker = Walker(holed, Run(), api, account, escalate=True, clock=clock, sleep=clock.sleep)
         await Backfill(holed, Run(), api, account, walker).carry_out(span, "auto", again=False)
         return walker.tally.result()
@@ -72,20 +74,20 @@ def observed(api: FakeX) -> list[int]:
 
 
 def test_filling_begins_with_what_is_covered_first(holed: Engine) -> None:
-    assert follow.filling(holed) == {"since": iso(BEGIN)}
-    assert follow.filling(holed, "timeline") == {"since": iso(BEGIN), "via": "timeline"}
+    assert backfill.filling(holed) == {"since": iso(BEGIN)}
+    assert backfill.filling(holed, "timeline") == {"since": iso(BEGIN), "via": "timeline"}
 
 
 def test_filling_begins_with_a_hole_that_was_recorded_before_it(holed: Engine) -> None:
     recorded = {"source": "x_api", "span_start": BEGIN - DAY, "span_end": BEGIN, "reason": "", "found_at": NOON}
     with writing(holed) as connection:
         connection.execute(CoverageHole.__table__.insert().values(recorded))  # type: ignore[attr-defined]
-    assert follow.filling(holed) == {"since": iso(BEGIN - DAY)}
+    assert backfill.filling(holed) == {"since": iso(BEGIN - DAY)}
 
 
 def test_where_nothing_is_covered_there_is_nothing_to_fill(engine: Engine) -> None:
     with pytest.raises(DataError, match="there are no holes"):
-        follow.filling(engine)
+        backfill.filling(engine)
 
 
 async def test_filled_holes_are_gone_and_all_their_posts_are_there(holed: Engine, api: FakeX, fill: Fill) -> None:
@@ -96,7 +98,7 @@ async def test_filled_holes_are_gone_and_all_their_posts_are_there(holed: Engine
 
 
 async def test_what_it_costs_is_what_was_said_and_what_is_written_down(holed: Engine, api: FakeX, fill: Fill) -> None:
-    said = follow.price(holed, Run(), since=follow.filling(holed)["since"])
+    said = fetch_price.price(holed, Run(), since=backfill.filling(holed)["since"])
     result = await fill()
     assert said.spans == (DAYS, HOURS)
     assert (said.posts, said.checks) == (77, spending.COUNTS["all"])
@@ -108,7 +110,8 @@ async def test_what_it_costs_is_what_was_said_and_what_is_written_down(holed: En
 def test_the_price_is_that_of_the_days_around_a_hole_and_not_of_years_before(
     engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "now", clock)
+    monkeypatch.setattr(backfill, "now", clock)
+    monkeypatch.setattr(fetch_price, "now", clock)
     spans = store.without([Span(NOON - 400 * DAY, NOON)], [DAYS])
     quiet = [NOON - 400 * DAY + i * DAY for i in range(370)]
     busy = [NOON - 30 * DAY + i * HOUR for i in range(30 * 24)]
@@ -116,13 +119,13 @@ def test_the_price_is_that_of_the_days_around_a_hole_and_not_of_years_before(
     with writing(engine) as connection:
         store.store_posts(connection, "file", [post for post in posts if within(post.created_at, spans)], NOON)
         store.cover(connection, "file", spans, moment=NOON)
-    found = follow.price(engine, Run(), since=follow.filling(engine)["since"])
+    found = fetch_price.price(engine, Run(), since=backfill.filling(engine)["since"])
     assert (found.posts, found.basis) == (72, "estimated: 24.0 posts a day, as in the 23 covered days around")
 
 
 async def test_the_last_two_hours_are_neither_priced_nor_fetched(holed: Engine, fill: Fill) -> None:
     await fill()
-    later = follow.price(holed, Run(), since=follow.filling(holed)["since"])
+    later = fetch_price.price(holed, Run(), since=backfill.filling(holed)["since"])
     assert (later.spans, later.microdollars) == ((), 0)
     result = await fill()
     assert (result["pages"], result["dollars"]) == (0, 0.0)
@@ -132,7 +135,7 @@ async def test_the_last_two_hours_are_neither_priced_nor_fetched(holed: Engine, 
 async def test_filling_that_is_cut_off_at_any_page_and_begun_again_loses_and_doubles_nothing(
     holed: Engine, api: FakeX, fill: Fill, page: int
 ) -> None:
-    said = follow.price(holed, Run(), since=follow.filling(holed)["since"])
+    said = fetch_price.price(holed, Run(), since=backfill.filling(holed)["since"])
 
     def end(_asked: str) -> None:
         if len(api.requests) == page:
@@ -142,7 +145,7 @@ async def test_filling_that_is_cut_off_at_any_page_and_begun_again_loses_and_dou
     with pytest.raises(Killed):
         await fill()
     api.before_request = lambda _asked: None
-    again = follow.price(holed, Run(), since=follow.filling(holed)["since"])
+    again = fetch_price.price(holed, Run(), since=backfill.filling(holed)["since"])
     assert again.microdollars <= said.microdollars
     await fill()
     assert stored(holed) == observed(api)

@@ -31,9 +31,10 @@ from musktracker.db.tables import (
     Spending,
 )
 from musktracker.errors import UsageError
-from musktracker.pipeline import follow, ranges, spending, store, walk
+from musktracker.pipeline import backfill, fetch_price, ranges, spending, store, walk
 from musktracker.pipeline.account import Account
-from musktracker.pipeline.follow import REREAD, Backfill, Follower
+from musktracker.pipeline.backfill import Backfill
+from musktracker.pipeline.follow import REREAD, Follower
 from musktracker.pipeline.observed import SETTLE, UNREADABLE
 from musktracker.pipeline.passed import LAG, STRAYS
 from musktracker.pipeline.walk import Walker
@@ -960,7 +961,7 @@ def sqlite_engine(sqlite_template: Any, tmp_path: Any) -> Any:
 
 def test_the_price_is_estimated_from_what_is_covered(engine: Engine) -> None:
     wanted = {"since": "2026-01-01T00:00Z", "until": "2026-01-11T00:00Z", "again": False, "exact": False}
-    unknown = follow.price(engine, Run(), **wanted)
+    unknown = fetch_price.price(engine, Run(), **wanted)
     assert (unknown.posts, unknown.checks) == (610, spending.COUNTS["all"])
     assert unknown.microdollars == 610 * spending.POST + unknown.checks
     assert "61 posts a day assumed" in unknown.basis
@@ -970,7 +971,7 @@ def test_the_price_is_estimated_from_what_is_covered(engine: Engine) -> None:
         store.store_posts(connection, "file", posts, NOON)
         store.cover(connection, "file", [Span(start, start + 10 * DAY)], moment=NOON)
         store.cover(connection, "file", [Span(start + 61 * DAY, start + 63 * DAY)], moment=NOON)
-    found = follow.price(engine, Run(), **wanted)
+    found = fetch_price.price(engine, Run(), **wanted)
     assert "20.0 posts a day" in found.basis
     assert found.posts == 160
     assert sum(span.hours() for span in found.spans) == 8 * 24
@@ -986,7 +987,7 @@ def test_the_price_is_estimated_from_what_is_covered(engine: Engine) -> None:
 )
 def test_a_backfill_that_cannot_be_is_refused(engine: Engine, parameters: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        follow.backfill(engine, Run(), **parameters)
+        backfill.backfill(engine, Run(), **parameters)
 
 
 @pytest.mark.parametrize("text", ["-1", "lots", "nan", "inf", "1e9"])

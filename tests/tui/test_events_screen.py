@@ -582,9 +582,12 @@ async def test_the_timeline_of_no_event_says_so(opened: Opened, settled: Any) ->
         chart = screen.query_one(FanChart)
         await until(pilot, lambda: chart.fan is not None)
         await pilot.press("slash", *"zzz")
-        await until(pilot, lambda: chart.fan is None)
-        drawn = "".join(chart.render_line(y).text for y in range(chart.size.height))
-        assert "Nothing here holds “zzz”; esc shows all" in drawn
+
+        def drawn() -> str:
+            return "".join(chart.render_line(y).text for y in range(chart.size.height))
+
+        await until(pilot, lambda: "Nothing here holds “zzz”; esc shows all" in drawn())
+        assert chart.fan is None
         assert screen.query_one("#events-timeline").border_title == "Timeline"
         await pilot.press("escape", "h")
         await settled(pilot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,26 +11,21 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widgets import Static
 
 from musktracker.text import counted, printable
 from tui.paths import working_directory
-from tui.screens.base import PASSING_SECONDS, ConsoleScreen
+from tui.screens.base import ConsoleScreen
 from tui.screens.event_form import event_form, export_form, import_form, report_text
 from tui.screens.event_short_forms import line_form, repeat_form, shift_form
 from tui.screens.event_table import EventTable, detail_text, event_text
-from tui.screens.event_timeline import read_counts, timeline, title
-from tui.threads import in_thread
-from tui.widgets.change_table import NONE_YET, ChangeTable
-from tui.widgets.fan_chart import FanChart
+from tui.screens.event_timeline import EventTimeline
+from tui.widgets.change_table import ChangeTable
 from tui.widgets.lines import LineList
 from tui.widgets.record_table import RecordTable
-from tui.working import begin
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -40,9 +34,6 @@ if TYPE_CHECKING:
     from musktracker.pipeline.event_changes import EventChange
     from musktracker.pipeline.event_files import ImportReport
     from musktracker.pipeline.event_rows import Event
-
-CHANGES = 500
-NO_EVENT = "No event is chosen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +83,17 @@ class EventsScreen(ConsoleScreen):
         super().__init__()
         self._data = EventsData((), stale=False)
         self._with_removed = bool(self.app.memory.get("events_removed"))
-        self._history = 0  # none, of this event, of all
         self._wanted: int | None = None
         self._changed_at: datetime | None = None  # when the latest change was made from here
         self._turns: deque[Callable[[], None]] = deque()  # changes asked for; the first goes on
-        self._with_timeline = False
-        self._drawn: int | None = None
         self._open_to: bool | None = None
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="events-title", markup=False)
-        with Vertical(id="events-timeline"):
-            yield FanChart(empty="")
+        yield EventTimeline(id="events-timeline")
         yield EventTable()
         yield Static(id="event-detail", markup=False)
-        changes = ChangeTable()
-        changes.display = False
-        yield changes
+        yield ChangeTable()
 
     def fetch(self, engine: Engine) -> EventsData:
         """All events, what they do, and whether a refresh is due."""
@@ -141,7 +126,7 @@ class EventsScreen(ConsoleScreen):
         if open_to != self._open_to:
             self._open_to = open_to
             self.refresh_bindings()  # rebuilds the footer: only where a key changes
-        if self._history == 1:
+        if self.query_one(ChangeTable).of_one:
             self._load_history()
         self._load_timeline()
 
@@ -190,9 +175,7 @@ class EventsScreen(ConsoleScreen):
 
     def action_timeline(self) -> None:
         """Draw the events over the counts, or not."""
-        self._with_timeline = not self._with_timeline
-        self.query_one("#events-timeline").display = self._with_timeline
-        self._drawn = None
+        self.query_one(EventTimeline).turn()
         self._load_timeline()
 
     def action_remove(self) -> None:
@@ -224,8 +207,7 @@ class EventsScreen(ConsoleScreen):
 
     def action_history(self) -> None:
         """Changes of this event, of all events, or none."""
-        self._history = (self._history + 1) % 3
-        self.query_one(ChangeTable).display = self._history > 0
+        self.query_one(ChangeTable).turn()
         self._load_history()
 
     def action_effects(self) -> None:
@@ -394,44 +376,10 @@ class EventsScreen(ConsoleScreen):
         self.act(change, done=done, then=known, after=ended)
 
     def _load_history(self) -> None:
-        if self._history and self.app.engine is not None:
-            begin(self, "history", self._show_history, self.app.engine, exclusive=True)
-
-    async def _show_history(self, engine: Engine) -> None:
-        of_one = self._history == 1
-        event = self._event if of_one else None
-        changes: list[EventChange] = []
-        if event is not None or not of_one:
-            try:
-                changes = await in_thread(_read_history, engine, None if event is None else event.id)
-            except Exception as error:
-                self.app.complain(error)
-                return
-        table = self.query_one(ChangeTable)
-        table.border_title = "Changes of this event" if of_one else "Changes of all events"
-        table.set_records(changes, empty=NONE_YET if event is not None or not of_one else NO_EVENT)
+        self.query_one(ChangeTable).load(self.query_one(EventTable))
 
     def _load_timeline(self) -> None:
-        if self._with_timeline and self.app.engine is not None:
-            begin(self, "timeline", self._show_timeline, self.app.engine, exclusive=True)
-
-    async def _show_timeline(self, engine: Engine) -> None:
-        await asyncio.sleep(PASSING_SECONDS)
-        event, chart, box = self._event, self.query_one(FanChart), self.query_one("#events-timeline")
-        if event is None:
-            chart.say(self.query_one(EventTable).found_nothing or NO_EVENT)
-            chart.set_fan(None)
-            box.border_title, self._drawn = "Timeline", None
-            return
-        try:
-            counts = await in_thread(read_counts, engine, event)
-        except Exception as error:
-            self.app.complain(error)
-            return
-        fan, view = timeline(event, self._data.events, counts, self.app.now())
-        chart.set_fan(fan, view=view, keep=self._drawn == event.id)
-        self._drawn = event.id
-        box.border_title = Text(title(event, counts, self.app.format_time))
+        self.query_one(EventTimeline).load(self.query_one(EventTable), self._data.events)
 
     def _set_text(self, selector: str, text: str) -> None:
         widget = self.query_one(selector, Static)
@@ -451,9 +399,3 @@ def _restored(engine: Engine, event: Event) -> tuple[Event, str]:
     made = events.restore(engine, event.id, expected=event.version)
     doubts = event_doubts.doubts(engine, made.fields, besides=made.id)
     return made, f"Restored “{printable(made.name)}”" + (f"; it {printable(doubts[0])}" if doubts else "")
-
-
-def _read_history(engine: Engine, event_id: int | None) -> list[EventChange]:
-    from musktracker.pipeline import event_changes
-
-    return event_changes.history(engine, event_id, limit=CHANGES)

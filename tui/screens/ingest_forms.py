@@ -88,9 +88,9 @@ def fill_form(zone: ZoneInfo) -> FormScreen:
     """Say what all holes would cost, and ask by which endpoint; closes with the parameters of the run."""
 
     def parameters(engine: Engine, values: Values) -> dict[str, Any]:
-        from musktracker.pipeline import follow
+        from musktracker.pipeline import backfill
 
-        return follow.filling(engine, values["via"])
+        return backfill.filling(engine, values["via"])
 
     hint = "auto: the timeline, then the search of all posts"
     return FormScreen(
@@ -191,13 +191,13 @@ def _price(engine: Engine, values: Values, zone: ZoneInfo) -> str:
 
 def price_text(engine: Engine, parameters: Mapping[str, Any], zone: ZoneInfo) -> str:
     """What a backfill with these parameters would buy, and of when."""
-    from musktracker.pipeline import follow, spending
+    from musktracker.pipeline import backfill, fetch_price, spending
     from musktracker.reporting import Run
 
     wanted = {name: parameters[name] for name in ("since", "until") if name in parameters}
-    found = follow.price(engine, Run(), **wanted)
+    found = fetch_price.price(engine, Run(), **wanted)
     if not found.spans and not found.open_ranges:
-        return NOTHING_LEFT if "since" not in parameters else follow.NOTHING
+        return NOTHING_LEFT if "since" not in parameters else backfill.NOTHING
     lines = [f"About {counted(found.posts, 'post')} for {spending.dollars(found.microdollars)}, {found.basis}"]
     for start, end in found.spans[:SHOWN_SPANS]:
         lines.append(f"  {start.astimezone(zone):{LOCAL}} to {end.astimezone(zone):{LOCAL}}")

@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from tui.threads import in_thread
 from tui.widgets.record_table import Cell, Column, RecordTable
+from tui.working import begin
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from musktracker.pipeline.event_changes import EventChange
+    from musktracker.pipeline.event_rows import Event
     from tui.app import Console
 
 COLUMNS = (
@@ -21,18 +26,41 @@ COLUMNS = (
 )
 TONES = {"add": "good", "restore": "good", "remove": "bad", "undo": "warning", "redo": "warning"}
 TIMES = ("event_start", "event_end")
-
-
 NONE_YET = "No changes yet: every one will be noted here"
+NO_EVENT = "No event is chosen"
+MOST = 500
 
 
 class ChangeTable(RecordTable["EventChange"]):
-    """Changes, the newest first."""
+    """Changes of one event or of all, the newest first; out of sight until it is turned on."""
 
     app: Console
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(COLUMNS, self._row, lambda change: change.id, empty=NONE_YET, memory="changes", id=id)
+    def __init__(self) -> None:
+        super().__init__(COLUMNS, self._row, lambda change: change.id, empty=NONE_YET, memory="changes")
+        self.display = False
+        self.of_one = False
+
+    def turn(self) -> None:
+        """Be about one event, then about all, then out of sight."""
+        self.display, self.of_one = self.of_one or not self.display, not self.display
+
+    def load(self, events: RecordTable[Event]) -> None:
+        """Where it is turned on, show the changes of the event under a cursor, or of all."""
+        if self.display and self.app.engine is not None:
+            begin(self, "history", self._load, self.app.engine, events, exclusive=True)
+
+    async def _load(self, engine: Engine, events: RecordTable[Event]) -> None:
+        event = events.record if self.of_one else None
+        changes: list[EventChange] = []
+        if event is not None or not self.of_one:
+            try:
+                changes = await in_thread(_history, engine, None if event is None else event.id)
+            except Exception as error:
+                self.app.complain(error)
+                return
+        self.border_title = "Changes of this event" if self.of_one else "Changes of all events"
+        self.set_records(changes, empty=NONE_YET if event is not None or not self.of_one else NO_EVENT)
 
     def _row(self, change: EventChange) -> Sequence[Cell]:
         return (
@@ -59,3 +87,9 @@ class ChangeTable(RecordTable["EventChange"]):
         if name in TIMES and isinstance(value, str):
             return self.app.format_time(datetime.fromisoformat(value))
         return "–" if value in (None, "") else str(value)
+
+
+def _history(engine: Engine, event_id: int | None) -> list[EventChange]:
+    from musktracker.pipeline import event_changes
+
+    return event_changes.history(engine, event_id, limit=MOST)
