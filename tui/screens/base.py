@@ -73,6 +73,7 @@ class ConsoleScreen(ActingScreen):
         self._fetching = False
         self._again = False
         self._wanted_anew = False
+        self.reading_share = READING_SHARE
         self._fetched_at = self._rests_until = float("-inf")
         self._fetching_since = 0.0
         self._pulse: object = None
@@ -242,7 +243,8 @@ class ConsoleScreen(ActingScreen):
         self._wanted_anew = False
         try:
             status, data, seconds = await in_thread(self._read, engine)
-            self._rests_until = moment + seconds / READING_SHARE
+            if self._shown is not None:  # the first took most of its time to import what reads
+                self._rests_until = moment + seconds / self.reading_share
             if self._is_whole:
                 self._show_read(status, data)
         except Exception as error:  # also of rows that cannot be shown: others write them too
