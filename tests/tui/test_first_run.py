@@ -243,6 +243,11 @@ async def test_the_demo_shows_its_counts_once_there_are_any(
         await press(pilot, "r")
         assert app.screen.query_one("#dashboard").display
         assert not app.screen.query_one(FirstRun).display
+        assert isinstance(app.screen, ConsoleScreen)
+        assert app.screen.reading_share > READING_SHARE
+        _insert(preparing, update(tables.RunRow).values(status="succeeded"))
+        await press(pilot, "r")
+        assert app.screen.reading_share == READING_SHARE
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RUNS = 20
 ALERTS = 4  # the most that are shown, on a tall screen
-FILLING_SHARE = 0.1  # of a processor, for reading how far it is with what fills an empty database
+FILLING_SHARE = 0.1  # of a processor, for what is read again while a database that was empty fills
 WIDE, WIDEST, TALL = 120, 160, 34  # columns and rows from which more is shown
 STEPS = {
     "import": ("i", "Import newer posts, or follow the X API (3, then a)"),
@@ -131,7 +131,7 @@ class OverviewScreen(ConsoleScreen):
         empty = self._is_empty
         first_run, dashboard = self.query_one(FirstRun), self.query_one("#dashboard")
         first_run.display, dashboard.display = empty, not empty
-        self.reading_share = FILLING_SHARE if empty else READING_SHARE
+        self.reading_share = FILLING_SHARE if empty or self._demo_goes_on else READING_SHARE
         if empty:
             first_run.show_runs(data.runs)
         else:
@@ -222,10 +222,13 @@ class OverviewScreen(ConsoleScreen):
         """Whether there are no posts, or nothing is counted yet of the demo that is being prepared."""
         if self._data is None:
             return False
-        overview, demo = self._data.overview, demo_of(self._data.runs)
-        if not overview.posts:
-            return True
-        return overview.stages[1].until is None and demo is not None and is_alive(demo)
+        overview = self._data.overview
+        return not overview.posts or (overview.stages[1].until is None and self._demo_goes_on)
+
+    @property
+    def _demo_goes_on(self) -> bool:
+        demo = demo_of(self._data.runs) if self._data is not None else None
+        return demo is not None and is_alive(demo)
 
     @property
     def _side_by_side(self) -> bool:
