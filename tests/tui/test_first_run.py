@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert
+from places import shown
+from sqlalchemy import Engine, insert, update
 from textual.widgets import Input, Static
 
 from musktracker import launching
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.pipeline import demo
-from musktracker.timeline import snowflake_floor
+from musktracker.timeline import HOUR, snowflake_floor
 from tui.app import Console
+from tui.screens.base import READING_SHARE, ConsoleScreen
 from tui.screens.first_run import FirstRun
 from tui.widgets.form import FormScreen
 
@@ -33,6 +36,20 @@ def posts_file(tmp_path: Path, frozen: datetime) -> Path:
     lines = [f"{snowflake_floor(moment) + 1},{moment.isoformat()}" for moment in moments]
     path.write_text("\n".join(["id,created_at", *lines]))
     return path
+
+
+@pytest.fixture
+def preparing(empty: Settings, sqlite_template: Path, frozen: datetime) -> Iterator[Engine]:
+    """An engine on a database of which a demo is being prepared that has stored no post yet."""
+    path = empty.with_data_dir_made().database_url.removeprefix("sqlite:///")
+    shutil.copy(sqlite_template, path)
+    engine = engines.connect(empty.database_url)
+    run = {"id": 1, "kind": "demo", "status": "running", "parameters": json.dumps({}), "progress": 0.12}
+    told = {"stage": "posts", "message": "Storing posts: 50,000 of 60,935", "started_at": frozen}
+    place = {"host": "tower", "who": "ada@tower", "created_at": frozen, "heartbeat_at": frozen}
+    _insert(engine, insert(tables.RunRow).values(**run, **told, **place))
+    yield engine
+    engine.dispose()
 
 
 def ways(app: Console) -> str:
@@ -122,7 +139,8 @@ async def test_a_run_that_fills_the_database_is_followed_and_then_makes_way(
         _insert(engine, insert(tables.RunRow).values(**run, **place))
         await pilot.press("r")
         await settled(pilot)
-        assert "Run 1 (import): running 40%" in ways(app)
+        assert "running   import #1" in shown(app)
+        assert "40%" in shown(app)
         post = {"tweet_id": "1", "created_at": frozen, "source": "file", "ingest_time": frozen}
         _insert(engine, insert(tables.RawTweet).values(**post))
         await pilot.press("r")
@@ -144,10 +162,9 @@ async def test_how_the_import_ended_stands_in_sight_on_a_small_terminal(
         engine.dispose()
         await pilot.press("r")
         await settled(pilot)
-        page = app.screen.query_one(FirstRun)
-        line = page.query_one("#first-run-progress", Static)
-        assert "Run 1 (import): failed" in str(line.content)
-        assert page.region.contains_region(line.region)
+        drawn = " ".join(shown(app).split())
+        assert "failed import #1" in drawn
+        assert drawn.count("No ids.") == 20
 
 
 async def test_the_demo_is_a_console_of_its_own(
@@ -164,6 +181,89 @@ async def test_the_demo_is_a_console_of_its_own(
     assert app.next_settings is not None
     assert app.next_settings.account == "demo"
     assert app.next_settings.database_url != empty.database_url
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_the_demo_that_is_being_prepared_looks(
+    empty: Settings, preparing: Engine, console: MakeConsole, settled: Any, snapshot: Any, size: tuple[int, int]
+) -> None:
+    app = console(replace(empty, account="demo"))
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        snapshot(app, f"demo-prepared-{size[0]}x{size[1]}")
+
+
+async def test_while_the_demo_is_prepared_it_is_shown_how_far_it_is_and_nothing_else_is_offered(
+    empty: Settings, preparing: Engine, console: MakeConsole, settled: Any, press: Any
+) -> None:
+    app = console(empty)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        drawn = shown(app)
+        assert "The demo is being prepared." in drawn
+        assert "running   demo #1" in drawn
+        assert "12%" in drawn
+        assert "posts · Storing posts: 50,000 of 60,935" in drawn
+        for words in ("There are no posts", "Import", "See everything", "Connect the X API"):
+            assert words not in drawn
+        await press(pilot, "d", "i", "u")
+        assert app.next_settings is None
+        assert not isinstance(app.screen, FormScreen)
+        assert not list(app._notifications)
+
+
+async def test_how_far_the_demo_is_is_followed_closely(
+    empty: Settings, preparing: Engine, console: MakeConsole, settled: Any
+) -> None:
+    app = console(empty)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.monotonic = lambda: 0.0  # what rests after a read rests for ever
+        await settled(pilot)
+        _insert(preparing, update(tables.RunRow).values(progress=0.14))
+        assert isinstance(app.screen, ConsoleScreen)
+        app.screen._fetch_in_time()
+        await settled(pilot)
+        assert "14%" in shown(app)
+        assert app.screen.reading_share > 10 * READING_SHARE
+
+
+async def test_the_demo_shows_its_counts_once_there_are_any(
+    empty: Settings, preparing: Engine, console: MakeConsole, settled: Any, press: Any, frozen: datetime
+) -> None:
+    app = console(empty)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        post = {"tweet_id": "1", "created_at": frozen, "source": "demo", "ingest_time": frozen}
+        _insert(preparing, insert(tables.RawTweet).values(**post))
+        await press(pilot, "r")
+        assert "The demo is being prepared." in shown(app)  # nothing to see yet, and n would be in its way
+        hour = frozen.replace(minute=0) - HOUR
+        bucket = {"bucket_start": hour, "bucket_end": hour + HOUR, "granularity": "hourly", "tweet_count": 1}
+        _insert(preparing, insert(tables.TimeBucket).values(**bucket, computed_at=frozen))
+        await press(pilot, "r")
+        assert app.screen.query_one("#dashboard").display
+        assert not app.screen.query_one(FirstRun).display
+        assert isinstance(app.screen, ConsoleScreen)
+        assert app.screen.reading_share > READING_SHARE
+        _insert(preparing, update(tables.RunRow).values(status="succeeded"))
+        await press(pilot, "r")
+        assert app.screen.reading_share == READING_SHARE
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+async def test_a_demo_that_was_cut_short_says_how_it_goes_on(
+    empty: Settings, preparing: Engine, console: MakeConsole, settled: Any, status: str
+) -> None:
+    _insert(preparing, update(tables.RunRow).values(status=status, error="The disk is full"))
+    app = console(empty)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        drawn = shown(app)
+    assert "The demo is not there yet." in drawn
+    assert f"{status:<9} demo #1" in drawn
+    assert "The disk is full" in drawn
+    assert "musktracker demo" in drawn
+    assert "Import" not in drawn
 
 
 async def test_the_demo_is_not_offered_once_there_are_posts(

@@ -160,7 +160,7 @@ async def test_a_file_of_which_nothing_would_be_stored_is_refused_in_the_form(
 async def test_a_refresh_that_is_going_on_keeps_others_out_in_words(
     opened: Opened, settled: Any, populated_engine: Engine
 ) -> None:
-    holder = runs.create(populated_engine, "refresh", {}, lease="refresh")
+    holder = runs.create(populated_engine, "refresh", {"full": True}, lease="refresh")
     async with opened() as (pilot, _screen):
         await pilot.press("R")
         await settled(pilot)

@@ -6,18 +6,23 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import shutil
 import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from places import shown
 from sqlalchemy import Engine, insert, select
 from textual.binding import Binding
+from textual.widgets._toast import Toast
 
 import tui.screens
 from musktracker.config import Settings
 from musktracker.db import engines, tables
 from musktracker.db.engines import ReadOnly
+from tui import hints
 from tui.app import Console
 from tui.places import SCREENS
 from tui.screens.alerts import AlertsScreen
@@ -167,6 +172,125 @@ async def test_a_run_is_refused_by_the_core_too(
         assert any("only read" in note.message for note in app._notifications)
     with engines.reading(populated_engine) as connection:
         assert len(connection.scalars(select(tables.RunRow.id)).all()) == 7
+
+
+@pytest.fixture
+def hints_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hints stand until the test ends, however long it takes."""
+    monkeypatch.setattr(hints, "SECONDS", 600)
+
+
+async def test_every_key_that_would_change_something_says_what_is_the_matter(
+    backtested: Settings, alarmed: Engine, console: Callable[..., Console], settled: Any, hints_stand: None
+) -> None:
+    app, told = console(backtested, read_only=True), set()
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        async for screen in places(app, pilot, settled):
+            for key, action, name in changing(screen):
+                await pilot.press(key)
+                await settled(pilot)
+                assert app.screen is screen, (screen.title, key)
+                said = [note.message for note in app._notifications]
+                assert said == [f"Opened read-only: “{name}” needs a console opened without --read-only"], action
+                told.add((type(screen).__name__, action))
+    assert len(told) > 30
+
+
+async def test_a_key_pressed_again_and_another_leave_one_line(
+    populated: Settings, console: Callable[..., Console], settled: Any, press: Any, hints_stand: None
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settled(pilot)
+        await press(pilot, "5", "t", "t", "p", "t", "t")
+        [note] = app._notifications
+        assert "“Train”" in note.message
+        while "“Train”" not in (line := shown(app).splitlines()[0]):
+            await pilot.pause(0.01)
+        assert line.endswith("without --read-only")
+        assert len(app.screen.query(Toast)) == 1
+
+
+async def test_what_is_typed_into_a_line_is_no_key(
+    populated: Settings, console: Callable[..., Console], settled: Any, press: Any, hints_stand: None
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await press(pilot, "4", "slash", *"aedus")
+        assert list(app._notifications) == []
+
+
+async def test_keys_that_only_look_say_nothing(
+    populated: Settings, console: Callable[..., Console], settled: Any, press: Any, hints_stand: None
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await press(pilot, "4", "t", "h", "v", "j", "Q", "5", "space", "v", "d", "1", "d")
+        assert list(app._notifications) == []
+
+
+async def test_a_database_whose_file_may_only_be_read_is_what_is_told(
+    populated: Settings,
+    console: Callable[..., Console],
+    settled: Any,
+    press: Any,
+    hints_stand: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Settings, "may_write", False)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await press(pilot, "4", "a")
+        [note] = app._notifications
+    assert note.message == "“Add” would change the database, whose file may only be read here"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_a_key_in_a_console_that_only_reads_looks(
+    populated: Settings,
+    console: Callable[..., Console],
+    settled: Any,
+    press: Any,
+    snapshot: Any,
+    hints_stand: None,
+    size: tuple[int, int],
+) -> None:
+    app = console(populated, read_only=True)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await settled(pilot)
+        await press(pilot, "n")
+        while "Opened read-only" not in shown(app):
+            await pilot.pause(0.01)
+        snapshot(app, f"read-only-{size[0]}x{size[1]}")
+
+
+async def test_the_first_page_names_no_key_that_would_change_something(
+    empty: Settings, sqlite_template: Path, console: Callable[..., Console], settled: Any, press: Any
+) -> None:
+    path = Path(empty.with_data_dir_made().database_url.removeprefix("sqlite:///"))
+    shutil.copy(sqlite_template, path)
+    app = console(empty, read_only=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        titles = [line for line in shown(app).splitlines() if "Import a file" in line or "demo account" in line]
+        assert [line.split()[0] for line in titles] == ["Import", "See"]
+        await press(pilot, "i")
+        assert "“Import”" in "".join(note.message for note in app._notifications)
+
+
+def changing(screen: ConsoleScreen) -> list[tuple[str, str, str]]:
+    """The keys of a screen whose actions could change something now, in a console that writes."""
+    return [
+        (binding.key, action, binding.description)
+        for bindings in screen._bindings.key_to_bindings.values()
+        for binding in bindings
+        for action in [binding.action.partition("(")[0]]
+        if action in screen.CHANGES and screen.can(action) is not False
+    ]
 
 
 def _assert_nothing_changes(app: Console) -> None:

@@ -11,7 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import Resize, ScreenResume
+from textual.events import Key, Resize, ScreenResume
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.compositor import SparingCompositor
+from tui.hints import hint
 from tui.screens.acting import ActingScreen
 from tui.screens.terms import Terms
 from tui.threads import in_thread
@@ -36,6 +37,8 @@ LATE_SECONDS = 6.0  # a database that answers takes none as long: SQLite waits f
 PASSING_SECONDS = 0.06  # a cursor that moves on within it has not chosen anything
 RESTING_SECONDS = 0.25  # what is drawn of a row is several times what a move sends over the line: it waits for a rest
 READING_SHARE = 0.005  # of a processor, for what is read again while the database goes on changing
+OPENED_TO_READ = "Opened read-only: “{}” needs a console opened without --read-only"
+MAY_ONLY_READ = "“{}” would change the database, whose file may only be read here"
 
 
 class ConsoleScreen(ActingScreen):
@@ -71,6 +74,7 @@ class ConsoleScreen(ActingScreen):
         self._fetching = False
         self._again = False
         self._wanted_anew = False
+        self.reading_share = READING_SHARE
         self._fetched_at = self._rests_until = float("-inf")
         self._fetching_since = 0.0
         self._pulse: object = None
@@ -138,6 +142,16 @@ class ConsoleScreen(ActingScreen):
     def can(self, action: str) -> bool | None:  # noqa: ARG002
         """Whether an action can be done now: None dims its key, False takes it away."""
         return True
+
+    def on_key(self, event: Key) -> None:
+        """Say what keeps a key that would change something from it, in a console that only reads."""
+        if not (self.app.read_only and self._is_whole):
+            return
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            action = binding.action.partition("(")[0]
+            if action in self.CHANGES and self.can(action) is not False and event.key not in self.active_bindings:
+                words = OPENED_TO_READ if self.app.settings.may_write else MAY_ONLY_READ
+                hint(self.app, words.format(binding.description))
 
     def action_back(self) -> None:
         """Give the keys back to the list that had them first; from there, leave a screen opened from another."""
@@ -230,7 +244,8 @@ class ConsoleScreen(ActingScreen):
         self._wanted_anew = False
         try:
             status, data, seconds = await in_thread(self._read, engine)
-            self._rests_until = moment + seconds / READING_SHARE
+            if self._shown is not None:  # the first took most of its time to import what reads
+                self._rests_until = moment + seconds / self.reading_share
             if self._is_whole:
                 self._show_read(status, data)
         except Exception as error:  # also of rows that cannot be shown: others write them too

@@ -1,4 +1,4 @@
-"""What stands in for the overview while there are no posts: how to bring data in."""
+"""What stands in for the overview while there are no posts: how to bring data in, or how far the demo is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from musktracker.config import MASK, Settings
-from musktracker.text import printable
+from tui.widgets.run_progress import RunProgress
 
 if TYPE_CHECKING:
     from musktracker.run_info import RunInfo
@@ -33,33 +33,48 @@ WAYS = (
 )
 
 
+PREPARING = Content.assemble(
+    ("The demo is being prepared.", "bold"),
+    " Three years of a simulated account, in a database of its own: posts and events, counts by the hour, models, "
+    "forecasts and their scores.",
+)
+MEANWHILE = Content.styled(
+    "Counts appear here as soon as there are any, and the other screens fill as the stages end: 3 shows each as a "
+    "run with its log. Closing the console stops nothing.",
+    QUIET,
+)
+CUT_SHORT = Content.styled("The demo is not there yet.", "bold")
+AGAIN = Content.styled("Close the console and start it once more: musktracker demo", QUIET)
+
+
 class FirstRun(VerticalScroll, can_focus=True):
-    """The ways to bring data in, each with its key, and how the import goes that was started from here."""
+    """The ways to bring data in, each with its key, and how the import goes that was started from here.
+
+    While the demo is prepared, only that: what else there is to do is not for its database.
+    """
 
     DEFAULT_CSS = """
     FirstRun { padding: 1 2; }
     FirstRun Static { height: auto; max-width: 96; }
-    FirstRun .way { margin-top: 1; }
-    FirstRun #first-run-progress { margin-top: 1; display: none; }
+    FirstRun .way, FirstRun #first-run-meanwhile { margin-top: 1; }
+    FirstRun RunProgress { margin-top: 1; max-width: 96; display: none; }
+    FirstRun RunProgress.-failed { height: 5; }
+    FirstRun.-demo .way, FirstRun #first-run-meanwhile { display: none; }
+    FirstRun.-demo #first-run-meanwhile { display: block; }
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
         super().__init__()
         self._settings = settings
+        self._read_only = read_only
 
     def compose(self) -> ComposeResult:
-        """The question, the ways, and what happens meanwhile."""
-        account = self._settings.account
-        yield Static(
-            Content.assemble(
-                ("There are no posts yet.", "bold"),
-                f" MuskTracker counts the posts of @{account} by the hour and forecasts how many will come; "
-                "bring in what there is so far.",
-            )
-        )
-        yield Static(id="first-run-progress", markup=False)  # above the ways: below them a small terminal cuts it off
+        """The question, what happens meanwhile, and the ways."""
+        yield Static(self._question, id="first-run-about")
+        yield RunProgress()  # above the ways: below them a small terminal cuts it off
+        yield Static(id="first-run-meanwhile")
         for key, title, text in WAYS:
-            yield Static(_way(key, title, text), classes="way")
+            yield Static(_way("" if self._read_only else key, title, text), classes="way")
         yield Static(_way("", "Connect the X API", _connection(self._settings)), classes="way")
         yield Static(
             Content.styled("? explains the keys, : finds every command, 2 to 6 show the other screens.", QUIET),
@@ -67,20 +82,39 @@ class FirstRun(VerticalScroll, can_focus=True):
         )
 
     def show_runs(self, runs: Sequence[RunInfo]) -> None:
-        """Say how the newest run goes, so that an import that was started here is followed here."""
-        line = self.query_one("#first-run-progress", Static)
-        line.display = bool(runs)
-        if not runs:
-            return
-        run = runs[0]
-        percent = "" if run.progress is None or not run.active else f" {run.progress:.0%}"
-        detail = run.error or run.message or ""
-        text = Content.assemble(
-            (f"Run {run.id} ({run.kind}): {run.state}{percent}", "bold $error" if run.error else "bold $accent"),
-            (f"  {printable(detail)}", QUIET),
+        """Say how the demo goes, or else the newest run: an import that was started here is followed here."""
+        demo = demo_of(runs)
+        run = demo or next(iter(runs), None)
+        progress = self.query_one(RunProgress)
+        progress.display, progress.info = run is not None, run
+        self.set_class(demo is not None, "-demo")
+        goes_on = demo is not None and is_alive(demo)
+        about = self._question if demo is None else PREPARING if goes_on else CUT_SHORT
+        _say(self.query_one("#first-run-about", Static), about)
+        _say(self.query_one("#first-run-meanwhile", Static), MEANWHILE if goes_on else AGAIN)
+
+    @property
+    def _question(self) -> Content:
+        return Content.assemble(
+            ("There are no posts yet.", "bold"),
+            f" MuskTracker counts the posts of @{self._settings.account} by the hour and forecasts how many will "
+            "come; bring in what there is so far.",
         )
-        if not (isinstance(line.content, Content) and line.content.is_same(text)):
-            line.update(text)
+
+
+def demo_of(runs: Sequence[RunInfo]) -> RunInfo | None:
+    """The newest of the runs that prepared a demo, or are at it."""
+    return next((run for run in runs if run.kind == "demo"), None)
+
+
+def is_alive(run: RunInfo) -> bool:
+    """Whether a run goes on, and is not lost."""
+    return run.active and not run.lost
+
+
+def _say(line: Static, text: Content) -> None:
+    if not (isinstance(line.content, Content) and line.content.is_same(text)):
+        line.update(text)
 
 
 def _way(key: str, title: str, text: str) -> Content:

@@ -15,8 +15,8 @@ from textual.widgets import Static
 
 from tui.places import place_keys
 from tui.screens import overview_text, terms
-from tui.screens.base import ConsoleScreen
-from tui.screens.first_run import FirstRun
+from tui.screens.base import READING_SHARE, ConsoleScreen
+from tui.screens.first_run import FirstRun, demo_of, is_alive
 from tui.screens.overview_text import QUIET
 from tui.widgets.heat_map import HeatMap
 from tui.widgets.panel import Panel
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 RUNS = 20
 ALERTS = 4  # the most that are shown, on a tall screen
+FILLING_SHARE = 0.1  # of a processor, for what is read again while a database that was empty fills
 WIDE, WIDEST, TALL = 120, 160, 34  # columns and rows from which more is shown
 STEPS = {
     "import": ("i", "Import more posts, or follow the X API (3, then a)"),
@@ -86,7 +87,7 @@ class OverviewScreen(ConsoleScreen):
 
     def compose_body(self) -> ComposeResult:
         """The dashboard, and the page that stands in for it while there are no posts."""
-        yield FirstRun(self.app.settings)
+        yield FirstRun(self.app.settings, read_only=self.app.read_only)
         with Vertical(id="dashboard"):
             yield Static(id="next-step", markup=False)
             yield Static(id="alerts", markup=False)
@@ -127,9 +128,10 @@ class OverviewScreen(ConsoleScreen):
     def show(self, data: OverviewData) -> None:
         """Bring the panels up to date."""
         self._data = data
-        empty = not data.overview.posts
+        empty = self._is_empty
         first_run, dashboard = self.query_one(FirstRun), self.query_one("#dashboard")
         first_run.display, dashboard.display = empty, not empty
+        self.reading_share = FILLING_SHARE if empty or self._demo_goes_on else READING_SHARE
         if empty:
             first_run.show_runs(data.runs)
         else:
@@ -138,7 +140,9 @@ class OverviewScreen(ConsoleScreen):
 
     def can(self, action: str) -> bool | None:
         """The demo is offered while there is nothing else; what needs posts, once there are some."""
-        empty = self._data is not None and not self._data.overview.posts
+        empty = self._is_empty
+        if action in ("demo", "import") and self._data is not None and empty and demo_of(self._data.runs):
+            return False
         if action == "demo":
             return empty
         if action == "week":
@@ -197,7 +201,7 @@ class OverviewScreen(ConsoleScreen):
 
     def on_resize(self) -> None:
         """Another size has room for other words and keys."""
-        if self._data is not None and self._data.overview.posts:
+        if self._data is not None and not self._is_empty:
             self._show_dashboard(self._data)
         self.refresh_bindings()
 
@@ -212,6 +216,19 @@ class OverviewScreen(ConsoleScreen):
         """Look among all runs, not only among the newest that are loaded."""
         self._holding = event.table.filter_text
         self.refresh_data()
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether there are no posts, or nothing is counted yet of the demo that is being prepared."""
+        if self._data is None:
+            return False
+        overview = self._data.overview
+        return not overview.posts or (overview.stages[1].until is None and self._demo_goes_on)
+
+    @property
+    def _demo_goes_on(self) -> bool:
+        demo = demo_of(self._data.runs) if self._data is not None else None
+        return demo is not None and is_alive(demo)
 
     @property
     def _side_by_side(self) -> bool:
@@ -250,9 +267,10 @@ class OverviewScreen(ConsoleScreen):
             text = Content.styled(" ✓ ", "$success") + Content.styled("Everything is fresh", QUIET)
         else:
             key, words = STEPS[step]
+            absent = self.app.read_only and not key.isdigit()  # it would change something
             text = Content.assemble(
                 (" Next ", QUIET),
-                (f" {key} ", "bold $accent"),
+                ("" if absent else f" {key} ", "bold $accent"),
                 words,
                 (_why(overview) + ("" if self.app.read_only else "   n does it"), QUIET),
             )
