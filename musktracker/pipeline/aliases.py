@@ -22,7 +22,7 @@ from musktracker.errors import DataError, MuskTrackerError, UsageError
 from musktracker.machine import whoami
 from musktracker.models import registry
 from musktracker.models.hyperparameters import MODELS
-from musktracker.timeline import iso, now
+from musktracker.timeline import now, utc_text
 
 CHAMPION = "champion"
 ALIASES = (CHAMPION, "challenger")
@@ -266,7 +266,8 @@ def _require_latest(connection: Connection, alias: str, expected: int | None) ->
         return
     latest = _change(row)
     raise MuskTrackerError(
-        f"{latest.after} was made the {alias} by {latest.who} at {iso(latest.changed_at)}, after you had read it",
+        f"{latest.after} was made the {alias} by {latest.who} at {utc_text(latest.changed_at, seconds=True)}, "
+        "after you had read it",
         "The same again goes back from there",
     )
 

@@ -24,7 +24,7 @@ from musktracker.pipeline.event_changes import (
 )
 from musktracker.pipeline.event_fields import EventFields
 from musktracker.pipeline.event_rows import event_with
-from musktracker.timeline import iso
+from musktracker.timeline import utc_text
 
 ORDINARY = ("add", "edit", "remove", "restore")  # what people do; undo and redo are about these
 
@@ -66,8 +66,8 @@ def _require_latest(connection: Connection, expected: datetime | None, hint: str
     latest = change_of(row)
     what = f"{latest.together:,} events" if latest.together > 1 else repr(latest.name)
     raise ChangedMeanwhile(
-        f"The events were changed by {latest.who} at {iso(latest.changed_at)}, after you had read them: "
-        f"{latest.action} of {what}",
+        f"The events were changed by {latest.who} at {utc_text(latest.changed_at, seconds=True)}, after you had read "
+        f"them: {latest.action} of {what}",
         hint,
     )
 

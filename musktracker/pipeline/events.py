@@ -17,7 +17,7 @@ from musktracker.errors import MuskTrackerError
 from musktracker.pipeline.event_changes import ChangedMeanwhile, changes, changing
 from musktracker.pipeline.event_fields import EventFields, cleaned
 from musktracker.pipeline.event_rows import COLUMNS, Event, event_of, event_with
-from musktracker.timeline import Span, iso
+from musktracker.timeline import Span, utc_text
 
 
 def listed(
@@ -93,7 +93,7 @@ def _expected(connection: Connection, event_id: int, expected: datetime | None) 
     last = connection.execute(
         changes().where(ChangeRow.event_id == event_id).order_by(ChangeRow.id.desc()).limit(1)
     ).first()
-    culprit = f" by {last.who} at {iso(last.changed_at)}" if last else ""
+    culprit = f" by {last.who} at {utc_text(last.changed_at, seconds=True)}" if last else ""
     raise ChangedMeanwhile(
         f"Event {event_id} was changed{culprit}, after you had read it", "Look at it again, then repeat your change"
     )

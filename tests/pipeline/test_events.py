@@ -33,6 +33,7 @@ from musktracker.timeline import HOUR, Span, utc
 from tui.exporting import Exported, record_of
 
 START = datetime(2025, 3, 6, 22, tzinfo=UTC)
+SECONDS = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
 LAUNCH = EventFields("Rocket launch", START, START + 3 * HOUR, 0.7, "launch")
 
 CONTROLS = "".join(map(chr, [*range(9), *range(11, 13), *range(14, 32), *range(127, 160)]))
@@ -215,7 +216,7 @@ def test_of_several_events_each_is_doubted_as_it_would_be_alone(engine: Engine) 
 def test_one_operator_does_not_overwrite_another_unseen(engine: Engine) -> None:
     seen = events.add(engine, LAUNCH)
     events.edit(engine, seen.id, replace(LAUNCH, intensity=0.9), expected=seen.version, who="bob@two")
-    with pytest.raises(event_changes.ChangedMeanwhile, match="bob@two"):
+    with pytest.raises(event_changes.ChangedMeanwhile, match=rf"by bob@two at {SECONDS}, after you"):
         events.edit(engine, seen.id, replace(LAUNCH, category="x"), expected=seen.version)
     with pytest.raises(event_changes.ChangedMeanwhile, match="bob@two"):
         events.remove(engine, seen.id, expected=seen.version)
@@ -322,7 +323,8 @@ def test_an_undo_of_what_is_not_the_latest_change_any_more_names_the_latest_and_
     known = events.add(engine, LAUNCH).version
     events.add(engine, replace(LAUNCH, name="Other"), who="bob@two")
     with pytest.raises(
-        event_changes.ChangedMeanwhile, match=r"by bob@two at .*: add of 'Other'. The same again goes back"
+        event_changes.ChangedMeanwhile,
+        match=rf"by bob@two at {SECONDS}, .*: add of 'Other'. The same again goes back",
     ):
         event_undo.undo(engine, expected=known)
     assert names(engine) == [LAUNCH.name, "Other"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from textual.widgets import Input, Static
 from musktracker import launching
 from musktracker.config import Settings
 from musktracker.db.queries import counts
+from musktracker.errors import UsageError
 from musktracker.pipeline import event_merge, events
 from musktracker.pipeline.event_fields import EventFields
 from musktracker.pipeline.event_files import ImportReport, RowError
@@ -173,16 +175,26 @@ async def test_keys_faster_than_the_database_undo_one_change_each(
 
 
 async def test_an_undo_that_waits_for_a_change_that_is_refused_undoes_nothing_else(
-    opened: Opened, settled: Any, populated_engine: Engine
+    opened: Opened, settled: Any, populated_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opened() as (pilot, screen):
-        event = screen.query_one(EventTable).record
-        assert event is not None
-        events.edit(populated_engine, event.id, replace(event.fields, intensity=0.1), who="bob@tower")
-        await pilot.press("d", "u", "u")
+    pressed = threading.Event()
+
+    def refuse(*_: Any, **__: Any) -> None:
+        pressed.wait(60)
+        raise UsageError("refused")
+
+    async with opened() as (pilot, _screen):
+        await pilot.press("d")
         await settled(pilot)
-        assert events.get(populated_engine, event.id).intensity == 0.1
-        assert event.name in live(populated_engine)
+        before = live(populated_engine)
+        monkeypatch.setattr(events, "remove", refuse)
+        await pilot.press("d", "u")
+        pressed.set()
+        await settled(pilot)
+        assert live(populated_engine) == before
+        await pilot.press("u")
+        await settled(pilot)
+        assert len(live(populated_engine)) == len(before) + 1
 
 
 async def test_enter_shows_all_of_an_event_that_cannot_be_edited(

@@ -129,6 +129,26 @@ async def test_every_screen_can_be_written_to_a_file(
                     assert text.startswith("<svg"), place
 
 
+async def test_what_is_written_in_the_same_minute_goes_to_a_file_of_its_own(
+    populated: Settings,
+    console: Callable[..., Console],
+    settled: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = tmp_path / "written"
+    there.mkdir()
+    monkeypatch.chdir(there)
+    app = console(populated)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        for keys in (("X", "enter"), ("X", "right", "enter"), ("X", "enter")):
+            await pilot.press(*keys)
+            await settled(pilot)
+    first = min((path.stem for path in there.iterdir()), key=len)
+    assert sorted(path.name for path in there.iterdir()) == [f"{first}-2.json", f"{first}-3.csv", f"{first}.csv"]
+
+
 async def test_the_chart_is_written_as_its_series_where_it_has_the_focus(
     populated: Settings, console: Callable[..., Console], settled: Any, tmp_path: Path
 ) -> None:

@@ -20,9 +20,9 @@ from musktracker import launching, runs
 from musktracker.config import Settings
 from musktracker.db.engines import writing
 from musktracker.db.tables import RunRow
-from musktracker.timeline import EPOCH, HOUR, Span
+from musktracker.timeline import DAY, EPOCH, HOUR, Span
 from tui.app import Console
-from tui.screens.ingestion import IngestionScreen
+from tui.screens.ingestion import IngestionScreen, observed_text
 from tui.widgets.confirm import Confirm
 from tui.widgets.coverage_bar import FULL, NONE, PART, coverage_marks
 from tui.widgets.form import FormScreen
@@ -244,6 +244,22 @@ def test_the_bar_is_full_where_all_is_covered_and_empty_where_nothing_is(
     assert set(marks) <= {FULL, PART, NONE}
     assert (set(marks) == {FULL}) == (sum(span.hours() for span in spans) == max(at, 1))
     assert (set(marks) == {NONE}) == (not spans)
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended", "words"),
+    [
+        (40, 0, "30 days, no holes"),
+        (2.5, 0, "2.5 of 30 days, no holes"),
+        (40, 10, "20.0 of 30 days, no holes"),
+    ],
+)
+def test_days_before_the_first_and_after_the_last_observed_one_are_not_said_to_have_no_holes(
+    begun: float, ended: float, words: str
+) -> None:
+    now = EPOCH + 20_000 * DAY
+    covered = [Span(now - begun * DAY, now - ended * DAY)]
+    assert observed_text(covered, Span(now - 30 * DAY, now), lambda *_: "then") == f"{words} · observed to then"
 
 
 async def test_slash_filters_runs_or_searches_the_log_by_the_focus_and_escape_undoes_it(

@@ -77,6 +77,25 @@ async def test_controls_in_what_is_pasted_become_marks_and_its_first_line_is_tak
         assert app.screen.query_one(Input).value == "�31mtoday� x"
 
 
+@pytest.mark.parametrize(
+    ("pasted", "told"),
+    [
+        ("fri launch\r\nsat landing\nsun rest\n", ["Only the first of 3 lines was pasted: this holds one"]),
+        ("fri launch\r\n\n", []),
+    ],
+)
+async def test_lines_that_are_not_taken_from_what_is_pasted_are_told(
+    pasted: str, told: list[str], populated: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(populated)
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await go(pilot, settled, "event-line")
+        app.post_message(Paste(pasted))
+        await settled(pilot)
+        assert app.screen.query_one(Input).value == "fri launch"
+        assert [notice.message for notice in app._notifications] == told
+
+
 def test_what_comes_at_once_is_a_paste_but_not_what_is_typed_held_down_or_told_by_the_terminal() -> None:
     assert Pastes().typed("ab\r\n" * BURST) == ""
     for keys in ("ab" * 10, "j" * BURST, "\x1b[A" * BURST):

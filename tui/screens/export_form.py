@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def export_form(name: str, parts: Sequence[Part], screen: str, directory: Path) 
     fields = (
         Field("form", "As", forms[0][0], choices=forms),
         Field("part", "What", "0", choices=titles),
-        Field("path", "File", str(directory / name), "the ending is added where there is none"),
+        Field("path", "File", str(_free(directory / name)), "the ending is added where there is none"),
         Field("exists", "If it exists", "keep", choices=(("keep", "keep it"), ("replace", "replace it"))),
     )
     return FormScreen(
@@ -54,6 +55,13 @@ def export_form(name: str, parts: Sequence[Part], screen: str, directory: Path) 
         save=save,
         submit="write",
     )
+
+
+def _free(path: Path) -> Path:
+    """The path, or one with a number behind it: a second part is often written in the minute that names the first."""
+    names = chain([path], (path.with_name(f"{path.name}-{i}") for i in count(2)))
+    endings = [f".{form}" for form, _ in (*FORMS, SCREEN)]
+    return next(each for each in names if not any(each.with_suffix(ending).exists() for ending in endings))
 
 
 def _text(part: Part, form: str) -> Iterable[str]:

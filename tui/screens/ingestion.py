@@ -380,11 +380,14 @@ def observed_text(covered: Sequence[Span], within: Span, format_time: Callable[.
     if end <= within.start:
         return f"nothing in {DAYS} days · observed to {format_time(end)}"
     until = f"observed to {format_time(end, '%m-%d %H:%M')}"
-    missing = holes(covered, Span(max(within.start, covered[0].start), min(within.end, end)))
+    asked = Span(max(within.start, covered[0].start), min(within.end, end))
+    whole = within.hours() - asked.hours() < 24
+    days = f"{DAYS} days" if whole else f"{asked.hours() / 24:.1f} of {DAYS} days"
+    missing = holes(covered, asked)
     if not missing:
-        return f"{DAYS} days, no holes · {until}"
+        return f"{days}, no holes · {until}"
     hours = sum(hole.hours() for hole in missing)
-    return f"{DAYS} days, {counted(len(missing), 'hole')} ({hours:,.0f} h) · {until}"
+    return f"{days}, {counted(len(missing), 'hole')} ({hours:,.0f} h) · {until}"
 
 
 def _still_counts(budget: Budget, moment: datetime) -> bool:

@@ -73,5 +73,9 @@ class Entry(Input):
         self.scroll_to_region(Region(self._cursor_offset, 0, 1, 1), force=True, animate=False)
 
     def _on_paste(self, event: Paste) -> None:
-        """Only its first line, and no controls; what Textual's does with it comes after this."""
-        event.text = printable(event.text.strip("\r\n").splitlines()[0]) if event.text.strip() else ""
+        """Only its first line, which is told, and no controls; what Textual's does with it comes after this."""
+        lines = event.text.strip("\r\n").splitlines() if event.text.strip() else [""]
+        event.text = printable(lines[0])
+        if any(line.strip() for line in lines[1:]):
+            words = f"Only the first of {len(lines):,} lines was pasted: this holds one"
+            self.notify(words, severity="warning", timeout=TOLD_SECONDS)
