@@ -87,9 +87,7 @@ class ScoreTable(RecordTable["HorizonScores"]):
             (f"{share:.0%}!", "bad") if one.beyond(share, level) else (f"{share:.0%}", "dim" if one.few else "")
             for level, share in zip(plots.LEVELS, one.coverages, strict=True)
         ]
-        skill: Cell = ("", "dim")
-        if one.skill is not None:
-            skill = (f"{one.skill:+.0%}", "dim" if one.few else "good" if one.skill > 0 else "bad")
+        skill = "" if one.skill is None else f"{one.skill:+.0%}"  # without an interval it is neither good nor bad
         return (
             one.model,
             (one.version, "accent"),
@@ -97,7 +95,7 @@ class ScoreTable(RecordTable["HorizonScores"]):
             f"{one.n:,}",
             (f"{one.apart:,}", "warning" if one.few else "dim"),
             f"{one.crps:.2f}" if one.crps < 100 else f"{one.crps:,.0f}",
-            skill,
+            (skill, "dim" if one.few else ""),
             (f"{one.bias:+.1f}", "dim"),
             *held,
             (f"{one.above_95:,}↑ {one.below_95:,}↓", "dim"),
@@ -319,7 +317,7 @@ class CalibrationScreen(RunningScreen):
         alike = tuple(other for other in data.found if other.model_metadata_id == one.model_metadata_id)
         ahead, many = horizon_text(one.horizon), len(alike) > 1
         by = "by horizon" if many else f"of {ahead}"
-        title = f"PIT of {ahead} · line: calibrated, dots: 95% by chance"
+        title = f"PIT of {ahead} · dashes: calibrated, dots: 95% by chance"
         self._set("pit", title, partial(plots.draw_pit, found=one), one, partial(plots.pit_points, one))
         title = f"Held {by} · dashes: nominal, ✗: beyond chance"
         points = partial(plots.coverage_points, alike)

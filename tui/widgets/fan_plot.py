@@ -188,7 +188,10 @@ def _draw_lines(scene: Scene, over: list[Cells]) -> None:
         dots = _dots(scene, fan.other)
         dots.dash(DASH)
         _put(over, dots, ascii_rings if mode.glyphs == "ascii" else glyph, colours.event)
-    _put(over, _mean_dots(scene), ascii_marks if mode.glyphs == "ascii" else glyph, colours.mean)
+    mean = _mean_dots(scene)
+    if mode.depth == "none":  # what else would tell it from what was observed
+        mean.thin(2)
+    _put(over, mean, ascii_marks if mode.glyphs == "ascii" else glyph, colours.mean)
     _put(over, _dots(scene, fan.actual), glyph, colours.actual)
 
 
