@@ -273,6 +273,7 @@ async def test_a_window_is_looked_at_as_of_a_past_moment(
         shown = screen.query_one("#chart-total", FanChart).fan
         assert shown is not None
         moment = datetime.fromisoformat("2026-01-12T18:30Z")
+        assert (shown.now, shown.now_name) == (moment, "as of")
         assert max(shown.moment(k + 1) for k, count in enumerate(shown.actual) if count is not None) <= moment
         await pilot.press("n", "a")
         screen.refresh_data()

@@ -87,7 +87,8 @@ class ScoreTable(RecordTable["HorizonScores"]):
             (f"{share:.0%}!", "bad") if one.beyond(share, level) else (f"{share:.0%}", "dim" if one.few else "")
             for level, share in zip(plots.LEVELS, one.coverages, strict=True)
         ]
-        skill = "" if one.skill is None else f"{one.skill:+.0%}"  # without an interval it is neither good nor bad
+        # without an interval a skill is neither good nor bad
+        skill = "" if one.skill is None else f"{round(one.skill, 2) + 0.0:+.0%}"
         return (
             one.model,
             (one.version, "accent"),

@@ -356,7 +356,8 @@ class WindowScreen(RunningScreen):
         return where if data.choice.as_of is None else f"as of {self.app.format_time(data.minute)} · {where}"
 
     def _course(self, data: WindowData) -> Course:
-        return Course(data.span, data.forecasts, data.counts, data.events, data.minute)
+        name = "now" if data.choice.as_of is None else "as of"
+        return Course(data.span, data.forecasts, data.counts, data.events, data.minute, name)
 
     @property
     def _bracket(self) -> Bracket | None:

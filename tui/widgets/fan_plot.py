@@ -147,7 +147,7 @@ def _uprights(scene: Scene) -> list[Upright]:
     fan, colours = scene.fan, scene.colours
     found: list[Upright] = []
     if fan.now is not None and fan.now != fan.origin:
-        found.append((scene.column(fan.position(fan.now)), scene.marks.now, colours.now, "now"))
+        found.append((scene.column(fan.position(fan.now)), scene.marks.now, colours.now, fan.now_name))
     if fan.origin is not None:
         found.append((scene.column(fan.position(fan.origin)), scene.marks.vertical, colours.origin, "forecast"))
     return [upright for upright in found if 0 <= upright[0] < scene.place.width]
