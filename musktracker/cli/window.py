@@ -56,7 +56,7 @@ def _window(engine: Engine, settings: Settings, arguments: argparse.Namespace, p
     if arguments.json:
         print_json(result)
     else:
-        _print(result)
+        _print(result, as_of=arguments.as_of is not None)
     return 0
 
 
@@ -78,7 +78,7 @@ def _parameters(arguments: argparse.Namespace, settings: Settings) -> dict[str, 
     }
 
 
-def _print(result: Mapping[str, Any]) -> None:
+def _print(result: Mapping[str, Any], *, as_of: bool) -> None:
     where = zone(result["timezone"])
 
     def local(text: str) -> str:
@@ -86,6 +86,8 @@ def _print(result: Mapping[str, Any]) -> None:
 
     name = "window" if result["window"] == "custom" else result["window"]
     print(f"{name}: {local(result['start'])} to {local(result['end'])} ({where}), {result['hours']:g} h")
+    if as_of:
+        print(f"as of      {local(result['moment'])}: nothing later was used")
     print(f"counting   {result['counting']}: {result['counting_meaning']}")
     for line in _count(result, local(result["counted_until"])):
         print(line)

@@ -72,6 +72,7 @@ def test_by_default_it_is_the_week_from_friday_noon(
     out = capsys.readouterr().out
     assert out.startswith("fri-noon: Fri 2025-04-04 12:00 to Fri 2025-04-11 12:00 (America/New_York), 168 h")
     for text in (
+        "as of      Thu 2025-04-10 01:00: nothing later was used",
         "counting   all: every post, whatever its kind",
         "counted until Thu 2025-04-10 01:00; 35.0 h left",
         "an hour; ",

@@ -61,6 +61,7 @@ def all_plots() -> list[Callable[[Sheet], None]]:
     return [
         partial(plots.draw_skills, bars=SKILLS),
         partial(plots.draw_pit, shares=[0.16, 0.1, 0.08, 0.06, 0.1, 0.1, 0.06, 0.08, 0.1, 0.16]),
+        partial(plots.draw_pit, shares=[0.1] * 10, by_chance=(0.02, 0.18)),
         partial(plots.draw_coverage, coverage={50: [0.45] * 28, 80: [0.75] * 28, 95: [0.97] * 28}),
         partial(plots.draw_leads, mine=by_lead, theirs=[value + 0.4 for value in by_lead]),
         partial(draw_curve, scores=[10.0, 12.0, None, 8.0], of=20),
@@ -189,6 +190,19 @@ def test_of_too_few_that_lie_apart_no_skill_has_a_mark_or_a_colour() -> None:
     assert not verdicts & plain
     assert plots.few_text(few) == " · 19 apart: too few to judge"
     assert (plots.few_text(SKILLS), plots.few_text([few[0], *SKILLS])) == ("", " · some 19 apart: too few to judge")
+
+
+def test_a_pit_shows_where_chance_would_take_its_bars() -> None:
+    rows = texts(drawn(partial(plots.draw_pit, shares=[0.1] * 10, by_chance=(0.0, 0.18)), None, 78, 14))
+    assert sum(row.count("·") > 40 for row in rows) == 1
+    assert not any("·" in row for row in texts(drawn(partial(plots.draw_pit, shares=[0.1] * 10), None, 78, 14)))
+    assert plots.pit_points([0.1], (0.0, 0.18))[0] == {
+        "from": 0.0,
+        "to": 1.0,
+        "share": 0.1,
+        "expected_low": 0.0,
+        "expected_high": 0.18,
+    }
 
 
 def colours_of(strips: list[Strip]) -> set[Any]:

@@ -300,6 +300,18 @@ def test_both_lines_stand_out_from_every_band(colours: Palette) -> None:
             assert _contrast(str(line), str(ground)) > 2.5
 
 
+def test_without_colours_the_mean_is_dotted_as_its_legend_is() -> None:
+    chart = fan(actual=[5.0] * 40, mean=[9.0] * 40)
+    plain, coloured = (text(render(chart, width=60, height=12, mode=Mode(depth))) for depth in ("none", "256"))
+    assert ("━━ observed   ┄┄ mean" in plain[0], "━━ observed   ━━ mean" in coloured[0]) == (True, True)
+    assert [row.count("⠒") + row.count("⠤") + row.count("⠉") + row.count("⣀") > 20 for row in coloured[1:10]].count(
+        True
+    ) == 2
+    assert [row.count("⠒") + row.count("⠤") + row.count("⠉") + row.count("⣀") > 20 for row in plain[1:10]].count(
+        True
+    ) == 1
+
+
 def test_sixteen_colours_dot_the_edge_of_the_widest_band() -> None:
     chart = fan(bands=(Band(0.95, (1,) * 30, (9,) * 30), Band(0.5, (4,) * 30, (6,) * 30)))
     rows = render(chart, width=60, height=20, mode=Mode("16"))

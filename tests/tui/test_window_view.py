@@ -252,7 +252,49 @@ async def test_n_starts_a_run_of_the_window(forecast: Engine, opened: Opened, st
     async with opened() as (pilot, _):
         await pilot.press("n")
     asked = {"preset": "fri-noon", "following": False, "start": None, "end": None, "brackets": None, "model": None}
-    assert started == [("window", asked | {"timezone": "America/New_York"})]
+    assert started == [("window", asked | {"timezone": "America/New_York", "as_of": None})]
+
+
+async def test_a_window_is_looked_at_as_of_a_past_moment(
+    forecast: Engine, populated: Settings, opened: Opened, settled: Any, started: Started
+) -> None:
+    async with opened((120, 36)) as (pilot, screen):
+        before = said(screen, "total")
+        await pilot.press("e")
+        await settled(pilot)
+        await pilot.press("shift+tab", *"2026-01-12T18:30", "enter")
+        await settled(pilot)
+        assert said(screen, "source").startswith("As of 2026-01-12 18:30 UTC · negative_binomial 1 ")
+        assert said(screen, "span").endswith("168 h · 3 d 22 h left")
+        assert "until Mon 18:30 UTC" in said(screen, "count")
+        assert said(screen, "total") != before
+        for name in ("total", "chance"):
+            assert "as of 2026-01-12 18:30" in str(screen.query_one(f"#window-{name}-chart").border_title)
+        shown = screen.query_one("#chart-total", FanChart).fan
+        assert shown is not None
+        moment = datetime.fromisoformat("2026-01-12T18:30Z")
+        assert (shown.now, shown.now_name) == (moment, "as of")
+        assert max(shown.moment(k + 1) for k, count in enumerate(shown.actual) if count is not None) <= moment
+        await pilot.press("n", "a")
+        screen.refresh_data()
+        await settled(pilot)
+        assert [asked["as_of"] for _, asked in started] == ["2026-01-12T18:30:00Z"]
+        await pilot.press("w")
+        await settled(pilot)
+        assert said(screen, "source").startswith("As of 2026-01-12 18:30 UTC")
+    assert state.load(populated.data_dir)["window"]["as_of"] is None
+
+
+async def test_as_of_a_moment_before_anything_was_counted_is_refused_at_its_field(
+    forecast: Engine, opened: Opened, settled: Any
+) -> None:
+    async with opened() as (pilot, _):
+        await pilot.press("e")
+        await settled(pilot)
+        await pilot.press("shift+tab", *"2010-01-01", "enter")
+        await settled(pilot)
+        assert isinstance(pilot.app.screen, FormScreen)
+        assert pilot.app.screen._wrong["as_of"].startswith("There are no counted hours before 2010-01-01")
 
 
 async def test_a_forecasts_anew_once_for_each_counted_hour(
@@ -342,7 +384,7 @@ async def test_a_window_of_ones_own_is_typed_with_its_brackets(
 
 def typed(**more: str) -> dict[str, str]:
     values = {"window": "own", "which": "", "start": "2026-01-14", "end": "2026-01-16", "timezone": "ET"}
-    return values | {"brackets": "", "model": ""} | more
+    return values | {"brackets": "", "model": "", "as_of": ""} | more
 
 
 @pytest.mark.parametrize(
@@ -354,14 +396,17 @@ def typed(**more: str) -> dict[str, str]:
         ("end", {"end": "2026-01-14"}),
         ("end", {"end": ""}),
         ("end", {"end": "2026-06-01"}),
+        ("as_of", {"as_of": "soon"}),
+        ("as_of", {"as_of": "2999-01-01"}),
+        ("end", {"as_of": "2025-06-01"}),
     ],
 )
 def test_what_cannot_be_is_said_at_its_field(field: str, values: dict[str, str]) -> None:
-    assert list(problems(typed(**values), NOW)) == [field]
+    assert list(problems(typed(**values), NOW, ET)) == [field]
 
 
 def test_times_of_ones_own_window_are_of_its_zone() -> None:
-    assert read(typed()).span(NOW).start.astimezone(ET).hour == 0
+    assert read(typed(), ET).span(NOW).start.astimezone(ET).hour == 0
 
 
 @pytest.mark.parametrize(
@@ -372,8 +417,9 @@ def test_what_cannot_be_remembered_is_the_first_preset(found: Any) -> None:
 
 
 def test_a_choice_is_remembered_as_it_is() -> None:
-    choice = read(typed(brackets="5"))
+    choice = read(typed(brackets="5"), ET)
     assert WindowChoice.remembered(asdict(choice)) == choice
+    assert WindowChoice.remembered(asdict(replace(choice, as_of="2026-01-12T18:30Z"))) == choice
 
 
 async def test_enter_tells_all_of_the_forecast(forecast: Engine, opened: Opened, settled: Any) -> None:
@@ -525,7 +571,7 @@ def test_a_window_that_is_over_has_no_hours_to_come(forecast: Engine) -> None:
     ],
 )
 def test_a_window_long_ago_is_told_with_its_year(moment: datetime, told: str) -> None:
-    assert "".join(text for text, _ in words.span_parts("fri-noon", WINDOW, ET, moment)) == told
+    assert "".join(text for text, _ in words.span_parts("fri-noon", WINDOW, ET, moment, moment)) == told
 
 
 async def test_brackets_leave_the_console_with_whose_they_are(forecast: Engine, opened: Opened) -> None:

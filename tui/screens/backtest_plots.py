@@ -18,6 +18,7 @@ UNIFORM = 0.1  # the share of each of ten bins where the forecast is calibrated
 DAYS = [(float(24 * day), f"{day} d" if day > 1 else "24 h") for day in range(1, 8)]
 LEAD_TICKS = [(1.0, "1 h"), *DAYS]
 NARROW = 46  # columns below which every second day is named
+Ends = tuple[float, float]
 BETTER, WORSE, ALIKE = "▲", "▼", "≈"
 
 
@@ -89,10 +90,12 @@ def skill_points(bars: Sequence[SkillBar]) -> list[dict[str, Any]]:
     ]
 
 
-def draw_pit(sheet: Sheet, shares: Sequence[float]) -> None:
-    """Ten bars, and the line at which all would end if the forecast were calibrated."""
+def draw_pit(sheet: Sheet, shares: Sequence[float], by_chance: Ends | None = None) -> None:
+    """Ten bars, the line at which all would end if calibrated, and where 95% of them would (dots)."""
     bins = len(shares)
-    top = max([*known(shares), 2 * UNIFORM]) * 1.05
+    top = max([*known([*shares, *(by_chance or ())]), 2 * UNIFORM]) * 1.05
+    for end in by_chance or ():
+        sheet.line([0.0, 1.0], [end, end], sheet.dotted, sheet.colours.text)
     for i, share in enumerate(shares):
         sheet.column(((i + 0.14) / bins, (i + 0.86) / bins), share, sheet.colours.bands[3])
     sheet.line([0.0, 1.0], [UNIFORM, UNIFORM], sheet.level, sheet.colours.mean)
@@ -101,10 +104,11 @@ def draw_pit(sheet: Sheet, shares: Sequence[float]) -> None:
     sheet.x_axis(0.0, 1.0, [(tick / 10, f"{tick / 10:g}") for tick in range(0, 11, 2)])
 
 
-def pit_points(shares: Sequence[float]) -> list[dict[str, Any]]:
+def pit_points(shares: Sequence[float], by_chance: Ends | None = None) -> list[dict[str, Any]]:
     """What `draw_pit` draws."""
     bins = len(shares)
-    return [{"from": i / bins, "to": (i + 1) / bins, "share": share} for i, share in enumerate(shares)]
+    ends = dict(zip(("expected_low", "expected_high"), by_chance or (), strict=False))
+    return [{"from": i / bins, "to": (i + 1) / bins, "share": share, **ends} for i, share in enumerate(shares)]
 
 
 def draw_coverage(sheet: Sheet, coverage: Mapping[int, Values]) -> None:

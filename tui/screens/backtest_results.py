@@ -287,13 +287,14 @@ class BacktestScreen(ConsoleScreen):
                 self._set(view, "", None, None, points=tuple, empty=table.found_nothing or "Nothing is scored yet")
             return
         self._show_skills()
-        shares = one.pit.get(self.pit)
+        shares, ends = one.pit.get(self.pit), one.expected(self.pit, plots.UNIFORM)
+        by_chance = ", dots: 95% by chance" if ends else ""
         self._set(
             "pit",
-            f"PIT of {words.PITS[self.pit]}: {one.model} · dashes: calibrated",
-            partial(plots.draw_pit, shares=shares) if shares else None,
-            (one.model, shares),
-            points=partial(plots.pit_points, shares or ()),
+            f"PIT of {words.PITS[self.pit]}: {one.model} · dashes: calibrated{by_chance}",
+            partial(plots.draw_pit, shares=shares, by_chance=ends) if shares else None,
+            (one.model, shares, ends),
+            points=partial(plots.pit_points, shares or (), ends),
         )
         level_lines = f"Hours held, by lead: {one.model} · dashes: nominal"
         covered = tuple(one.coverage.items())

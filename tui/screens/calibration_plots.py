@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
+from tui.screens import backtest_plots
 from tui.screens.forecast_text import horizon_text
 from tui.widgets.figures import known
 from tui.widgets.plot import Sheet, Ticks, span_ticks
@@ -22,27 +23,12 @@ BEYOND = "✗"  # marks what chance alone would not make of a calibrated forecas
 
 def draw_pit(sheet: Sheet, found: HorizonScores) -> None:
     """Ten bars, the line at which all would end if calibrated, and where 95% of them would (dots)."""
-    bins = len(found.pit)
-    low, high = found.expected(1 / bins)
-    top = max([*known(found.pit), high, 2 / bins]) * 1.05
-    for end in (low, high):
-        sheet.line([0.0, 1.0], [end, end], sheet.dotted, sheet.colours.text)
-    sheet.line([0.0, 1.0], [1 / bins, 1 / bins], sheet.level, sheet.colours.mean)
-    for i, share in enumerate(found.pit):
-        sheet.column(((i + 0.14) / bins, (i + 0.86) / bins), share, sheet.colours.bands[3])
-    ticks = span_ticks(0.0, top, max(sheet.rows // 3, 2))
-    sheet.y_axis(0.0, top, [(tick, f"{tick:.0%}") for tick in ticks])
-    sheet.x_axis(0.0, 1.0, [(tick / 10, f"{tick / 10:g}") for tick in range(0, 11, 2)])
+    backtest_plots.draw_pit(sheet, found.pit, found.expected(backtest_plots.UNIFORM))
 
 
 def pit_points(found: HorizonScores) -> list[dict[str, Any]]:
     """What `draw_pit` draws."""
-    bins = len(found.pit)
-    low, high = found.expected(1 / bins)
-    return [
-        {"from": i / bins, "to": (i + 1) / bins, "share": share, "expected_low": low, "expected_high": high}
-        for i, share in enumerate(found.pit)
-    ]
+    return backtest_plots.pit_points(found.pit, found.expected(backtest_plots.UNIFORM))
 
 
 def draw_coverage(sheet: Sheet, found: Sequence[HorizonScores]) -> None:

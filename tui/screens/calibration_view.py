@@ -88,9 +88,8 @@ class ScoreTable(RecordTable["HorizonScores"]):
             (f"{share:.0%}!", "bad") if one.beyond(share, level) else (f"{share:.0%}", "dim" if one.few else "")
             for level, share in zip(plots.LEVELS, one.coverages, strict=True)
         ]
-        skill: Cell = ("", "dim")
-        if one.skill is not None:
-            skill = (f"{one.skill:+.0%}", "dim" if one.few else "good" if one.skill > 0 else "bad")
+        # without an interval a skill is neither good nor bad
+        skill = "" if one.skill is None else f"{round(one.skill, 2) + 0.0:+.0%}"
         return (
             one.model,
             (one.version, "accent"),
@@ -98,7 +97,7 @@ class ScoreTable(RecordTable["HorizonScores"]):
             f"{one.n:,}",
             (f"{one.apart:,}", "warning" if one.few else "dim"),
             f"{one.crps:.2f}" if one.crps < 100 else f"{one.crps:,.0f}",
-            skill,
+            (skill, "dim" if one.few else ""),
             (f"{one.bias:+.1f}", "dim"),
             *held,
             (f"{one.above_95:,}↑ {one.below_95:,}↓", "dim"),
@@ -319,7 +318,7 @@ class CalibrationScreen(RunningScreen):
         alike = tuple(other for other in data.found if other.model_metadata_id == one.model_metadata_id)
         ahead, many = horizon_text(one.horizon), len(alike) > 1
         by = "by horizon" if many else f"of {ahead}"
-        title = f"PIT of {ahead} · line: calibrated, dots: 95% by chance"
+        title = f"PIT of {ahead} · dashes: calibrated, dots: 95% by chance"
         self._set("pit", title, partial(plots.draw_pit, found=one), one, partial(plots.pit_points, one))
         title = f"Held {by} · dashes: nominal, ✗: beyond chance"
         points = partial(plots.coverage_points, alike)

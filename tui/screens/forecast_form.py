@@ -66,7 +66,7 @@ def parameters(values: Values, zone: ZoneInfo) -> dict[str, Any]:
         "horizon": hours,
         "model": values["model"] or None,
         "version": values["version"].strip() or None,
-        "as_of": _as_of(values, zone),
+        "as_of": read_as_of(values["as_of"], zone),
         "n_paths": requests.paths(whole(values["paths"]), hours),
         "seed": requests.seed(whole(values["seed"])),
         "timezone": zone.key,
@@ -79,12 +79,20 @@ def problems(values: Values, zone: ZoneInfo) -> Mapping[str, str]:
 
     checks: dict[str, Callable[[], object]] = {
         "other": lambda: _hours(values),
-        "as_of": lambda: _as_of(values, zone),
+        "as_of": lambda: read_as_of(values["as_of"], zone),
         "seed": lambda: requests.seed(whole(values["seed"])),
     }
     found = refused(checks)
     hours = 1 if "other" in found else _hours(values)
     return found | refused({"paths": lambda: requests.paths(whole(values["paths"]), hours)})
+
+
+def read_as_of(typed: str, zone: ZoneInfo) -> str | None:
+    """The moment to forecast at as it was typed, None for now. Raises UsageError for one that is none, or to come."""
+    from musktracker.pipeline import requests
+
+    text = typed.strip()
+    return iso(requests.moment_of(iso(parse_time(text, zone)))) if text else None
 
 
 def require_forecast(engine: Engine, found: Mapping[str, Any], *, as_of: str | None, model: str) -> None:
@@ -114,13 +122,6 @@ def _hours(values: Values) -> int:
     if read is None:
         raise UsageError("must be hours or days such as 36h or 14d")
     return requests.horizon(int(read[1]) * (24 if read[2] == "d" else 1))
-
-
-def _as_of(values: Values, zone: ZoneInfo) -> str | None:
-    from musktracker.pipeline import requests
-
-    text = values["as_of"].strip()
-    return iso(requests.moment_of(iso(parse_time(text, zone)))) if text else None
 
 
 def _versions_hint(versions: Sequence[tuple[str, str]]) -> str:

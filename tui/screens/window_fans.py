@@ -27,6 +27,7 @@ class Course:
     counts: tuple[tuple[datetime, int], ...]
     events: tuple[Event, ...]
     now: datetime
+    now_name: str = "now"
 
     @property
     def start(self) -> datetime:
@@ -66,6 +67,7 @@ def total_fan(course: Course) -> tuple[Fan, View]:
         events=course.events,
         origin=newest.origin if newest else None,
         now=course.now,
+        now_name=course.now_name,
         total=None if newest is None else Total(newest.total, _intervals(newest)),
         at_end=True,
         names=("so far", "total", ""),
@@ -84,6 +86,7 @@ def chance_fan(course: Course, bracket: Bracket) -> tuple[Fan, View]:
         mean=(*(None if one is None else 100 * one for one in held), *[None] * (course.steps - len(held))),
         events=course.events,
         now=course.now,
+        now_name=course.now_name,
         at_end=True,
         names=("", "chance in %", ""),
     )

@@ -24,13 +24,13 @@ LONGEST_WEEK = 169  # hours, in autumn: of a longer window a weekday names no da
 FRESH = timedelta(hours=1)  # an origin that is older than the newest counted hour by this has been overtaken
 
 
-def span_parts(name: str, span: Span, zone: ZoneInfo, moment: datetime) -> Parts:
-    """Which window it is, and where the moment lies in it."""
-    far = any(is_far(one, moment) for one in span)
+def span_parts(name: str, span: Span, zone: ZoneInfo, moment: datetime, now: datetime) -> Parts:
+    """Which window it is, with years where they are not plain now, and where the moment lies in it."""
+    far = any(is_far(one, now) for one in span)
     pattern = "%a %Y-%m-%d %H:%M" if far else "%a %d %b %H:%M"
     times = f"{span.start.astimezone(zone):{pattern}} {DASH} {span.end.astimezone(zone):{pattern} %Z}"
     if moment >= span.end:
-        state = "over" if far else f"over for {duration(moment - span.end)}"
+        state = "over" if is_far(span.end, moment) else f"over for {duration(moment - span.end)}"
     elif moment < span.start:
         state = f"begins in {duration(span.start - moment)}"
     else:

@@ -16,14 +16,14 @@ from textual.widget import Widget
 
 from musktracker.brackets import Bracket
 from musktracker.market_windows import PRESETS
-from musktracker.timeline import Span
+from musktracker.timeline import HOUR, Span
 from tui.screens import terms
 from tui.screens import window_text as words
 from tui.screens.base import PASSING_SECONDS
 from tui.screens.chart_events import read_events
 from tui.screens.forecast_text import counting_text
 from tui.screens.running import RunningScreen
-from tui.screens.window_choice import WindowChoice, read, window_form
+from tui.screens.window_choice import WindowChoice, window_form
 from tui.screens.window_fans import Course, chance_fan, total_fan
 from tui.widgets.bracket_bars import BracketBars
 from tui.widgets.fan import Event
@@ -31,7 +31,7 @@ from tui.widgets.fan_chart import FanChart
 from tui.widgets.lines import LineList
 from tui.widgets.run_progress import RunProgress
 from tui.widgets.text_page import TextPage
-from tui.widgets.toned_line import TonedLine
+from tui.widgets.toned_line import Parts, TonedLine
 from tui.working import begin
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 VIEWS = ("brackets", "total", "chance")
 ROOMY = (110, 28)  # columns and rows from which on everything is shown at once
 LINES = ("span", "count", "total", "source")
+AS_OF = "%Y-%m-%d %H:%M %Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class WindowData:
     def outdated(self) -> bool:
         """Whether an hour was counted that the last forecast does not know, of a window that goes on."""
         standing = self.standing
-        if standing is None or not standing.so_far.to_come or self.minute < self.span.start:
+        if standing is None or not standing.so_far.to_come or self.minute < self.span.start or self.choice.as_of:
             return False
         return self.newest is None or self.newest.origin < standing.data_until
 
@@ -128,10 +129,14 @@ class WindowScreen(RunningScreen):
         from musktracker.db.queries import counts, models
         from musktracker.db.queries import window_standing as windows
 
-        choice, moment = self._choice, self.app.now()
+        choice = self._choice
+        moment = choice.moment(self.app.now())
         span, brackets = choice.span(moment), tuple(choice.bracket_list())
-        standing = windows.standing(engine, span, moment, choice.zone)
+        as_of = moment if choice.as_of is not None else None
+        standing = windows.standing(engine, span, moment, choice.zone, as_of=as_of)
         found = windows.forecasts_of(engine, span, standing.counting) if standing is not None else []
+        if as_of is not None:
+            found = [one for one in found if one.made_at <= as_of]
         forecasts = _alike(found, choice.model)
         course = Course(span, forecasts, (), (), moment)
         run = self.read_run(engine)
@@ -141,7 +146,11 @@ class WindowScreen(RunningScreen):
             brackets=brackets,
             standing=standing,
             forecasts=forecasts,
-            counts=tuple((one.start, one.count) for one in counts.hourly(engine, span)),
+            counts=tuple(
+                (one.start, one.count)
+                for one in counts.hourly(engine, span)
+                if as_of is None or one.start + HOUR <= as_of
+            ),
             events=read_events(
                 engine, Span(course.start, span.end), forecasts[0].model_metadata_id if forecasts else None
             ),
@@ -179,8 +188,9 @@ class WindowScreen(RunningScreen):
     def action_next(self) -> None:
         """Show the next kind of window; one's own is among them once there is one."""
         own = WindowChoice.remembered(self.app.memory.get("own_window"))
-        choices = [WindowChoice(preset, model=self._choice.model) for preset in PRESETS]
-        choices += [own] if own.preset is None else []
+        as_of = self._choice.as_of
+        choices = [WindowChoice(preset, model=self._choice.model, as_of=as_of) for preset in PRESETS]
+        choices += [replace(own, as_of=as_of)] if own.preset is None else []
         here = next((i for i, one in enumerate(choices) if one.preset == self._choice.preset), -1)
         self._choose(choices[(here + 1) % len(choices)])
 
@@ -192,8 +202,8 @@ class WindowScreen(RunningScreen):
         """Ask which window, with which brackets, by which model."""
         data = self._data
         if data is not None:
-            form = window_form(self._choice, data.models, data.span, self.app.now())
-            self.app.push_screen(form, lambda values: self._choose(read(values)) if values is not None else None)
+            form = window_form(self._choice, data.models, data.span, self.app.now(), self.app.zone)
+            self.app.push_screen(form, lambda choice: self._choose(choice) if choice is not None else None)
 
     def action_view(self) -> None:
         """Show the next view."""
@@ -225,6 +235,8 @@ class WindowScreen(RunningScreen):
             return None
         if action == "following" and self._choice.preset is None:
             return None
+        if action == "auto" and self._choice.as_of is not None:
+            return None
         if action == "view" and self.has_class("-roomy"):
             return False
         return super().can(action)
@@ -249,9 +261,10 @@ class WindowScreen(RunningScreen):
 
     def _choose(self, choice: WindowChoice) -> None:
         self._choice = choice
-        self.app.remember(window=asdict(choice))
+        kept = asdict(replace(choice, as_of=None))
+        self.app.remember(window=kept)
         if choice.preset is None:
-            self.app.remember(own_window=asdict(choice))
+            self.app.remember(own_window=kept)
         self.refresh_bindings()
         self.refresh_data()
 
@@ -282,16 +295,17 @@ class WindowScreen(RunningScreen):
         newest, standing, app = data.newest, data.standing, self.app
         moment = data.minute
         lines = (
-            words.span_parts(data.choice.name, data.span, data.choice.zone, moment),
+            words.span_parts(data.choice.name, data.span, data.choice.zone, moment, app.now()),
             words.count_parts(standing, data.span, app.format_time),
             words.total_parts(newest, standing),
-            words.source_parts(newest, standing, moment, app.format_time),
+            [*self._as_of_parts(data), *words.source_parts(newest, standing, moment, app.format_time)],
         )
         for name, parts in zip(LINES, lines, strict=True):
             self.query_one(f"#window-{name}", TonedLine).set_parts(parts)
         frame = self.query_one("#window-brackets")
         counted = "Brackets" if standing is None else f"Brackets · {counting_text(standing.counting)}"
-        frame.border_title = "Brackets · forecast anew each counted hour" if self._auto else counted
+        auto = self._auto and data.choice.as_of is None
+        frame.border_title = "Brackets · forecast anew each counted hour" if auto else counted
 
     def _show_bars(self, data: WindowData) -> None:
         self.query_one(BracketBars).set_bars(
@@ -307,7 +321,7 @@ class WindowScreen(RunningScreen):
 
     def _show_charts(self, data: WindowData) -> None:
         chart, frame = self.query_one("#chart-total", FanChart), self.query_one("#window-total-chart")
-        frame.border_title = f"Total, by when it was forecast · times in {self.app.zone.key}"
+        frame.border_title = f"Total, by when it was forecast · {self._times_text(data)}"
         if data.forecasts or data.counts:
             made, view = total_fan(self._course(data))
             chart.set_fan(made, view=view, keep=self._drawn_total == data.span)
@@ -321,7 +335,7 @@ class WindowScreen(RunningScreen):
         if not _in_view(chart):
             return
         title = "Chance of a bracket" if bracket is None else f"Chance of {bracket}, by when it was forecast"
-        title += f" · times in {self.app.zone.key}"
+        title += f" · {self._times_text(data)}"
         self.query_one("#window-chance-chart").border_title = title
         if bracket is None or not data.forecasts:
             chart.set_fan(None)
@@ -330,8 +344,20 @@ class WindowScreen(RunningScreen):
         chart.set_fan(made, view=view, keep=self._drawn_chance == (data.span, bracket))
         self._drawn_chance = (data.span, bracket)
 
+    def _as_of_parts(self, data: WindowData) -> Parts:
+        """That this is the past, where it is."""
+        if data.choice.as_of is None:
+            return []
+        end = " · " if data.newest is not None else ""
+        return [(f"As of {self.app.format_time(data.minute, AS_OF)}{end}", "warning")]
+
+    def _times_text(self, data: WindowData) -> str:
+        where = f"times in {self.app.zone.key}"
+        return where if data.choice.as_of is None else f"as of {self.app.format_time(data.minute)} · {where}"
+
     def _course(self, data: WindowData) -> Course:
-        return Course(data.span, data.forecasts, data.counts, data.events, data.minute)
+        name = "now" if data.choice.as_of is None else "as of"
+        return Course(data.span, data.forecasts, data.counts, data.events, data.minute, name)
 
     @property
     def _bracket(self) -> Bracket | None:

@@ -49,8 +49,8 @@ class Fan:
 
     Where steps are not equal, as days are not when clocks change, `edges` are their starts and the last one's end.
     A value belongs to the whole step: its middle stands for it, or all of it where `stepped`. A running total belongs
-    to the step's end (`at_end`). The forecast begins at `origin`. `other` is a second mean, drawn with dashes;
-    `names` are what observed values, mean and other are called.
+    to the step's end (`at_end`). The forecast begins at `origin`; `now` is called `now_name` where it is another
+    moment. `other` is a second mean, drawn with dashes; `names` are what observed values, mean and other are called.
     """
 
     start: datetime
@@ -68,6 +68,7 @@ class Fan:
     names: tuple[str, str, str] = ("observed", "mean", "other")
     is_sound: bool = False
     edges: tuple[datetime, ...] = ()
+    now_name: str = "now"
 
     @property
     def steps(self) -> int:

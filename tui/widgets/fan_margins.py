@@ -27,7 +27,8 @@ def legend(scene: Scene) -> list[Segment]:
         sign = "*" if scene.mode.glyphs == "ascii" else scene.marks.line
         parts += [(sign * SWATCH, colours.actual), (f" {fan.names[0]}   ", colours.text)]
     if fan.mean:
-        sign = "+" if scene.mode.glyphs == "ascii" else scene.marks.line
+        plain = scene.marks.dots if scene.mode.depth == "none" else scene.marks.line
+        sign = "+" if scene.mode.glyphs == "ascii" else plain
         parts += [(sign * SWATCH, colours.mean), (f" {fan.names[1]}   ", colours.text)]
     if fan.other:
         sign = "o" if scene.mode.glyphs == "ascii" else scene.marks.outline

@@ -147,7 +147,7 @@ def _uprights(scene: Scene) -> list[Upright]:
     fan, colours = scene.fan, scene.colours
     found: list[Upright] = []
     if fan.now is not None and fan.now != fan.origin:
-        found.append((scene.column(fan.position(fan.now)), scene.marks.now, colours.now, "now"))
+        found.append((scene.column(fan.position(fan.now)), scene.marks.now, colours.now, fan.now_name))
     if fan.origin is not None:
         found.append((scene.column(fan.position(fan.origin)), scene.marks.vertical, colours.origin, "forecast"))
     return [upright for upright in found if 0 <= upright[0] < scene.place.width]
@@ -188,7 +188,10 @@ def _draw_lines(scene: Scene, over: list[Cells]) -> None:
         dots = _dots(scene, fan.other)
         dots.dash(DASH)
         _put(over, dots, ascii_rings if mode.glyphs == "ascii" else glyph, colours.event)
-    _put(over, _mean_dots(scene), ascii_marks if mode.glyphs == "ascii" else glyph, colours.mean)
+    mean = _mean_dots(scene)
+    if mode.depth == "none":  # what else would tell it from what was observed
+        mean.thin(2)
+    _put(over, mean, ascii_marks if mode.glyphs == "ascii" else glyph, colours.mean)
     _put(over, _dots(scene, fan.actual), glyph, colours.actual)
 
 

@@ -47,13 +47,14 @@ class Marks:
     swatch: str
     outline: str
     line: str
+    dots: str
     dash: str
     point: str
     pointer: str
 
 
-UNICODE = Marks(" ▁▂▃▄▅▆▇", "│", "┤", "─", "┬", "└", "┈", "┊", "┊", "◆", "█", "⠒", "━", "–", "●", "▲")
-ASCII = Marks(" " * EIGHTHS, "|", "+", "-", "+", "+", ".", ":", ":", "^", "#", ".", "-", "-", "@", "#")
+UNICODE = Marks(" ▁▂▃▄▅▆▇", "│", "┤", "─", "┬", "└", "┈", "┊", "┊", "◆", "█", "⠒", "━", "┄", "–", "●", "▲")
+ASCII = Marks(" " * EIGHTHS, "|", "+", "-", "+", "+", ".", ":", ":", "^", "#", ".", "-", "-", "-", "@", "#")
 
 
 @dataclass(frozen=True, slots=True)

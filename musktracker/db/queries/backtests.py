@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, and_, case, func, select
 
 from musktracker.db.engines import reading
+from musktracker.db.queries.calibration import by_chance
 from musktracker.db.tables import Backtest, BacktestScore, RunRow, TimeBucket
 from musktracker.errors import UsageError
 from musktracker.evaluation.evidence import spells, too_few
@@ -104,6 +105,14 @@ class ModelSummary:
     def few(self, score: str) -> bool:
         """Whether its origins are too few to judge a score by."""
         return too_few(_apart(self.by_origin.get(score, ()), score))
+
+    def expected(self, total: str, share: float) -> tuple[float, float] | None:
+        """Where a share of the outcomes of a total lies in 95% of cases if it is `share` in truth.
+
+        None for what is no total: outcomes of single hours hang together in ways of which this knows nothing.
+        """
+        origins = self.by_origin.get(total, ()) if total in TOTALS else ()
+        return by_chance(share, _apart(origins, total)) if origins else None
 
 
 Skills = Mapping[tuple[str, str, str], Skill]  # by model, reference and score

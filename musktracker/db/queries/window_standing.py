@@ -130,19 +130,21 @@ class StoredWindowForecast:
         return Chances(self.brackets, self.probabilities, self.quantiles, self.count_so_far)
 
 
-def standing(engine: Engine, span: Span, moment: datetime, zone: ZoneInfo) -> Standing | None:
-    """How a window stands at a moment; None where nothing was counted yet."""
-    fresh = counts.freshness(engine)
-    if fresh.latest_end is None:
+def standing(
+    engine: Engine, span: Span, moment: datetime, zone: ZoneInfo, *, as_of: datetime | None = None
+) -> Standing | None:
+    """How a window stands at a moment, or stood by what was counted `as_of` it; None where nothing was yet."""
+    known = counts.reach(engine, as_of)
+    if known is None:
         return None
-    found = so_far(engine, span, moment, fresh.latest_end, fresh.counting)
+    found = so_far(engine, span, moment, known.until, known.counting)
     usually = None
     if found.ahead:
-        past = Span(fresh.latest_end - USUAL_HOURS * HOUR, fresh.latest_end)
+        past = Span(known.until - USUAL_HOURS * HOUR, known.until)
         by_hour = {hour_index(one.start): one.count for one in counts.hourly(engine, past)}
-        usually = usual(by_hour, hour_index(fresh.latest_end), found.ahead, zone)
+        usually = usual(by_hour, hour_index(known.until), found.ahead, zone)
     phase = "before" if moment < span.start else "over" if moment >= span.end else "open"
-    return Standing(found, phase, found.observed_hours(span) > 0, fresh.counting, fresh.latest_end, usually)
+    return Standing(found, phase, found.observed_hours(span) > 0, known.counting, known.until, usually)
 
 
 def so_far(engine: Engine, span: Span, moment: datetime, origin: datetime, counting: str) -> SoFar:
