@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.css.query import NoMatches
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
@@ -20,7 +21,15 @@ def begin(
 ) -> None:
     """Begin `work(*arguments)` in a worker of a node; an exclusive one ends those of its group that go on.
 
-    It is called only once the worker runs: one that ends before leaves no coroutine that nobody awaits.
+    It is called only once the worker runs: one that ends before leaves no coroutine that nobody awaits. What it
+    misses of a node that goes is no error: the parts go first, then the node and its workers.
     """
-    call: Any = partial(work, *arguments)
-    node.run_worker(call, group=group, exclusive=exclusive, description=description)
+
+    async def working() -> None:
+        try:
+            await work(*arguments)
+        except NoMatches:
+            if not node._pruning:
+                raise
+
+    node.run_worker(cast(Any, working), group=group, exclusive=exclusive, description=description)

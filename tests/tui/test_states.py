@@ -41,7 +41,7 @@ TOLD_BY_MARKS = {  # what is told by colour is also told by a mark or a word
     "events": ("coming", "past"),
     "models": ("✓", "● running"),
     "forecasts": ("━━ observed", "██ 95%"),
-    "backtests": ("✓ 120 of 120", "! 9 of 24"),
+    "backtests": ("✓ 300 of 300", "! 9 of 60"),
     "alerts": ("✓ none open", "on "),
     "service": ("✓ succeeded", "due"),
     "backtest": ("◆ seasonal_naive", "▲ pool", "*"),

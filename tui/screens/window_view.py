@@ -249,7 +249,7 @@ class WindowScreen(RunningScreen):
     async def _choose_bracket(self) -> None:
         """Draw the course of another bracket; those that the cursor only passes are left out."""
         await asyncio.sleep(PASSING_SECONDS)
-        if self._data is not None and self.query("#chart-chance"):  # none on a screen that closes
+        if self._data is not None:
             self._show_chance(self._data)
 
     @on(BracketBars.Opened)
