@@ -79,7 +79,8 @@ def recording(
         run.start()
         try:
             signals.raise_from_now_on()
-            yield run
+            with signals.seen():
+                yield run
             signals.keep_from_now_on()
         except (Cancelled, KeyboardInterrupt) as reason:
             signals.keep_from_now_on()

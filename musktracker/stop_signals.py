@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
@@ -39,8 +41,17 @@ class StopSignals:
         if self._kept is not None:
             self._meet(self._kept, None)
 
+    @contextmanager
+    def seen(self) -> Iterator[None]:
+        """Raise Cancelled in place of what hides it: a driver that is cut off in a query raises errors of its own."""
+        try:
+            yield
+        except Exception:
+            self.check()
+            raise
+
     def check(self) -> None:
-        """Raise Cancelled once more where a signal raised it: in the midst of a query a driver's error hides it."""
+        """Raise Cancelled once more where a signal raised it, whatever became of that."""
         if self._met is not None:
             raise Cancelled(f"Ended by {signal.Signals(self._met).name}", signal=self._met)
 

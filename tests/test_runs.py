@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError, StatementError
 
 from musktracker import launching, leases, recorder, run_log, runs, stop_signals
 from musktracker.config import Settings
@@ -464,20 +464,37 @@ def test_runs_are_found_by_all_the_words_they_hold_whatever_their_case(engine: E
     assert found("lost") == [second, first]  # what goes on may be lost by the time it is shown
 
 
-def test_a_signal_that_a_drivers_error_hides_is_met_again_at_the_next_look(engine: Engine) -> None:
-    run_id = runs.create(engine, "import", {})
-    with pytest.raises(Cancelled, match="Ended by SIGTERM") as met:
-        lose_a_signal(engine, run_id)
-    assert met.value.exit_code == 128 + signal.SIGTERM
-    assert runs.get(engine, run_id).status == "cancelled"
+HIDING = {  # what psycopg and SQLAlchemy were seen to raise in place of what a signal raised in the midst of a query
+    "passing": OperationalError("SELECT 1", {}, Exception("another command is already in progress")),
+    "not passing": ProgrammingError("SELECT 1", {}, Exception("can't change 'autocommit' now")),
+    "wrapped": StatementError("Ended by SIGTERM", "SELECT 1", {}, Cancelled("Ended by SIGTERM")),
+    "bare": AssertionError(),
+}
 
 
-def lose_a_signal(engine: Engine, run_id: int) -> None:
-    def away() -> None:
-        raise OperationalError("SELECT 1", {}, Exception("another command is already in progress"))
+@pytest.mark.parametrize("hiding", HIDING.values(), ids=HIDING)
+@pytest.mark.parametrize("through", [True, False], ids=["through outages", "alone"])
+def test_a_signal_that_a_drivers_error_hides_ends_a_run_all_the_same(
+    engine: Engine, hiding: Exception, through: bool
+) -> None:
+    run_id, met = runs.create(engine, "import", {}), []
 
-    with recorder.recording(engine, run_id) as run:
-        with suppress(Cancelled):  # as psycopg does in the midst of a query
+    def cut_off() -> None:
+        with suppress(Cancelled):
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(5)
-        through_outages(run, away, sleep=lambda _: None)
+        raise hiding
+
+    def work() -> None:
+        with recorder.recording(engine, run_id) as run:
+            try:
+                through_outages(run, cut_off, sleep=lambda _: None) if through else cut_off()
+            except Exception as error:
+                met.append(type(error))
+                raise
+
+    with pytest.raises(Cancelled, match="Ended by SIGTERM") as raised:
+        work()
+    assert raised.value.exit_code == 128 + signal.SIGTERM
+    assert runs.get(engine, run_id).status == "cancelled"
+    assert met == [Cancelled if through else type(hiding)]  # who goes through outages ends by it, and what it began

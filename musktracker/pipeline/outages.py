@@ -46,7 +46,7 @@ def through_outages(
         before_sleep=tell,
         reraise=True,
     )
-    found = trying(attempt)
+    found = trying(lambda: _made(run, attempt))
     if trying.statistics.get("attempt_number", 1) > 1:
         run.info("The database answers again")
     return found
@@ -59,3 +59,11 @@ def pause(run: Run, seconds: float, sleep: Callable[[float], None] = time.sleep)
         sleep(min(seconds, CHECK_SECONDS))
         seconds -= CHECK_SECONDS
     run.check()
+
+
+def _made(run: Run, attempt: Callable[[], T]) -> T:
+    try:
+        return attempt()
+    except Exception:
+        run.check()  # an error may be all that is left of a signal which cut off a query
+        raise
