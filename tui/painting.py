@@ -50,7 +50,9 @@ class SparingApp(App[None]):
         screen._css_update_count = self._css_update_count
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        """Send only what the terminal does not show yet."""
+        """Send only what the terminal does not show yet; nothing while it has another size than was painted for."""
+        if screen._compositor.size != self.size:
+            return
         if isinstance(renderable, LayoutUpdate | ChopsUpdate):
             renderable = Sparing(renderable, self._frame)
             self._shown_at = self._shown_at or self.size

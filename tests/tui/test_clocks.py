@@ -94,7 +94,7 @@ def test_a_window_that_ends_while_the_clocks_are_set_back_is_asked_for_as_it_is(
     from musktracker.timeline import Span, parse_time
 
     span = Span(datetime(2026, 11, 1, 5, 30, tzinfo=UTC), datetime(2026, 11, 1, 6, 30, tzinfo=UTC))
-    form = window_form(WindowChoice(preset="fri-noon"), [], span, span.start)
+    form = window_form(WindowChoice(preset="fri-noon"), [], span, span.start, NEW_YORK)
     values = {field.name: field.value for field in form._fields}
     assert (parse_time(values["start"], NEW_YORK), parse_time(values["end"], NEW_YORK)) == span
 

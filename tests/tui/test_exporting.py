@@ -220,7 +220,7 @@ async def test_plots_of_a_backtest_are_written_as_what_they_draw(
         parts = list(held(app).values())
     names = [set(part.records[0]) for part in parts]
     assert {"name", "skill", "lower_95", "upper_95", "origins"} in names
-    assert {"from", "to", "share"} in names
+    assert {"from", "to", "share", "expected_low", "expected_high"} in names
     assert {"lead", "crps", "reference_crps"} in names
     assert any({"lead_from", "lead_to", "held_50", "held_95"} <= name for name in names)
     pit = next(part for part in parts if "share" in part.records[0])

@@ -281,3 +281,21 @@ async def test_the_demo_is_not_offered_once_there_are_posts(
 def _insert(engine: Engine, statement: Any) -> None:
     with engines.writing(engine) as connection:
         connection.execute(statement)
+
+
+async def test_no_list_that_is_not_shown_gets_the_keys_from_what_closes_or_a_window_that_was_too_small(
+    empty: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(empty)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        assert app.focused is None
+        for key in ("colon", "escape", "question_mark", "escape", "escape"):
+            await pilot.press(key)
+            await settled(pilot)
+        assert app.focused is None
+        for size in ((50, 12), (100, 30)):
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+        assert app.focused is None
+        assert "Filter" not in shown(app)

@@ -124,6 +124,20 @@ def test_wherever_keys_and_sizes_led_it_shows_what_it_would_if_all_were_sent_ane
         terminal.close()
 
 
+def test_what_was_painted_for_another_size_is_not_sent_to_a_window_that_became_too_small(empty: Settings) -> None:
+    terminal = Terminal(empty)
+    try:
+        terminal.wait_for("Import")
+        terminal.settled()
+        for size in ((50, 12), (40, 5), (59, 16)):
+            terminal.resize(*size)
+            terminal.settled()
+            lines = [line.strip() for line in terminal.screen.display if line.strip()]
+            assert lines == ["Too small: make this window", "at least 60 columns by 16 rows.", "ctrl+q quits"]
+    finally:
+        terminal.close()
+
+
 def test_it_empties_its_own_screen_before_it_gives_the_other_back(ended: Terminal) -> None:
     drawn = ended.written.rpartition(b"\x1b[?1049l")[0]
     assert drawn.rfind(b"\x1b[2J") > drawn.rfind(b"Last runs") > 0

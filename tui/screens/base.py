@@ -156,10 +156,16 @@ class ConsoleScreen(ActingScreen):
     def action_back(self) -> None:
         """Give the keys back to the list that had them first; from there, leave a screen opened from another."""
         home = self.query(str(self.AUTO_FOCUS)).first()
-        if self.focused is not home and home.focusable:
+        if self.focused is not home and home.focusable and is_shown(home):
             home.focus()
         elif self.under:
             self.app.navigation.up()
+
+    def _update_auto_focus(self) -> None:
+        """As Textual does, but nothing that is not shown gets the keys."""
+        super()._update_auto_focus()
+        if self.focused is not None and not is_shown(self.focused):
+            self.set_focus(None)
 
     def on_mount(self) -> None:
         """Begin to read."""
@@ -287,3 +293,8 @@ class ConsoleScreen(ActingScreen):
             return
         banner.update(text)
         banner.display = bool(text)
+
+
+def is_shown(widget: Widget) -> bool:
+    """Whether a widget and all that it stands in have a place on the screen."""
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

@@ -12,14 +12,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
-from textual.widget import Widget
 
 from musktracker.brackets import Bracket
 from musktracker.market_windows import PRESETS
 from musktracker.timeline import HOUR, Span
 from tui.screens import terms
 from tui.screens import window_text as words
-from tui.screens.base import PASSING_SECONDS
+from tui.screens.base import PASSING_SECONDS, is_shown
 from tui.screens.chart_events import read_events
 from tui.screens.forecast_text import counting_text
 from tui.screens.running import RunningScreen
@@ -277,7 +276,7 @@ class WindowScreen(RunningScreen):
             self.query_one(selector).display = display
         if self._data is not None:
             self._show_chance(self._data)
-        if self.focused is None or not _in_view(self.focused):
+        if self.focused is None or not is_shown(self.focused):
             self.query_one(BracketBars if shown["#window-brackets"] else f"#chart-{self._view}").focus()
 
     def _forecast_by_itself(self, data: WindowData) -> None:
@@ -332,7 +331,7 @@ class WindowScreen(RunningScreen):
 
     def _show_chance(self, data: WindowData) -> None:
         chart, bracket = self.query_one("#chart-chance", FanChart), self._bracket
-        if not _in_view(chart):
+        if not is_shown(chart):
             return
         title = "Chance of a bracket" if bracket is None else f"Chance of {bracket}, by when it was forecast"
         title += f" · {self._times_text(data)}"
@@ -364,10 +363,6 @@ class WindowScreen(RunningScreen):
         """The one under the cursor."""
         cursor = self.query_one(BracketBars).cursor
         return self._data.brackets[cursor] if self._data is not None and cursor < len(self._data.brackets) else None
-
-
-def _in_view(widget: Widget) -> bool:
-    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
 
 
 def _alike(found: list[StoredWindowForecast], model: str | None) -> tuple[StoredWindowForecast, ...]:
