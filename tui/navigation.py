@@ -33,6 +33,7 @@ class Navigation:
         self._app = app
         self._open: dict[str, tuple[Step, ...]] = {}
         self._before: Way | None = None
+        self._led_from: Way | None = None
 
     @property
     def free(self) -> bool:
@@ -58,16 +59,21 @@ class Navigation:
         """The screen or place of this name, made the current one; None where something is open over this one."""
         if not self.free:
             return None
+        here = self._here
         if name in SCREENS:
             self._move(Way(name))
         else:
             self.open(PLACES[name])
+        self._led_from = here if here != self._here else None
         return cast("ConsoleScreen", self._app.screen)
 
     def up(self) -> None:
-        """Leave a place for the one that it was opened from."""
-        if self.free:
-            self._move(Way(self._here.mode, self._here.steps[:-1]))
+        """Leave a place for the one that it was opened from, or that led here."""
+        here = self._here
+        if self.free and here.steps:
+            self._move(Way(here.mode, here.steps[:-1]))
+        elif self._led_from is not None:
+            self._move(self._led_from)
 
     def back(self) -> None:
         """Go to the place before this one, and the next time here again."""
@@ -101,7 +107,7 @@ class Navigation:
         here = self._here
         if self.free and way != here:
             self._show(way)
-            self._before = here
+            self._before, self._led_from = here, None
 
     def _show(self, way: Way) -> None:
         app, title = self._app, SCREENS[way.mode].title

@@ -102,6 +102,29 @@ async def test_the_palette_opens_a_place_over_any_screen_and_escape_leads_back_t
             assert app.screen.title == "Models", place.title
 
 
+async def test_escape_leads_back_from_a_run_to_where_it_was_opened_and_only_there(
+    backtested: Settings, console: MakeConsole, settled: Any
+) -> None:
+    app = console(backtested)
+    async with app.run_test(size=(120, 36)) as pilot:
+        for keys, title in (("A S", "Service"), ("4", "Events"), ("3 C", "Coverage")):
+            for key in keys.split():
+                await settled(pilot)
+                await pilot.press(key)
+            await settled(pilot)
+            app.open_run(20)
+            await settled(pilot)
+            assert app.screen.title == "Ingestion"
+            await pilot.press("escape")
+            await settled(pilot)
+            assert app.screen.title == title
+        app.open_run(20)
+        await settled(pilot)
+        await pilot.press("2", "3", "escape")
+        await settled(pilot)
+        assert app.screen.title == "Ingestion"
+
+
 async def test_another_time_zone_keeps_the_place_and_the_way_up(walked: Walk) -> None:
     titles, _ = await walked(*["A", "C", "z", "escape", "minus"])
     assert titles == ["Alerts", "Settings", "Settings", "Alerts", "Settings"]

@@ -158,7 +158,7 @@ class ConsoleScreen(ActingScreen):
         home = self.query(str(self.AUTO_FOCUS)).first()
         if self.focused is not home and home.focusable and is_shown(home):
             home.focus()
-        elif self.under:
+        else:
             self.app.navigation.up()
 
     def _update_auto_focus(self) -> None:
