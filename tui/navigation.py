@@ -33,7 +33,7 @@ class Navigation:
         self._app = app
         self._open: dict[str, tuple[Step, ...]] = {}
         self._before: Way | None = None
-        self._led_from: Way | None = None
+        self._led_from: Way | None = None  # where a screen was gone to for what was opened there, as a run is
 
     @property
     def free(self) -> bool:

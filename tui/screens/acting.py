@@ -68,7 +68,7 @@ class ActingScreen(Screen[None]):
         """
         start = partial(_launched, self.app.settings, kind=kind, parameters=parameters)
         follow = None if then is None else lambda started: then(started.run_id)
-        self.app.run_worker(self._act(start, self._tell_start, follow, None), group="act")
+        begin(self.app, "act", self._act, start, self._tell_start, follow, None)
 
     def ask_run(
         self,
